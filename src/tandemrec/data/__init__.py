@@ -1,0 +1,1 @@
+"""Interactions, the catalogue behind them, and how they are read and split."""

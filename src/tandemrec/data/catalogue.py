@@ -1,0 +1,72 @@
+"""What stands behind the dense integers: ids as they were given, titles, features."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+import polars as pl
+
+from tandemrec.data.interactions import Interactions
+from tandemrec.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Catalogue:
+    """Row n of each table describes the user or item that the stages call n."""
+
+    user_ids: Sequence[Any]  # [U], as given
+    item_ids: Sequence[Any]  # [I], as given
+    titles: Sequence[str]  # [I]
+    items: pl.DataFrame = field(default_factory=pl.DataFrame)  # [I rows], further fields or none
+    users: pl.DataFrame = field(default_factory=pl.DataFrame)  # [U rows], further fields or none
+
+    @cached_property
+    def _user_numbers(self) -> Mapping[str, int]:
+        return {str(name): number for number, name in enumerate(self.user_ids)}
+
+    @cached_property
+    def _item_numbers(self) -> Mapping[str, int]:
+        return {str(name): number for number, name in enumerate(self.item_ids)}
+
+    def user(self, name: Hashable) -> int:
+        """The number of a user id; ids compare as text, so 42 and "42" are one user."""
+        return _number(self._user_numbers, "user", name)
+
+    def item(self, name: Hashable) -> int:
+        """The number of an item id."""
+        return _number(self._item_numbers, "item", name)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256()
+        for names in (self.user_ids, self.item_ids, self.titles):
+            digest.update("\0".join(map(str, names)).encode() + b"\1")
+        return digest.hexdigest()
+
+
+def _number(numbers: Mapping[str, int], kind: str, name: Hashable) -> int:
+    try:
+        return numbers[str(name)]
+    except KeyError:
+        some = ", ".join(list(numbers)[:3])
+        raise DataError(f"There is no {kind} {name!r} in the data; ids look like {some}.") from None
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Interactions and the catalogue behind them; `name` goes into reports."""
+
+    name: str
+    interactions: Interactions
+    catalogue: Catalogue
+    noun: str = "item"
+    "What one item is called in a prompt: movie, book, item."
+
+    @cached_property
+    def fingerprint(self) -> str:
+        parts = self.interactions.fingerprint + self.catalogue.fingerprint + self.noun
+        return hashlib.sha256(parts.encode()).hexdigest()

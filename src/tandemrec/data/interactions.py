@@ -1,0 +1,117 @@
+"""The one table that every stage reads."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass, fields
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+
+@dataclass(frozen=True, eq=False)
+class Interactions:
+    """Who met what, when, and how much they liked it.
+
+    Rows are sorted by user, and within a user by (time, position in the source): a user's rows are
+    one slice, oldest first. Ids are dense integers from 0; the catalogue knows the names behind them.
+    """
+
+    users: NDArray[np.int64]  # [N]
+    items: NDArray[np.int64]  # [N]
+    ratings: NDArray[np.float32]  # [N]
+    times: NDArray[np.int64]  # [N], seconds, or any whole number that orders
+    n_users: int
+    n_items: int
+
+    def __post_init__(self) -> None:
+        if len({len(self.users), len(self.items), len(self.ratings), len(self.times)}) != 1:
+            raise ValueError("users, items, ratings and times must have one length")
+        if (np.diff(self.users) < 0).any():
+            raise ValueError("rows must be sorted by user; use Interactions.sorted")
+
+    @classmethod
+    def sorted(
+        cls,
+        users: NDArray[np.int64],
+        items: NDArray[np.int64],
+        ratings: NDArray[np.float32] | None = None,
+        times: NDArray[np.int64] | None = None,
+        *,
+        n_users: int,
+        n_items: int,
+    ) -> Interactions:
+        """Build from rows in any order; ties in time keep the order that the rows came in."""
+        ratings = np.ones(len(users), np.float32) if ratings is None else ratings
+        times = np.zeros(len(users), np.int64) if times is None else times
+        order = np.lexsort((np.arange(len(users)), times, users))
+        columns = (users[order], items[order], ratings[order], times[order])
+        return cls(*columns, n_users, n_items)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def rows(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Interactions:
+        """Some of the rows, in the same order; the numbers of users and items stay."""
+        columns = (self.users[keep], self.items[keep], self.ratings[keep], self.times[keep])
+        return Interactions(*columns, self.n_users, self.n_items)
+
+    @cached_property
+    def bounds(self) -> NDArray[np.int64]:
+        """User u's rows are `bounds[u]:bounds[u + 1]`; [U + 1]."""
+        return np.searchsorted(self.users, np.arange(self.n_users + 1))
+
+    def of(self, user: int) -> NDArray[np.int64]:
+        """The user's items, oldest first."""
+        return self.items[self.bounds[user] : self.bounds[user + 1]]
+
+    @cached_property
+    def counts(self) -> NDArray[np.int64]:
+        """N(u), how many interactions each user has: [U]."""
+        return np.diff(self.bounds)
+
+    @cached_property
+    def popularity(self) -> NDArray[np.int64]:
+        """How many interactions each item has: [I]."""
+        return np.bincount(self.items, minlength=self.n_items)
+
+    @cached_property
+    def matrix(self) -> sparse.csr_array:
+        """The [U, I] matrix with a 1 for each pair that met."""
+        ones = np.ones(len(self), dtype=np.float32)
+        matrix = sparse.csr_array((ones, (self.users, self.items)), (self.n_users, self.n_items))
+        matrix.data[:] = 1
+        return matrix
+
+    @cached_property
+    def _pairs(self) -> NDArray[np.int64]:
+        return np.unique(self.users * self.n_items + self.items)
+
+    def met(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.bool_]:
+        """Whether each user met the item beside it, [N]."""
+        pairs = users * self.n_items + items
+        if not len(self._pairs):
+            return np.zeros(len(pairs), dtype=bool)
+        places = np.searchsorted(self._pairs, pairs).clip(max=len(self._pairs) - 1)
+        return self._pairs[places] == pairs
+
+    @cached_property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(f"{self.n_users},{self.n_items}".encode())
+        for column in (self.users, self.items, self.ratings, self.times):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        np.savez_compressed(folder / "interactions.npz", **values)
+
+    @classmethod
+    def load(cls, folder: Path) -> Interactions:
+        with np.load(folder / "interactions.npz", allow_pickle=False) as file:
+            columns = {name: file[name] for name in ("users", "items", "ratings", "times")}
+            return cls(**columns, n_users=int(file["n_users"]), n_items=int(file["n_items"]))

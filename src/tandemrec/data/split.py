@@ -1,0 +1,108 @@
+"""Splits, and the filter that comes before them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandemrec.data.catalogue import Catalogue, Dataset
+from tandemrec.data.interactions import Interactions
+from tandemrec.errors import DataError
+
+
+@dataclass(frozen=True, eq=False)
+class Split:
+    """Training, validation and test interactions over one catalogue."""
+
+    data: Dataset
+    train: Interactions
+    valid: Interactions
+    test: Interactions
+
+    @property
+    def catalogue(self) -> Catalogue:
+        return self.data.catalogue
+
+    @cached_property
+    def fingerprint(self) -> str:
+        parts = (self.data, self.train, self.valid, self.test)
+        return "-".join(part.fingerprint[:16] for part in parts)
+
+
+def leave_last_out(data: Dataset) -> Split:
+    """Each user's last interaction is test, the one before validation, the rest training.
+
+    Ties in time are broken by the position in the source file (Llama4Rec, section V-A; the tie rule
+    is ours, since the paper states none). Users with fewer than three interactions stay in training
+    whole, and are not tested; an error if that is everybody.
+    """
+    rows = data.interactions
+    from_end = rows.bounds[rows.users + 1] - 1 - np.arange(len(rows))
+    enough = rows.counts[rows.users] >= 3
+    if not enough.any():
+        raise DataError(
+            "No user has three interactions, so nobody can be split into training, validation and "
+            f"test. Received: {len(rows)} interactions of {rows.n_users} users.",
+            remedy="Give a longer log, or use ratio_split.",
+        )
+    test, valid = enough & (from_end == 0), enough & (from_end == 1)
+    return Split(data, rows.rows(~(test | valid)), rows.rows(valid), rows.rows(test))
+
+
+def ratio_split(
+    data: Dataset, train: float = 0.8, valid: float = 0.1, *, by_time: bool = True, seed: int = 0
+) -> Split:
+    """Cut each user's interactions at the given shares, in time order or (seeded) random order."""
+    if not (0 < train < 1 and 0 <= valid < 1 and train + valid < 1):
+        raise DataError(
+            "The shares of training and validation must be positive and leave some for test. "
+            f"Received: {train} and {valid}."
+        )
+    rows = data.interactions
+    order = np.arange(len(rows)) if by_time else _shuffled_within_users(rows, seed)
+    place = np.empty(len(rows), np.int64)
+    place[order] = np.arange(len(rows)) - rows.bounds[rows.users]
+    first = np.maximum(np.round(rows.counts * train).astype(np.int64), 1)[rows.users]
+    second = np.round(rows.counts * (train + valid)).astype(np.int64)[rows.users]
+    cuts = (place < first, (place >= first) & (place < second), (place >= first) & (place >= second))
+    return Split(data, *(rows.rows(cut) for cut in cuts))
+
+
+def _shuffled_within_users(rows: Interactions, seed: int) -> NDArray[np.int64]:
+    draws = np.random.default_rng(seed).random(len(rows))
+    return np.lexsort((draws, rows.users))
+
+
+def k_core(data: Dataset, users: int = 5, items: int = 5) -> Dataset:
+    """Drop users and items with too few interactions until none is left; renumber what stays."""
+    rows = data.interactions
+    while True:
+        keep = (rows.counts >= users)[rows.users] & (rows.popularity >= items)[rows.items]
+        if keep.all():
+            return _renumbered(data, rows)
+        rows = rows.rows(keep)
+        if not len(rows):
+            raise DataError(
+                f"Nothing is left of {data.name} after the {users}-core of users and {items}-core "
+                "of items.",
+                remedy="Ask for a smaller core.",
+            )
+
+
+def _renumbered(data: Dataset, rows: Interactions) -> Dataset:
+    old_users, users = np.unique(rows.users, return_inverse=True)
+    old_items, items = np.unique(rows.items, return_inverse=True)
+    full = data.catalogue
+    catalogue = Catalogue(
+        [full.user_ids[n] for n in old_users],
+        [full.item_ids[n] for n in old_items],
+        [full.titles[n] for n in old_items],
+        full.items[old_items] if full.items.width else full.items,
+        full.users[old_users] if full.users.width else full.users,
+    )
+    sizes = (len(old_users), len(old_items))
+    interactions = Interactions(users, items, rows.ratings, rows.times, *sizes)
+    return replace(data, interactions=interactions, catalogue=catalogue)

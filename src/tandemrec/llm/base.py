@@ -1,0 +1,50 @@
+"""What the rest of the package asks of a language model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple, Protocol, runtime_checkable
+
+import numpy as np
+from numpy.typing import NDArray
+
+
+class Prompt(NamedTuple):
+    """A question, or the beginning of a text.
+
+    With a `system` or `chat=True` it is put through the model's chat template, and an option is the
+    assistant's answer; with `chat=False` an option is the plain continuation of `user`.
+    """
+
+    system: str
+    user: str
+    chat: bool = True
+
+
+class Choice(NamedTuple):
+    """The log-probability of each option of one prompt, and how many tokens each option has."""
+
+    logprobs: NDArray[np.float32]  # [O], summed over the option's tokens
+    tokens: NDArray[np.int64]  # [O]
+
+
+@runtime_checkable
+class LLM(Protocol):
+    """Two questions are enough: what do you say, and which of these would you say?"""
+
+    @property
+    def name(self) -> str:
+        """Goes into reports and logs."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes when the answers would: weights, adapter, dtype. The store of answers keys by it."""
+
+    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[str]:
+        """One greedy answer to each prompt, [P]."""
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]) -> list[Choice]:
+        """The log-probability of each of a prompt's options as its answer; one Choice a prompt.
+
+        Every prompt brings options of its own: P prompts, P lists.
+        """
