@@ -1,1 +1,1 @@
-"""."""
+"""More training data, written by the language model."""

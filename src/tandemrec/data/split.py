@@ -67,7 +67,11 @@ def ratio_split(
     place[order] = np.arange(len(rows)) - rows.bounds[rows.users]
     first = np.maximum(np.round(rows.counts * train).astype(np.int64), 1)[rows.users]
     second = np.round(rows.counts * (train + valid)).astype(np.int64)[rows.users]
-    cuts = (place < first, (place >= first) & (place < second), (place >= first) & (place >= second))
+    cuts = (
+        place < first,
+        (place >= first) & (place < second),
+        (place >= first) & (place >= second),
+    )
     return Split(data, *(rows.rows(cut) for cut in cuts))
 
 

@@ -1,1 +1,1 @@
-"""."""
+"""Instruction sets, and the tuning of a language model on them."""

@@ -1,0 +1,164 @@
+"""The two rankings become one: adaptive aggregation (Llama4Rec, section IV-D, equations 4 to 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field
+
+from tandemrec.config import Settings
+from tandemrec.rankings import Rankings
+
+Floats = NDArray[np.float64]
+
+
+class BlendConfig(Settings):
+    """How the backbone's and the LLM's views of the same candidates are merged."""
+
+    utility: Literal["rank", "score"] = "rank"
+    """What is added up: -C * position as in the paper, or the rankers' own scores, each centred
+    per user and divided by its spread over all users (ours)."""
+    form: Literal["inside", "outside"] = "inside"
+    """Equation 6: alpha1 * max(fraction, alpha2), or max(alpha1 * fraction, alpha2)."""
+    tail: Literal["log1p", "log", "count"] = "log1p"
+    """Equation 4: the long-tail coefficient log(N + 1), log(N), or N itself."""
+    alpha1: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
+    """The values of alpha1 that are tried on validation."""
+    alpha2: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
+    """The values of alpha2 that are tried on validation."""
+    constant: float = Field(default=0.5, ge=0, le=1)
+    """The weight of the LLM where adaptive aggregation is left out."""
+
+
+def long_tail(counts: NDArray[np.int64], tail: str = "log1p") -> Floats:
+    """Equation 4, l_u of each user from N(u), the number of training interactions; [U] to [U]."""
+    if tail == "count":
+        return counts.astype(np.float64)
+    return np.log(counts + 1.0) if tail == "log1p" else np.log(np.maximum(counts, 1.0))
+
+
+def weights(
+    coefficients: Floats,
+    alpha1: float,
+    alpha2: float,
+    form: str = "inside",
+    *,
+    bounds: tuple[float, float] | None = None,
+) -> Floats:
+    """Equation 6, the LLM's weight for each user from l_u; [U] to [U], within [0, 1].
+
+    The tail of users weighs the LLM more. `bounds` are l_min and l_max over all training users,
+    where `coefficients` holds only some of them; where all users are alike, the fraction is 0.
+    """
+    low, high = bounds or (coefficients.min(), coefficients.max())
+    fraction = (high - coefficients) / (high - low) if high > low else np.zeros_like(coefficients)
+    if form == "inside":
+        return alpha1 * np.maximum(fraction, alpha2)
+    return np.maximum(alpha1 * fraction, alpha2)
+
+
+def utilities(rankings: Rankings, kind: str = "rank", spread: float = 1.0) -> Floats:
+    """Each candidate's worth in one ranker's eyes, [U, K] in the order of `rankings`.
+
+    "rank": U = -C * position, C = 1, positions from 1 (Llama4Rec, section IV-D). "score": the
+    score less its mean over the user's candidates, divided by `spread`.
+    """
+    if kind == "rank":
+        positions = np.arange(1, rankings.items.shape[1] + 1)
+        return np.broadcast_to(-positions, rankings.items.shape).astype(np.float64)
+    return _centred(rankings) / spread
+
+
+def spread(rankings: Rankings) -> float:
+    """The standard deviation of scores around each user's mean, over all users' candidates."""
+    value = float(np.sqrt(np.mean(_centred(rankings)[rankings.items >= 0] ** 2)))
+    return value if value > 0 else 1.0
+
+
+def _centred(rankings: Rankings) -> Floats:
+    real = rankings.items >= 0
+    scores = np.where(real, rankings.scores, 0.0)
+    mean = scores.sum(1, keepdims=True) / np.maximum(real.sum(1, keepdims=True), 1)
+    return np.where(real, scores - mean, 0.0)
+
+
+@dataclass(frozen=True)
+class Pair:
+    """The two rankers' utilities of the same users' same candidates, ready to be blended."""
+
+    candidates: Rankings  # the backbone's, best first
+    backbone: Floats  # [U, K]
+    llm: Floats  # [U, K], in the candidates' order
+
+    def blend(self, weight: Floats | float) -> Rankings:
+        """Equation 5: U = alpha_u * U_LLM + (1 - alpha_u) * U_backbone; `weight` is [U] or one.
+
+        Ties keep the backbone's order; missing places stay at the end.
+        """
+        alpha = np.broadcast_to(weight, len(self.candidates.users))[:, None]
+        mixed = alpha * self.llm + (1 - alpha) * self.backbone
+        mixed = np.where(self.candidates.items >= 0, mixed, -np.inf)
+        return Rankings.best_first(self.candidates.users, self.candidates.items, mixed)
+
+
+def pair(
+    backbone: Rankings,
+    llm: Rankings,
+    config: BlendConfig,
+    spreads: tuple[float, float] | None = None,
+) -> Pair:
+    """Line up two rankings of the same candidates.
+
+    `spreads` are the two rankers' spreads on validation, so that a single user is blended on the
+    same scale; by default those of the rankings themselves. Raises ValueError where the users
+    or a user's candidates differ.
+    """
+    if not np.array_equal(backbone.users, llm.users):
+        raise ValueError("Blending needs the same users, in the same order, in both rankings.")
+    order_a, order_b = (np.argsort(r.items, axis=1, kind="stable") for r in (backbone, llm))
+    sorted_a = np.take_along_axis(backbone.items, order_a, axis=1)
+    if not np.array_equal(sorted_a, np.take_along_axis(llm.items, order_b, axis=1)):
+        raise ValueError("Blending needs the same items for each user in both rankings.")
+    one, other = spreads or (spread(backbone), spread(llm))
+    theirs = np.empty(llm.items.shape)
+    values = np.take_along_axis(utilities(llm, config.utility, other), order_b, axis=1)
+    np.put_along_axis(theirs, order_a, values, axis=1)
+    return Pair(backbone, utilities(backbone, config.utility, one), theirs)
+
+
+@dataclass(frozen=True)
+class Grid:
+    """The metric of every (alpha1, alpha2), and the best pair; nothing is fitted again for it."""
+
+    alpha1: tuple[float, ...]
+    alpha2: tuple[float, ...]
+    values: tuple[tuple[float, ...], ...]  # [alpha1][alpha2]
+
+    @property
+    def best(self) -> tuple[float, float]:
+        """The first best pair; smaller weights of the LLM win ties."""
+        table = np.array(self.values)
+        row, column = np.unravel_index(np.argmax(table), table.shape)
+        return self.alpha1[row], self.alpha2[column]
+
+
+def search(
+    lined_up: Pair,
+    coefficients: Floats,
+    metric: Callable[[Rankings], float],
+    config: BlendConfig,
+    *,
+    bounds: tuple[float, float],
+) -> Grid:
+    """Try the grid of (alpha1, alpha2) with `metric` on validation rankings."""
+
+    def value(alpha1: float, alpha2: float) -> float:
+        alpha = weights(coefficients, alpha1, alpha2, config.form, bounds=bounds)
+        return metric(lined_up.blend(alpha))
+
+    table = tuple(tuple(value(a, b) for b in config.alpha2) for a in config.alpha1)
+    return Grid(config.alpha1, config.alpha2, table)

@@ -1,0 +1,89 @@
+"""What every stage's settings are made of: frozen, documented, and strict about names."""
+
+from __future__ import annotations
+
+from difflib import get_close_matches
+from typing import Any, Self, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from tandemrec.errors import ConfigError
+
+
+class Settings(BaseModel):
+    """The base of every config.
+
+    The docstring below a field becomes its description. Unknown names and values out of range
+    raise ConfigError, which guesses the name that was meant.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", use_attribute_docstrings=True)
+
+    def __init__(self, /, **values: Any) -> None:
+        try:
+            super().__init__(**values)
+        except ValidationError as error:
+            raise explain(error, type(self)) from None
+
+    # Says to pydantic that nested settings need not go through __init__, so that an error inside
+    # one of them is reported with its whole path.
+    __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @classmethod
+    def model_validate(cls, obj: Any, **options: Any) -> Self:
+        """As pydantic's, but raising ConfigError."""
+        try:
+            return super().model_validate(obj, **options)
+        except ValidationError as error:
+            raise explain(error, cls) from None
+
+
+def describe_fields(model: type[BaseModel]) -> dict[str, str]:
+    """Each field's name and the docstring below it."""
+    return {name: field.description or "" for name, field in model.model_fields.items()}
+
+
+def explain(error: ValidationError, model: type[BaseModel] | None = None) -> ConfigError:
+    """Pydantic's report as one line; with the `model`, the nearest name is guessed."""
+    parts = [_sentence(dict(detail), model, error.title) for detail in error.errors()]
+    return ConfigError(" ".join(parts))
+
+
+def _sentence(detail: dict[str, Any], model: type[BaseModel] | None, title: str) -> str:
+    *above, last = detail["loc"] or (title,)
+    path = ".".join(map(str, (*above, last)))
+    if detail["type"] == "extra_forbidden":
+        return _unknown(path, str(last), _walk(model, above), title)
+    if detail["type"] == "missing":
+        return f"Setting {path!r} of {title} is missing."
+    wanted = detail["msg"].replace("Input should be", "expected").removeprefix("Value error, ")
+    return f"Setting {path!r} of {title}: {wanted}. Received: {_short(detail['input'])}."
+
+
+def _unknown(path: str, name: str, model: type[BaseModel] | None, title: str) -> str:
+    known = sorted(model.model_fields) if model else []
+    close = get_close_matches(name, known, n=1, cutoff=0.5)
+    guess = f" Did you mean {close[0]!r}?" if close else ""
+    allowed = f" Known: {', '.join(known)}." if known else ""
+    return f"There is no setting {path!r} in {title}.{guess}{allowed}"
+
+
+def _walk(model: type[BaseModel] | None, path: list[int | str]) -> type[BaseModel] | None:
+    """The settings that a path of field names leads to."""
+    for step in path:
+        field = model.model_fields.get(str(step)) if model else None
+        if field is not None:
+            model = _model_in(field.annotation)
+    return model
+
+
+def _model_in(annotation: Any) -> type[BaseModel] | None:
+    """The settings class inside an annotation such as `Inner | None` or `list[Inner]`."""
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return annotation
+    return next(filter(None, map(_model_in, get_args(annotation))), None)
+
+
+def _short(value: Any) -> str:
+    text = repr(value)
+    return text if len(text) <= 80 else f"{text[:77]}..."

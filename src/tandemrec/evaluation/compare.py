@@ -1,0 +1,101 @@
+"""Is one method better than another, or was it luck? Paired t-tests over users and over runs."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import stats
+
+from tandemrec.errors import ConfigError
+from tandemrec.evaluation.metrics import UserMetrics, Values
+
+SAME = 1e-12
+"Differences below this are rounding: metrics are between 0 and 1."
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """The outcome of a paired, two-sided t-test of a against b."""
+
+    mean_difference: float
+    "Mean of a - b, in the metric's own unit."
+    ci95: tuple[float, float]
+    "The 95 % confidence interval of the mean difference."
+    t: float
+    df: int
+    p_value: float
+
+    @property
+    def n(self) -> int:
+        """How many pairs were compared."""
+        return self.df + 1
+
+
+def paired(a: NDArray[np.floating], b: NDArray[np.floating]) -> Comparison:
+    """Student's paired, two-sided t-test (as in Llama4Rec, section V-B) of two arrays [N].
+
+    Where all differences are equal there is no variance to divide by: if they are 0 (within
+    rounding) then t = 0 and p = 1; if they are not, t is infinite and p = 0. Raises ConfigError
+    for fewer than two pairs.
+    """
+    if a.shape != b.shape or a.ndim != 1:
+        raise ValueError(f"a and b must be of one shape [N]. Received: {a.shape} and {b.shape}.")
+    if len(a) < 2:
+        raise ConfigError(
+            f"A paired test needs at least two pairs. Received: {len(a)}. "
+            "Evaluate more users, or more seeds (--seeds 2)."
+        )
+    differences = a.astype(np.float64) - b
+    mean, df = float(differences.mean()), len(a) - 1
+    if np.ptp(differences) < SAME:
+        return _without_variance(mean, df)
+    result = stats.ttest_1samp(differences, 0.0)
+    interval = result.confidence_interval(0.95)
+    ci95 = (float(interval.low), float(interval.high))
+    return Comparison(mean, ci95, float(result.statistic), df, float(result.pvalue))
+
+
+def _without_variance(mean: float, df: int) -> Comparison:
+    if abs(mean) < SAME:
+        return Comparison(0.0, (0.0, 0.0), 0.0, df, 1.0)
+    return Comparison(mean, (mean, mean), math.copysign(math.inf, mean), df, 0.0)
+
+
+def over_users(a: Sequence[UserMetrics], b: Sequence[UserMetrics], metric: str) -> Comparison:
+    """Pairs are users; each user's value is his mean over the runs (seeds) first.
+
+    It tells whether the difference would hold for other users, for models trained like these.
+    """
+    _check(a, b)
+    return paired(_user_means(a, metric), _user_means(b, metric))
+
+
+def over_runs(a: Sequence[UserMetrics], b: Sequence[UserMetrics], metric: str) -> Comparison:
+    """Pairs are runs: `a[n]` and `b[n]` have one seed; the value is the mean over users.
+
+    It tells whether the difference would hold for other seeds, on these users. Raises ConfigError
+    for fewer than two runs.
+    """
+    _check(a, b)
+    return paired(*(np.array([run.values[metric].mean() for run in runs]) for runs in (a, b)))
+
+
+def improvement(ours: float, base: float) -> float | None:
+    """By how many percent `ours` is above `base`; None where the base is 0."""
+    return None if base == 0 else 100 * (ours - base) / base
+
+
+def _user_means(runs: Sequence[UserMetrics], metric: str) -> Values:
+    means: Values = np.mean([run.values[metric] for run in runs], axis=0)
+    return means
+
+
+def _check(a: Sequence[UserMetrics], b: Sequence[UserMetrics]) -> None:
+    if len(a) != len(b) or not a:
+        raise ValueError(f"both methods need the same runs. Received: {len(a)} and {len(b)}.")
+    if any(not np.array_equal(run.users, a[0].users) for run in (*a, *b)):
+        raise ValueError("both methods must be measured on the same users")

@@ -1,0 +1,133 @@
+"""How good a ranking is for each user: hit ratio, NDCG and reciprocal rank."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandemrec.data.interactions import Interactions
+from tandemrec.errors import ConfigError
+from tandemrec.rankings import Rankings
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class UserMetrics:
+    """Every metric of every user who has a held-out item."""
+
+    users: NDArray[np.int64]  # [U], rising
+    values: Mapping[str, Values]  # "HR@3", "NDCG@3", ..., "MRR": each [U], from 0 to 1
+
+    def means(self) -> dict[str, float]:
+        """Each metric's mean over the users; 0 where there are none."""
+        return {
+            name: float(each.mean()) if len(each) else 0.0 for name, each in self.values.items()
+        }
+
+    def of(self, users: NDArray[np.int64]) -> UserMetrics:
+        """The rows of some users."""
+        keep = np.isin(self.users, users)
+        return UserMetrics(self.users[keep], {name: v[keep] for name, v in self.values.items()})
+
+    @cached_property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(self.users.tobytes())
+        for name, each in self.values.items():
+            digest.update(name.encode() + b"\0" + each.tobytes())
+        return digest.hexdigest()
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        names = np.array(list(self.values))
+        table = np.stack(list(self.values.values())) if self.values else np.empty((0, 0))
+        np.savez_compressed(folder / "metrics.npz", users=self.users, names=names, values=table)
+
+    @classmethod
+    def load(cls, folder: Path) -> UserMetrics:
+        with np.load(folder / "metrics.npz", allow_pickle=False) as file:
+            names = [str(name) for name in file["names"]]
+            return cls(file["users"], dict(zip(names, file["values"], strict=True)))
+
+
+def per_user(
+    rankings: Rankings, truth: Interactions, ks: Sequence[int] = (3, 5, 10)
+) -> UserMetrics:
+    """HR@k and NDCG@k for each k, and MRR over the whole list, of each user in `truth`.
+
+    HR@k is 1 if any held-out item stands in the first k places (Llama4Rec, section V-B).
+    NDCG@k divides the sum of 1 / log2(place + 1) by the best possible one for that user's number of
+    held-out items (Järvelin and Kekäläinen 2002); with one held-out item the divisor is 1. MRR is
+    1 / place of the first held-out item. A user who is not in the rankings has 0 everywhere, and
+    counts.
+    """
+    _check(rankings, truth, ks)
+    users = np.unique(truth.users)
+    hits = _hits(rankings, truth, users)
+    first = _first_place(hits)
+    values: dict[str, Values] = {}
+    for k in ks:
+        values[f"HR@{k}"] = hits[:, :k].any(axis=1).astype(np.float64)
+        values[f"NDCG@{k}"] = _ndcg(hits[:, :k], _relevant(truth, users), k)
+    values["MRR"] = np.divide(1.0, first, out=np.zeros(len(users)), where=first > 0)
+    return UserMetrics(users, values)
+
+
+def places(rankings: Rankings, truth: Interactions) -> NDArray[np.int64]:
+    """The place of each user's first held-out item, from 1; 0 if it is not in the list.
+
+    Shape [U], for the users of `per_user`, in the same order.
+    """
+    return _first_place(_hits(rankings, truth, np.unique(truth.users)))
+
+
+def _check(rankings: Rankings, truth: Interactions, ks: Sequence[int]) -> None:
+    if not ks or min(ks) < 1:
+        raise ConfigError(f"Metrics need cut-offs of at least 1. Received: {list(ks)}.")
+    width = rankings.items.shape[1]
+    if width < min(max(ks), truth.n_items):
+        raise ConfigError(
+            f"HR@{max(ks)} needs rankings of at least {max(ks)} places. Received: {width}. "
+            "Rank more candidates, or ask for a smaller cut-off."
+        )
+    if len(np.unique(rankings.users)) != len(rankings.users):
+        raise ValueError("each user must have one row in the rankings")
+
+
+def _hits(rankings: Rankings, truth: Interactions, users: NDArray[np.int64]) -> NDArray[np.bool_]:
+    """Whether each place holds a held-out item of the user: [U, K]."""
+    hits = np.zeros((len(users), rankings.items.shape[1]), dtype=bool)
+    rows = np.flatnonzero(np.isin(rankings.users, users))
+    items = rankings.items[rows]  # [R, K]
+    known = items >= 0
+    repeated = np.repeat(rankings.users[rows], items.shape[1])
+    met = truth.met(repeated, items.ravel()).reshape(items.shape)
+    hits[np.searchsorted(users, rankings.users[rows])] = met & known
+    if (hits.sum(axis=1) > _relevant(truth, users)).any():
+        raise ValueError("an item stands twice in one user's ranking")
+    return hits
+
+
+def _relevant(truth: Interactions, users: NDArray[np.int64]) -> NDArray[np.int64]:
+    """How many different held-out items each user has: [U]."""
+    counts: NDArray[np.int64] = np.diff(truth.matrix.indptr)
+    return counts[users]
+
+
+def _first_place(hits: NDArray[np.bool_]) -> NDArray[np.int64]:
+    if not hits.shape[1]:
+        return np.zeros(len(hits), np.int64)
+    return np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
+
+
+def _ndcg(hits: NDArray[np.bool_], relevant: NDArray[np.int64], k: int) -> Values:
+    discounts = 1 / np.log2(np.arange(2, k + 2))  # [k]
+    best = np.cumsum(discounts)[np.minimum(relevant, k) - 1]  # [U]
+    gains: Values = hits @ discounts[: hits.shape[1]]
+    return gains / best

@@ -1,0 +1,51 @@
+"""Titles as they may stand in a prompt: short, on one line, and unable to speak as the template."""
+
+import re
+from collections import Counter
+from collections.abc import Sequence
+
+LONGEST = 80
+"Characters of a title that are shown; hostile or broken data may bring 100 kB."
+
+_YEAR = re.compile(r"\s*\((\d{4})\)\s*$")
+_ARTICLE = re.compile(r"^(.*), (The|A|An|Il|La|Le|Les|El|Das|Der|Die|Los|L')$")
+_OTHER_NAME = re.compile(r"(?<=\S)\s*\((?!\d{4}\))[^()]*\)\s*$")
+
+
+def neutral(title: str) -> str:
+    """One line of at most `LONGEST` characters in which no chat-template token is left.
+
+    "<|im_end|>" becomes "< im_end >" whatever template the model has; white space is folded.
+    """
+    short = title[: 4 * LONGEST].replace("<|", "< ").replace("|>", " >")
+    short = " ".join(re.sub(r"\[/?INST\]|</?s>|<<|>>", " ", short).split())
+    short = "".join(letter for letter in short if letter.isprintable())
+    return short if len(short) <= LONGEST else short[: LONGEST - 1].rstrip() + "…"
+
+
+def readable(titles: Sequence[str]) -> list[str]:
+    """Every title as a person would write it; [I] in, [I] out.
+
+    "Usual Suspects, The (1995)" becomes "The Usual Suspects": a year costs more tokens than a name.
+    It stays where two items would otherwise read alike.
+    """
+    safe = [neutral(title) for title in titles]
+    plain = [_plain(title) for title in safe]
+    count = Counter(plain)
+    return [
+        short if count[short] == 1 else _with_year(short, title)
+        for short, title in zip(plain, safe, strict=True)
+    ]
+
+
+def _plain(title: str) -> str:
+    name = _YEAR.sub("", title)
+    name = _OTHER_NAME.sub("", name)
+    if found := _ARTICLE.match(name):
+        name = f"{found[2]} {found[1]}"
+    return name.strip() or title
+
+
+def _with_year(short: str, title: str) -> str:
+    found = _YEAR.search(title)
+    return f"{short} ({found[1]})" if found else short

@@ -1,0 +1,139 @@
+"""Instruction sets for direct recommendation, built out of fold from training data only."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, NonNegativeInt, PositiveInt
+
+from tandemrec.config import Settings
+from tandemrec.data.interactions import Interactions
+from tandemrec.llm.base import Prompt
+from tandemrec.prompts import direct
+from tandemrec.prompts.direct import Facts
+from tandemrec.prompts.profiles import Profiles
+from tandemrec.rankings import Rankings
+from tandemrec.rerank import Way
+
+Items = NDArray[np.int64]
+
+
+class Example(NamedTuple):
+    """A prompt, and the answer that is learnt; only the answer's tokens count in the loss."""
+
+    prompt: Prompt
+    answer: str
+
+
+class ExamplesConfig(Settings):
+    """What an instruction set is made of, and how."""
+
+    instructions: NonNegativeInt = 5000
+    """How many instructions; the paper has 5,000 for each task and data set."""
+    ways: tuple[Way, ...] = ("listwise", "pointwise")
+    """Their forms, in equal shares."""
+    sequences: NonNegativeInt = 0
+    """How many windows of users' training histories are learnt as plain text beside them (ours)."""
+    window: PositiveInt = 32
+    """Items in such a window."""
+    augmented: float = Field(default=0.5, ge=0, le=1)
+    """The share of instructions that tell the similar user and the backbone's hint."""
+    out_of_fold: bool = True
+    """Candidates, hints and similar users come from a backbone that has not seen the target.
+    False takes the backbone that was trained on it, the published way, which leaks."""
+    targets: PositiveInt = 3
+    """How many of each user's last training interactions are held out as targets."""
+    seed: int = 0
+    """Draws the users, the forms and the order of the candidates."""
+
+
+@dataclass(frozen=True, eq=False)
+class Fold:
+    """Training data, cut once more: what a backbone may see, and the targets it may not."""
+
+    seen: Interactions
+    targets: Interactions
+
+
+def hold_out(train: Interactions, targets: int) -> Fold:
+    """Take each user's last `targets` training interactions away; at least two stay seen.
+
+    Users with fewer than three training interactions give no target (Llama4Rec, section V-A).
+    """
+    from_end = train.bounds[train.users + 1] - 1 - np.arange(len(train))
+    room = np.minimum(targets, np.maximum(train.counts - 2, 0))
+    held = from_end < room[train.users]
+    return Fold(train.rows(~held), train.rows(held))
+
+
+def sequences(profiles: Profiles, config: ExamplesConfig) -> list[Example]:
+    """Windows of users' histories as text; a user is drawn as often as he has interactions."""
+    rng = np.random.default_rng([config.seed, 1])
+    lengths = np.array([len(items) for items in profiles.histories])
+    users = rng.choice(len(lengths), config.sequences, p=lengths / lengths.sum())
+    starts = rng.integers(np.maximum(lengths[users] - config.window // 2, 1))
+    examples = []
+    for user, start in zip(users, starts, strict=True):
+        window = profiles.histories[user][start : start + config.window]
+        examples.append(Example(*direct.sequence(Facts(profiles.noun, profiles.names(window)))))
+    return examples
+
+
+def instructions(
+    fold: Fold, candidates: Rankings, profiles: Profiles, config: ExamplesConfig
+) -> list[Example]:
+    """Instructions whose answers are the fold's targets.
+
+    `candidates` is the fold's backbone's list for every user, `profiles` what the fold knows; a
+    target that is missing from its list takes the last place. Repeats are dropped.
+    """
+    rng = np.random.default_rng([config.seed, 2])
+    rows = rng.choice(len(fold.targets), min(config.instructions, len(fold.targets)), replace=False)
+    examples = []
+    for n, row in enumerate(rows):
+        user, target = int(fold.targets.users[row]), int(fold.targets.items[row])
+        told = rng.random() < config.augmented
+        facts = (profiles if told else profiles.plain).facts(user)
+        shown = _with_target(candidates.items[user], target, rng)
+        examples += WAYS[config.ways[n % len(config.ways)]](facts, shown, target, profiles, rng)
+    return list(dict.fromkeys(examples))
+
+
+def _with_target(
+    items: NDArray[np.int64], target: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    real = items[items >= 0]
+    if target not in real:
+        real = np.append(real[: len(items) - 1], target)
+    return rng.permutation(real)
+
+
+def _listwise(
+    facts: Facts, shown: Items, target: int, profiles: Profiles, rng: np.random.Generator
+) -> list[Example]:
+    label = direct.LABELS[int(np.flatnonzero(shown == target)[0])]
+    return [Example(direct.listwise(facts, profiles.names(shown)), label)]
+
+
+def _pointwise(
+    facts: Facts, shown: Items, target: int, profiles: Profiles, rng: np.random.Generator
+) -> list[Example]:
+    """The target, and one of the others, so that Yes and No are equally frequent."""
+    other = rng.choice(shown[shown != target])
+    names = profiles.names([target, other])
+    return [
+        Example(direct.pointwise(facts, name), answer)
+        for name, answer in zip(names, direct.ANSWERS, strict=True)
+    ]
+
+
+def _likelihood(
+    facts: Facts, shown: Items, target: int, profiles: Profiles, rng: np.random.Generator
+) -> list[Example]:
+    return [Example(direct.continuation(facts), direct.line(profiles.titles[target]))]
+
+
+WAYS = {"listwise": _listwise, "pointwise": _pointwise, "likelihood": _likelihood}

@@ -1,0 +1,79 @@
+"""The paired t-test against a textbook example and its edge cases."""
+
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from tandemrec.errors import ConfigError
+from tandemrec.evaluation import UserMetrics, improvement, over_runs, over_users, paired
+
+
+def measured(*values: float, users: tuple[int, ...] | None = None) -> UserMetrics:
+    ids = np.array(users or range(len(values)), np.int64)
+    return UserMetrics(ids, {"NDCG@5": np.array(values, np.float64)})
+
+
+def test_by_hand() -> None:
+    """Differences 1, 2, 3, 4, 5: mean 3, sd sqrt(2.5), t = 3 / sqrt(2.5 / 5), t(4, .975) = 2.776."""
+    found = paired(np.array([1.0, 3, 5, 7, 9]), np.array([0.0, 1, 2, 3, 4]))
+    assert found.mean_difference == 3
+    assert found.t == pytest.approx(3 / math.sqrt(0.5))
+    assert (found.df, found.n) == (4, 5)
+    assert found.p_value == pytest.approx(0.013236, abs=1e-5)
+    half = 2.776445 * math.sqrt(0.5)
+    assert found.ci95 == pytest.approx((3 - half, 3 + half), abs=1e-4)
+
+
+def test_equal_to_the_paired_test_of_scipy() -> None:
+    draw = np.random.default_rng(0)
+    a, b = draw.random(40), draw.random(40)
+    assert paired(a, b).p_value == pytest.approx(stats.ttest_rel(a, b).pvalue)
+    assert paired(b, a).mean_difference == -paired(a, b).mean_difference
+
+
+def test_identical_arrays_do_not_differ() -> None:
+    same = np.array([0.1, 0.2, 0.3])
+    found = paired(same, same)
+    assert (found.mean_difference, found.ci95, found.t, found.p_value) == (0, (0, 0), 0, 1)
+
+
+def test_a_constant_difference_is_certain() -> None:
+    found = paired(np.array([0.1, 0.2, 0.3]), np.array([0.2, 0.3, 0.4]))
+    assert (found.t, found.p_value) == (-math.inf, 0)
+    assert found.ci95 == pytest.approx((-0.1, -0.1))
+
+
+def test_one_pair_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"at least two pairs. Received: 1.*--seeds 2"):
+        paired(np.ones(1), np.zeros(1))
+
+
+def test_over_users_takes_each_users_mean_over_the_runs() -> None:
+    a = [measured(1, 0, 0), measured(0, 1, 0)]  # means .5 .5 0
+    b = [measured(0, 0, 0), measured(0, 0, 0)]
+    found = over_users(a, b, "NDCG@5")
+    assert found == paired(np.array([0.5, 0.5, 0]), np.zeros(3))
+    assert found.n == 3
+
+
+def test_over_runs_takes_each_runs_mean_over_the_users() -> None:
+    a = [measured(1, 0, 0), measured(1, 1, 0), measured(1, 1, 1)]
+    b = [measured(0, 0, 0)] * 3
+    found = over_runs(a, b, "NDCG@5")
+    assert found.mean_difference == pytest.approx(2 / 3)
+    assert found.n == 3
+
+
+def test_other_users_or_runs_are_refused() -> None:
+    with pytest.raises(ValueError, match="same users"):
+        over_users([measured(1, 0)], [measured(1, 0, users=(0, 2))], "NDCG@5")
+    with pytest.raises(ValueError, match="same runs"):
+        over_runs([measured(1, 0)], [], "NDCG@5")
+
+
+def test_improvement_is_in_percent() -> None:
+    assert improvement(0.06, 0.05) == pytest.approx(20)
+    assert improvement(0.04, 0.05) == pytest.approx(-20)
+    assert improvement(0.04, 0.0) is None

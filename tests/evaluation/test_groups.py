@@ -1,0 +1,39 @@
+"""Quartiles of activity."""
+
+import numpy as np
+import pytest
+
+from tandemrec.data.interactions import Interactions
+from tandemrec.evaluation import UserMetrics, by_activity
+from tandemrec.evaluation.groups import means
+
+
+def log(counts: list[int]) -> Interactions:
+    users = np.repeat(np.arange(len(counts)), counts)
+    return Interactions.sorted(users, users, n_users=len(counts), n_items=len(counts))
+
+
+def test_quartiles() -> None:
+    groups = by_activity(log([8, 1, 2, 3, 4, 5, 6, 7]), np.arange(8))
+    assert [group.label for group in groups] == ["1–2", "3–4", "5–6", "7–8"]
+    assert [group.users.tolist() for group in groups] == [[1, 2], [3, 4], [5, 6], [0, 7]]
+
+
+def test_equal_users_stay_together() -> None:
+    groups = by_activity(log([3, 3, 3, 3, 9]), np.arange(5))
+    assert [(group.label, len(group.users)) for group in groups] == [("3", 4), ("9", 1)]
+
+
+def test_only_the_users_asked_for() -> None:
+    groups = by_activity(log([1, 2, 3, 4]), np.array([0, 3]), parts=2)
+    assert [group.users.tolist() for group in groups] == [[0], [3]]
+    assert by_activity(log([1, 2]), np.array([], np.int64)) == []
+
+
+def test_means_per_group_weigh_up_to_the_whole() -> None:
+    metrics = UserMetrics(np.arange(4), {"HR@3": np.array([1.0, 0, 0, 0])})
+    groups = by_activity(log([1, 2, 3, 4]), np.arange(4), parts=2)
+    found = means(metrics, groups)
+    assert found == [{"HR@3": 0.5}, {"HR@3": 0.0}]
+    sizes = [len(group.users) for group in groups]
+    assert np.average([m["HR@3"] for m in found], weights=sizes) == pytest.approx(0.25)

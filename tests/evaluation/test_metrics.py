@@ -1,0 +1,129 @@
+"""Metrics against numbers worked out by hand, and against a plain reference."""
+
+from math import log2
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tandemrec.data.interactions import Interactions
+from tandemrec.errors import ConfigError
+from tandemrec.evaluation import UserMetrics, per_user, places
+from tandemrec.rankings import Rankings
+
+
+def rankings(rows: dict[int, list[int]]) -> Rankings:
+    items = np.array(list(rows.values()), np.int64)
+    scores = np.where(items < 0, -np.inf, -np.arange(items.shape[1])).astype(np.float32)
+    return Rankings(np.array(list(rows)), items, scores)
+
+
+def truth(pairs: list[tuple[int, int]], n_users: int = 5, n_items: int = 9) -> Interactions:
+    users, items = np.array(pairs, np.int64).T
+    return Interactions.sorted(users, items, n_users=n_users, n_items=n_items)
+
+
+def test_one_held_out_item_by_hand() -> None:
+    found = per_user(
+        rankings({1: [7, 3, 4, 5, 6], 0: [2, 4, 8, 1, 0]}), truth([(0, 1), (1, 7)]), ks=(3, 5)
+    )
+    assert found.users.tolist() == [0, 1]
+    assert list(found.values) == ["HR@3", "NDCG@3", "HR@5", "NDCG@5", "MRR"]
+    assert found.values["HR@3"].tolist() == [0, 1]
+    assert found.values["HR@5"].tolist() == [1, 1]
+    assert found.values["NDCG@5"].tolist() == pytest.approx([1 / log2(5), 1])
+    assert found.values["MRR"].tolist() == [0.25, 1]
+    assert found.means()["HR@3"] == 0.5
+
+
+def test_two_held_out_items_are_held_against_the_ideal() -> None:
+    found = per_user(rankings({0: [8, 1, 2]}), truth([(0, 1), (0, 2), (0, 3)]), ks=(1, 3))
+    ideal = 1 + 1 / log2(3) + 1 / log2(4)
+    assert found.values["NDCG@3"][0] == pytest.approx((1 / log2(3) + 1 / log2(4)) / ideal)
+    assert found.values["NDCG@1"][0] == found.values["HR@1"][0] == 0
+    assert found.values["MRR"][0] == 0.5
+
+
+def test_a_user_without_a_ranking_counts() -> None:
+    found = per_user(rankings({0: [1, 2, 3]}), truth([(0, 1), (3, 1)]), ks=(3,))
+    assert found.users.tolist() == [0, 3]
+    assert found.means() == {"HR@3": 0.5, "NDCG@3": 0.5, "MRR": 0.5}
+
+
+def test_a_ranking_without_a_held_out_item_does_not_count() -> None:
+    found = per_user(rankings({0: [1, 2, 3], 2: [1, 2, 3]}), truth([(0, 1)]), ks=(3,))
+    assert found.users.tolist() == [0]
+
+
+def test_a_missing_place_is_no_hit() -> None:
+    """Item -1 of user 1 must not be taken for the last item of user 0."""
+    found = per_user(rankings({1: [4, -1, -1]}), truth([(0, 8), (1, 3)]), ks=(3,))
+    assert found.means() == {"HR@3": 0, "NDCG@3": 0, "MRR": 0}
+
+
+def test_places() -> None:
+    ranked = rankings({0: [2, 4, 8], 1: [7, 3, 4]})
+    assert places(ranked, truth([(0, 8), (1, 7), (2, 2)])).tolist() == [3, 1, 0]
+
+
+def test_short_rankings_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"HR@5 needs rankings of at least 5 places. Received: 3"):
+        per_user(rankings({0: [1, 2, 3]}), truth([(0, 1)]), ks=(3, 5))
+
+
+def test_a_list_of_the_whole_small_catalogue_is_long_enough() -> None:
+    found = per_user(rankings({0: [1, 2, 0]}), truth([(0, 2)], n_items=3), ks=(10,))
+    assert found.values["NDCG@10"][0] == pytest.approx(1 / log2(3))
+
+
+@pytest.mark.parametrize("rows", [{0: [1, 1, 2]}])
+def test_an_item_twice_is_refused(rows: dict[int, list[int]]) -> None:
+    with pytest.raises(ValueError, match="twice"):
+        per_user(rankings(rows), truth([(0, 1)]), ks=(3,))
+
+
+def test_a_user_twice_is_refused() -> None:
+    twice = Rankings(np.array([0, 0]), np.array([[1], [2]]), np.zeros((2, 1), np.float32))
+    with pytest.raises(ValueError, match="one row"):
+        per_user(twice, truth([(0, 1)]), ks=(1,))
+
+
+def plain(ranked: list[int], held_out: set[int], k: int) -> tuple[float, float]:
+    """HR@k and NDCG@k of one user, as one would write them down."""
+    gains = [1 / log2(place + 2) if item in held_out else 0 for place, item in enumerate(ranked)]
+    ideal = sum(1 / log2(place + 2) for place in range(min(k, len(held_out))))
+    return float(any(gains[:k])), sum(gains[:k]) / ideal
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_equal_to_a_plain_reference(seed: int) -> None:
+    draw = np.random.default_rng(seed)
+    pairs = [
+        (int(u), int(i))
+        for u, i in zip(draw.integers(30, size=80), draw.integers(25, size=80), strict=True)
+    ]
+    rows = {u: draw.permutation(25)[:12].tolist() for u in draw.permutation(30)[:20].tolist()}
+    found = per_user(rankings(rows), truth(pairs, 30, 25))
+    for row, user in enumerate(found.users.tolist()):
+        held_out = {item for u, item in pairs if u == user}
+        for k in (3, 5, 10):
+            hit, ndcg = plain(rows.get(user, []), held_out, k)
+            assert found.values[f"HR@{k}"][row] == hit
+            assert found.values[f"NDCG@{k}"][row] == pytest.approx(ndcg)
+
+
+def test_some_users() -> None:
+    found = per_user(rankings({0: [1, 2, 3], 1: [4, 5, 6]}), truth([(0, 1), (1, 7)]), ks=(3,))
+    assert found.of(np.array([1])).means()["HR@3"] == 0
+    assert found.of(np.array([0])).means()["HR@3"] == 1
+    assert found.of(np.array([], np.int64)).means()["HR@3"] == 0
+
+
+def test_saved_and_loaded(tmp_path: Path) -> None:
+    found = per_user(rankings({0: [1, 2, 3], 1: [4, 5, 6]}), truth([(0, 3), (1, 7)]), ks=(3,))
+    found.save(tmp_path / "new")
+    again = UserMetrics.load(tmp_path / "new")
+    assert again.means() == found.means()
+    assert again.fingerprint == found.fingerprint
+    other = per_user(rankings({0: [1, 3, 2], 1: [4, 5, 6]}), truth([(0, 3), (1, 7)]), ks=(3,))
+    assert other.fingerprint != found.fingerprint

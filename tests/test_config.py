@@ -1,0 +1,61 @@
+from typing import Literal
+
+import pytest
+from pydantic import Field
+
+from tandemrec.config import Settings, describe_fields
+from tandemrec.errors import ConfigError
+
+
+class Inner(Settings):
+    alpha: float = Field(default=0.5, ge=0, le=1)
+    """The weight."""
+    form: Literal["inside", "outside"] = "inside"
+
+
+class Outer(Settings):
+    blend: Inner = Inner()
+    extra: Inner | None = None
+    needed: int
+    """Has no default."""
+
+
+def test_a_docstring_below_a_field_describes_it():
+    assert describe_fields(Outer) == {"blend": "", "extra": "", "needed": "Has no default."}
+
+
+def test_an_unknown_name_is_guessed():
+    with pytest.raises(ConfigError, match=r"no setting 'alpa' in Inner\. Did you mean 'alpha'\?"):
+        Inner(alpa=1)
+
+
+def test_an_unknown_name_inside_is_guessed_with_its_path():
+    for field in ("blend", "extra"):
+        with pytest.raises(ConfigError, match=rf"'{field}\.frm' in Outer\. Did you mean 'form'\?"):
+            Outer(**{field: {"frm": "inside"}}, needed=1)
+
+
+def test_a_value_out_of_range_says_what_is_allowed_and_what_came():
+    with pytest.raises(ConfigError, match=r"'blend.alpha'.*less than or equal to 1.*Received: 3"):
+        Outer.model_validate({"blend": {"alpha": 3}, "needed": 1})
+    with pytest.raises(ConfigError, match=r"expected 'inside' or 'outside'\. Received: 'both'"):
+        Inner(form="both")
+
+
+def test_a_missing_value_is_named():
+    with pytest.raises(ConfigError, match="'needed' of Outer is missing"):
+        Outer()
+
+
+def test_the_error_is_one_line():
+    with pytest.raises(ConfigError) as caught:
+        Outer(blend={"alpha": "x" * 1000, "zzz": 1}, typo=2)
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 600
+
+
+def test_settings_are_frozen_and_copied_with_changes():
+    settings = Inner(alpha=0.25)
+    with pytest.raises(Exception, match="frozen"):
+        settings.alpha = 1.0
+    assert settings.model_copy(update={"alpha": 0.75}).alpha == 0.75
