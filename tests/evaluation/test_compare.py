@@ -16,7 +16,7 @@ def measured(*values: float, users: tuple[int, ...] | None = None) -> UserMetric
 
 
 def test_by_hand() -> None:
-    """Differences 1, 2, 3, 4, 5: mean 3, sd sqrt(2.5), t = 3 / sqrt(2.5 / 5), t(4, .975) = 2.776."""
+    """Differences 1 to 5: mean 3, sd sqrt(2.5), t = 3 / sqrt(2.5 / 5); t(4, .975) = 2.776."""
     found = paired(np.array([1.0, 3, 5, 7, 9]), np.array([0.0, 1, 2, 3, 4]))
     assert found.mean_difference == 3
     assert found.t == pytest.approx(3 / math.sqrt(0.5))

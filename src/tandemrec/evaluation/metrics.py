@@ -75,7 +75,7 @@ def per_user(
     for k in ks:
         values[f"HR@{k}"] = hits[:, :k].any(axis=1).astype(np.float64)
         values[f"NDCG@{k}"] = _ndcg(hits[:, :k], _relevant(truth, users), k)
-    values["MRR"] = np.divide(1.0, first, out=np.zeros(len(users)), where=first > 0)
+    values["MRR"] = (first > 0) / np.maximum(first, 1)
     return UserMetrics(users, values)
 
 
