@@ -73,9 +73,10 @@ def per_user(
     first = _first_place(hits)
     values: dict[str, Values] = {}
     for k in ks:
-        values[f"HR@{k}"] = hits[:, :k].any(axis=1).astype(np.float64)
+        values[f"HR@{k}"] = ((first > 0) & (first <= k)).astype(np.float64)
         values[f"NDCG@{k}"] = _ndcg(hits[:, :k], _relevant(truth, users), k)
-    values["MRR"] = (first > 0) / np.maximum(first, 1)
+    reciprocal: Values = (first > 0) / np.maximum(first, 1)
+    values["MRR"] = reciprocal
     return UserMetrics(users, values)
 
 
