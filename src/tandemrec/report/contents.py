@@ -1,0 +1,200 @@
+"""Everything that a report shows, as plain values: a page is made from this alone."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import ConfigDict, Field, JsonValue, ValidationError, model_validator
+
+from tandemrec.config import Settings
+from tandemrec.errors import RunError
+
+FILE = "report.json"
+BASE, FULL = "Base", "Llama4Rec"
+PRIMARY = "NDCG@5"
+"The metric that tests, groups and the headline are about, where it was measured."
+
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+class Part(Settings):
+    """A piece of the contents. Numbers are finite: JSON has no other."""
+
+    model_config = ConfigDict(allow_inf_nan=False)
+
+
+class Row(Part):
+    """One method's result with one seed, on test."""
+
+    method: str
+    kind: Literal["main", "ablation", "control"]
+    seed: int
+    metrics: dict[str, float]
+    p_value: Share | None = None
+    "Paired t-test over users against Base on NDCG@5; None for Base itself."
+
+
+class Test(Part):
+    """One paired t-test."""
+
+    __test__: ClassVar[bool] = False  # not for pytest
+
+    method: str
+    against: str
+    metric: str
+    over: Literal["users", "runs"]
+    difference: float
+    low: float
+    "Lower end of the 95 % confidence interval of the difference."
+    high: float
+    p_value: Share
+    n: int
+    "How many pairs."
+
+
+class Selection(Part):
+    """One option that was tried on validation."""
+
+    what: str
+    "What was chosen, such as: ranking way."
+    option: str
+    metric: str
+    value: float
+    chosen: bool
+    seed: int
+
+
+class Heatmap(Part):
+    """The metric on validation for each pair of alphas."""
+
+    title: str
+    alpha1: list[float]
+    "One for each row."
+    alpha2: list[float]
+    "One for each column."
+    values: list[list[float]]
+    metric: str
+    chosen: tuple[float, float]
+    "alpha_1 and alpha_2."
+
+    @model_validator(mode="after")
+    def _rectangular(self) -> Self:
+        shape = [len(row) for row in self.values]
+        if shape != [len(self.alpha2)] * len(self.alpha1):
+            raise ValueError("a heat map needs one row for each alpha1, one column for each alpha2")
+        return self
+
+
+class GroupRow(Part):
+    """One method's metrics on one group of users."""
+
+    group: str
+    "Its range of N(u), such as 8–23."
+    users: int
+    method: str
+    metrics: dict[str, float]
+
+
+class Curve(Part):
+    """A line; curves with the same axes share a picture."""
+
+    name: str
+    x: list[float]
+    y: list[float]
+    x_label: str
+    y_label: str
+
+
+class Story(Part):
+    """What happened for one real user; all lists are titles, best (or oldest) first."""
+
+    user_id: str
+    history: list[str]
+    backbone: list[str]
+    llm: list[str]
+    alpha: float
+    final: list[str]
+    target: str
+
+
+class Bias(Part):
+    """How often the first place went to what was shown at one slot (from 1)."""
+
+    method: str
+    slot: int
+    share: Share
+    p_value: Share
+
+
+class AnswerCount(Part):
+    """What a stage asked the language model, and how many answers were of no use."""
+
+    stage: str
+    asked: int
+    stored: int
+    "How many of them the store of answers already knew."
+    rejected: dict[str, int] = Field(default_factory=dict)
+    "How many, by what was wrong with them."
+
+
+class Contents(Part):
+    """All that a report shows."""
+
+    title: str
+    what: dict[str, JsonValue]
+    "Facts of the data set: name, users, items, interactions, density."
+    backbone: str
+    llm: str
+    preset: str
+    seeds: list[int]
+    command: str
+    config: dict[str, JsonValue]
+    rows: list[Row]
+    tests: list[Test] = Field(default_factory=list)
+    selection: list[Selection] = Field(default_factory=list)
+    heatmaps: list[Heatmap] = Field(default_factory=list)
+    groups: list[GroupRow] = Field(default_factory=list)
+    curves: list[Curve] = Field(default_factory=list)
+    stories: list[Story] = Field(default_factory=list)
+    position_bias: list[Bias] = Field(default_factory=list)
+    answers: list[AnswerCount] = Field(default_factory=list)
+    timings: dict[str, float] = Field(default_factory=dict)
+    "Seconds of each stage."
+    notes: list[str] = Field(default_factory=list)
+
+    @property
+    def metrics(self) -> list[str]:
+        """The metrics' names, in the order they were measured."""
+        return list(dict.fromkeys(name for row in self.rows for name in row.metrics))
+
+    @property
+    def primary(self) -> str:
+        """NDCG@5, or the first metric where that was not measured; empty without rows."""
+        return PRIMARY if PRIMARY in self.metrics else next(iter(self.metrics), "")
+
+    @classmethod
+    def load(cls, folder: str | Path) -> Self:
+        """Read `report.json` out of a run's folder; RunError if there is none, or a bad one."""
+        file = Path(folder) / FILE
+        try:
+            return cls.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            raise RunError(
+                f"{folder} holds no {FILE}; finish the run first (tandemrec run)."
+            ) from None
+        except ValidationError as error:
+            what = error.errors()[0]["msg"]
+            raise RunError(f"{file} is damaged ({what}); run again to make it anew.") from None
+        except OSError as error:
+            raise RunError(f"{file} cannot be read: {error.strerror}.") from None
+
+
+def scores(contents: Contents) -> list[dict[str, Any]]:
+    """The rows, flat and unrounded: what `scores.json` and `tandemrec run --json` give."""
+    return [
+        {"method": row.method, "kind": row.kind, "seed": row.seed}
+        | row.metrics
+        | {"p_value": row.p_value}
+        for row in contents.rows
+    ]
