@@ -75,8 +75,8 @@ def utilities(rankings: Rankings, kind: str = "rank", spread: float = 1.0) -> Fl
 
 def spread(rankings: Rankings) -> float:
     """The standard deviation of scores around each user's mean, over all users' candidates."""
-    value = float(np.sqrt(np.mean(_centred(rankings)[rankings.items >= 0] ** 2)))
-    return value if value > 0 else 1.0
+    deviations = _centred(rankings)[rankings.items >= 0]
+    return float(np.sqrt(np.mean(deviations**2))) if deviations.any() else 1.0
 
 
 def _centred(rankings: Rankings) -> Floats:
@@ -93,6 +93,7 @@ class Pair:
     candidates: Rankings  # the backbone's, best first
     backbone: Floats  # [U, K]
     llm: Floats  # [U, K], in the candidates' order
+    spreads: tuple[float, float] = (1.0, 1.0)  # of the backbone's and of the LLM's scores
 
     def blend(self, weight: Floats | float) -> Rankings:
         """Equation 5: U = alpha_u * U_LLM + (1 - alpha_u) * U_backbone; `weight` is [U] or one.
@@ -127,7 +128,7 @@ def pair(
     theirs = np.empty(llm.items.shape)
     values = np.take_along_axis(utilities(llm, config.utility, other), order_b, axis=1)
     np.put_along_axis(theirs, order_a, values, axis=1)
-    return Pair(backbone, utilities(backbone, config.utility, one), theirs)
+    return Pair(backbone, utilities(backbone, config.utility, one), theirs, (one, other))
 
 
 @dataclass(frozen=True)

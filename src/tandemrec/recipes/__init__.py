@@ -1,1 +1,1 @@
-"""."""
+"""Each paper, top to bottom, as a sequence of stages."""

@@ -1,0 +1,134 @@
+"""The rows of a Llama4Rec table: what each leaves out, what it chooses on validation, its lists."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandemrec import aggregate
+from tandemrec.aggregate import BlendConfig, Grid, Pair
+from tandemrec.data.interactions import Interactions
+from tandemrec.evaluation.metrics import per_user
+from tandemrec.rankings import Rankings
+from tandemrec.rerank import Reranked
+
+
+@dataclass(frozen=True)
+class Arm:
+    """A row of the table, told apart by the parts of Llama4Rec that it has."""
+
+    kind: Literal["main", "ablation"]
+    augmented: bool
+    "Data augmentation: the backbone also learnt the LLM's preferences."
+    told: bool
+    "Prompt augmentation: the LLM is told the similar user and the backbone's prediction."
+    order: Literal["llm", "adaptive", "constant"]
+    "Whose order counts: the LLM's alone, or both blended with adaptive or constant weights."
+
+
+ARMS: dict[str, Arm] = {
+    "IFT": Arm("main", False, False, "llm"),
+    "Llama4Rec": Arm("main", True, True, "adaptive"),
+    "w/o DA": Arm("ablation", False, True, "adaptive"),
+    "w/o PA": Arm("ablation", True, False, "adaptive"),
+    "w/o AA": Arm("ablation", True, True, "constant"),
+}
+"Llama4Rec, tables II and VI."
+
+
+@dataclass(frozen=True)
+class View:
+    """A backbone's candidates of one part of the data, and what the LLM made of them."""
+
+    candidates: Rankings  # every user of the part
+    asked: NDArray[np.bool_]  # [U], whom the LLM was asked about
+    reranked: Sequence[Reranked]  # one for each ranking way, rows as `asked`
+
+    def whole(self, ranked: Rankings) -> Rankings:
+        """Lists of those asked, and the backbone's list of everybody else."""
+        items, scores = self.candidates.items.copy(), self.candidates.scores.copy()
+        items[self.asked], scores[self.asked] = ranked.items, ranked.scores
+        return Rankings(self.candidates.users, items, scores)
+
+
+@dataclass(frozen=True)
+class Choice:
+    """What validation chose for one arm; everything that test and later users need."""
+
+    way: int
+    "Index of the ranking way."
+    spreads: tuple[float, float]
+    "Spread of the backbone's and of the LLM's scores on validation, for utility 'score'."
+    grid: Grid | None
+    "The grid of alphas, for adaptive weights."
+    tried: tuple[float, ...]
+    "The metric of each ranking way at its best, on validation."
+
+
+@dataclass(frozen=True)
+class Weighing:
+    """Equation 6 with all that it needs of the training data."""
+
+    coefficients: NDArray[np.float64]  # [all users], l_u
+    config: BlendConfig
+
+    @classmethod
+    def of(cls, train: Interactions, config: BlendConfig) -> Weighing:
+        """From N(u) of the training data."""
+        return cls(aggregate.long_tail(train.counts, config.tail), config)
+
+    @property
+    def bounds(self) -> tuple[float, float]:
+        """l_min and l_max over all users with training data."""
+        return float(self.coefficients.min()), float(self.coefficients.max())
+
+    def alpha(self, users: NDArray[np.int64], order: str, grid: Grid | None) -> NDArray[np.float64]:
+        """The LLM's weight for each user, [U]."""
+        if order == "llm":
+            return np.ones(len(users))
+        if grid is None:
+            return np.full(len(users), self.config.constant)
+        one, two = grid.best
+        found = self.coefficients[users]
+        return aggregate.weights(found, one, two, self.config.form, bounds=self.bounds)
+
+
+def choose(arm: Arm, view: View, truth: Interactions, weighing: Weighing, metric: str) -> Choice:
+    """Try every ranking way, with every pair of alphas where they count, on validation."""
+
+    def value(ranked: Rankings) -> float:
+        return per_user(view.whole(ranked), truth).means()[metric]
+
+    tried = [_best(arm, view, way, weighing, value) for way in range(len(view.reranked))]
+    way = int(np.argmax([each[0] for each in tried]))
+    _, lined_up, grid = tried[way]
+    return Choice(way, lined_up.spreads, grid, tuple(each[0] for each in tried))
+
+
+def _best(arm: Arm, view: View, way: int, weighing: Weighing, value):  # type: ignore[no-untyped-def]
+    lined_up = _line_up(view, way, weighing.config, None)
+    users = lined_up.candidates.users
+    grid = None
+    if arm.order == "adaptive":
+        found = weighing.coefficients[users]
+        grid = aggregate.search(lined_up, found, value, weighing.config, bounds=weighing.bounds)
+    alpha = weighing.alpha(users, arm.order, grid)
+    return value(lined_up.blend(alpha)), lined_up, grid
+
+
+def final(arm: Arm, view: View, choice: Choice, weighing: Weighing) -> Rankings:
+    """The arm's lists of every user of the part, with what validation chose."""
+    lined_up = _line_up(view, choice.way, weighing.config, choice.spreads)
+    alpha = weighing.alpha(lined_up.candidates.users, arm.order, choice.grid)
+    return view.whole(lined_up.blend(alpha))
+
+
+def _line_up(
+    view: View, way: int, config: BlendConfig, spreads: tuple[float, float] | None
+) -> Pair:
+    backbone = view.candidates.of(view.asked)
+    return aggregate.pair(backbone, view.reranked[way].rankings, config, spreads)

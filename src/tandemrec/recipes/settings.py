@@ -1,0 +1,65 @@
+"""The settings of a Llama4Rec run, and its presets: the paper's way, and ours."""
+
+from __future__ import annotations
+
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from tandemrec.aggregate import BlendConfig
+from tandemrec.augment.direct import PreferenceConfig
+from tandemrec.config import Settings
+from tandemrec.prompts.profiles import PromptConfig
+from tandemrec.rerank import RerankConfig
+from tandemrec.tuning.examples import ExamplesConfig
+from tandemrec.tuning.tune import TuneConfig
+
+
+class Llama4RecConfig(Settings):
+    """Every choice of a run; a stage is given its own part of it, and nothing else."""
+
+    candidates: PositiveInt = Field(default=10, ge=2, le=26)
+    """How many of the backbone's best items the LLM re-ranks: the paper's k'."""
+    ask: Literal["decidable", "all"] = "decidable"
+    """Who is asked about: all users, or only those whose held-out item is among the candidates.
+    Nobody else's metrics can change, so the table is the same; the report says what was saved."""
+    metric: str = "NDCG@5"
+    """What ranking ways and weights are chosen by, on validation."""
+    backbone: dict[str, Any] = Field(default_factory=dict)
+    """Hyperparameters of the backbone that differ from its own defaults."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Training settings of the backbone that differ from its own defaults."""
+    prompt: PromptConfig = PromptConfig()
+    """How much a prompt tells."""
+    examples: ExamplesConfig = ExamplesConfig()
+    """The instruction set."""
+    tune: TuneConfig | None = TuneConfig()
+    """The tuning of the LLM; none leaves it as it came."""
+    preferences: PreferenceConfig = PreferenceConfig()
+    """Data augmentation."""
+    rerank: tuple[RerankConfig, ...] = (RerankConfig(),)
+    """The ranking ways that validation chooses from."""
+    blend: BlendConfig = BlendConfig()
+    """Adaptive aggregation."""
+
+
+PAPER = Llama4RecConfig(
+    prompt=PromptConfig(history=20),
+    examples=ExamplesConfig(instructions=5000, ways=("listwise", "pointwise")),
+    tune=TuneConfig(),
+    preferences=PreferenceConfig(pairs=1, way="letters", both_orders=True, pool=None),
+    rerank=(RerankConfig(way="listwise"), RerankConfig(way="pointwise")),
+    blend=BlendConfig(utility="rank"),
+)
+"Llama4Rec as published: letters, rank utilities, full-parameter tuning on instructions."
+
+PLUS = Llama4RecConfig(
+    prompt=PromptConfig(history=32),
+    examples=ExamplesConfig(instructions=0, sequences=1200, window=32),
+    preferences=PreferenceConfig(pairs=2, way="likelihood", pool=20),
+    rerank=(RerankConfig(way="likelihood", normalise="sum", prior=0.5),),
+    blend=BlendConfig(utility="score"),
+)
+"Ours: dense supervision on title sequences, likelihoods, fusion of scores."
+
+PRESETS: dict[str, Llama4RecConfig] = {"paper": PAPER, "plus": PLUS}

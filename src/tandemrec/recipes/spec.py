@@ -1,0 +1,100 @@
+"""What a run is asked to be: a command line or a TOML file, checked before anything is computed."""
+
+from __future__ import annotations
+
+import tomllib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field, PositiveInt
+
+from tandemrec.config import Settings
+from tandemrec.errors import ConfigError, UnknownName
+from tandemrec.recipes.settings import PRESETS, Llama4RecConfig
+
+
+class RunSpec(Settings):
+    """A whole run in one value; `tandemrec run FILE.toml` reads it from a file."""
+
+    recipe: Literal["llama4rec"] = "llama4rec"
+    """The paper."""
+    data: str = "ml-100k"
+    """A data set's name, or a file of your own interactions."""
+    items: str | None = None
+    """A file of your own items: id and title."""
+    noun: str | None = None
+    """What one of your items is called in a prompt: movie, book, item."""
+    backbone: str = "lightgcn"
+    """The conventional recommender."""
+    llm: str = "smollm2-135m"
+    """A language model's name, folder or hub id."""
+    adapter: str | None = None
+    """A LoRA adapter's folder."""
+    preset: str = "plus"
+    """paper: as published. plus: ours."""
+    out: Path = Path("runs/first")
+    """The run folder; the same folder again goes on where it was."""
+    seed: int = Field(default=0, ge=0)
+    """The first seed."""
+    seeds: PositiveInt = 1
+    """How many runs, with seeds seed, seed + 1, ..."""
+    settings: dict[str, Any] = Field(default_factory=dict)
+    """What differs from the preset: nested tables of Llama4RecConfig."""
+
+    @property
+    def config(self) -> Llama4RecConfig:
+        """The preset with this run's settings on top."""
+        if self.preset not in PRESETS:
+            raise UnknownName("preset", self.preset, PRESETS)
+        whole = _merged(PRESETS[self.preset].model_dump(), self.settings)
+        return Llama4RecConfig.model_validate(whole)
+
+    @property
+    def all_seeds(self) -> list[int]:
+        """Every seed of the run."""
+        return list(range(self.seed, self.seed + self.seeds))
+
+
+def read_spec(file: Path, **given: Any) -> RunSpec:
+    """A spec from a TOML file; what is `given` on the command line wins."""
+    try:
+        values = tomllib.loads(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"There is no run file {str(file)!r}.") from None
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is no valid TOML: {error}.") from None
+    return RunSpec.model_validate(_merged(values, given))
+
+
+def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
+    """`["blend.alpha1=0.5"]` as nested tables; values are TOML, or text where they are not."""
+    settings: dict[str, Any] = {}
+    for pair in pairs:
+        path, equals, text = pair.partition("=")
+        if not equals or not path.strip():
+            raise ConfigError(f"--set takes NAME=VALUE, such as blend.constant=0.3. Got: {pair!r}.")
+        nested: Any = _value(text.strip())
+        for part in reversed(path.strip().split(".")):
+            nested = {part: nested}
+        settings = _merged(settings, nested)
+    return settings
+
+
+def _value(text: str) -> Any:
+    if text in ("none", "None"):
+        return None
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+    """Nested tables, those `above` winning."""
+    merged = dict(below)
+    for key, value in above.items():
+        old = merged.get(key)
+        both = isinstance(old, Mapping) and isinstance(value, Mapping)
+        merged[key] = _merged(old, value) if both else value
+    return merged

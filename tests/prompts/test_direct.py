@@ -1,0 +1,62 @@
+from pathlib import Path
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from tandemrec.llm.base import Prompt
+from tandemrec.prompts import direct
+from tandemrec.prompts.direct import LABELS, Facts, parse_labels
+
+FACTS = Facts("movie", ["Heat", "Fargo"], similar=["Babe", "Alien"], hint=["Aliens", "Speed"])
+GOLDEN = Path(__file__).parent / "golden"
+PROMPTS = {
+    "listwise": direct.listwise(FACTS, ["Aliens", "Speed", "Babe"]),
+    "pointwise": direct.pointwise(FACTS, "Aliens"),
+    "pairwise": direct.pairwise(FACTS, "Aliens", "Speed"),
+    "continuation": direct.continuation(FACTS),
+    "plain": direct.continuation(Facts("movie", ["Heat", "Fargo"])),
+    "prior": direct.prior("movie"),
+}
+
+
+@pytest.mark.parametrize("name", PROMPTS)
+def test_a_prompt_is_its_golden_file(name: str) -> None:
+    prompt = PROMPTS[name]
+    text = f"[chat={prompt.chat}]\n[system] {prompt.system}\n[user] {prompt.user}|end|\n"
+    assert text == (GOLDEN / f"{name}.txt").read_text()
+
+
+def test_what_is_learnt_is_what_is_asked() -> None:
+    """The dense text goes on exactly where a question would have put its option."""
+    prompt, answer = direct.sequence(Facts("movie", ["Heat", "Fargo", "Babe"]))
+    asked = direct.continuation(Facts("movie", ["Heat", "Fargo"]))
+    assert prompt.user + answer == asked.user + direct.line("Babe")
+    assert direct.continuation(Facts("movie", [])) == direct.prior("movie")
+
+
+@pytest.mark.parametrize(
+    ("answer", "places"),
+    [
+        ("B, A, C", [1, 0, 2]),
+        ("B>A>B", [1, 0]),
+        ("Aliens is best, then Babe", []),
+        ("D, A", [0]),
+        ("Answer: C.", [2]),
+        ("", []),
+    ],
+)
+def test_labels_are_read(answer: str, places: list[int]) -> None:
+    assert parse_labels(answer, 3) == places
+
+
+@given(st.text(), st.integers(0, 26))
+def test_no_answer_breaks_the_parser(answer: str, n: int) -> None:
+    places = parse_labels(answer, n)
+    assert len(set(places)) == len(places)
+    assert all(0 <= place < n for place in places)
+
+
+def test_there_are_labels_for_all_candidates_that_a_run_may_have() -> None:
+    assert len(LABELS) == 26
+    assert isinstance(direct.prior("book"), Prompt)

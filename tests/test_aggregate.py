@@ -1,0 +1,106 @@
+import numpy as np
+import pytest
+
+from tandemrec import aggregate
+from tandemrec.aggregate import BlendConfig, long_tail, pair, search, spread, utilities, weights
+from tandemrec.rankings import Rankings
+
+
+def ranked(items: list[list[int]], scores: list[list[float]]) -> Rankings:
+    return Rankings(np.arange(len(items)), np.array(items), np.array(scores, np.float32))
+
+
+BACKBONE = ranked([[5, 7, 9], [1, 2, 3]], [[3, 2, 1], [9, 5, 1]])
+LLM = ranked([[9, 7, 5], [2, 1, 3]], [[0, -1, -5], [-1, -2, -3]])
+
+
+def test_the_long_tail_coefficient_is_equation_4() -> None:
+    counts = np.array([0, 1, 9])
+    assert long_tail(counts) == pytest.approx([0, np.log(2), np.log(10)])
+    assert long_tail(counts, "log") == pytest.approx([0, 0, np.log(9)])
+    assert long_tail(counts, "count").tolist() == [0, 1, 9]
+
+
+def test_the_weights_are_equation_6() -> None:
+    """l = 1, 2, 5: the fractions are 1, 3/4 and 0."""
+    found = np.array([1.0, 2.0, 5.0])
+    assert weights(found, 0.5, 0.3) == pytest.approx([0.5, 0.375, 0.15])
+    assert weights(found, 0.5, 0.3, "outside") == pytest.approx([0.5, 0.375, 0.3])
+
+
+def test_fewer_interactions_weigh_the_llm_more() -> None:
+    alphas = weights(long_tail(np.arange(1, 200)), 0.9, 0.1)
+    assert (np.diff(alphas) <= 0).all()
+    assert alphas[0] == pytest.approx(0.9)
+
+
+def test_users_alike_have_no_tail() -> None:
+    assert weights(np.full(3, 2.0), 0.5, 0.3) == pytest.approx([0.15] * 3)
+
+
+def test_rank_utilities_are_minus_the_position() -> None:
+    assert utilities(BACKBONE).tolist() == [[-1, -2, -3]] * 2
+
+
+def test_score_utilities_are_centred_and_scaled() -> None:
+    """Deviations are +-1, 0 and +-4, 0: the mean square is (2 + 32) / 6."""
+    one = spread(BACKBONE)
+    assert one == pytest.approx(np.sqrt(34 / 6))
+    assert utilities(BACKBONE, "score", one)[1] == pytest.approx(np.array([4, 0, -4]) / one)
+
+
+def test_the_blend_is_equation_5() -> None:
+    """Ranks of user 0: backbone 5 7 9, LLM 9 7 5. At 0.75: 5 has -.25 - 2.25, 9 has -.75 - .75."""
+    lined_up = pair(BACKBONE, LLM, BlendConfig())
+    blended = lined_up.blend(np.array([0.75, 0.75]))
+    assert blended.items[0].tolist() == [9, 7, 5]
+    assert blended.scores[0] == pytest.approx([-1.5, -2.0, -2.5])
+
+
+@pytest.mark.parametrize("utility", ["rank", "score"])
+def test_the_ends_of_the_weight_are_the_two_rankers(utility: str) -> None:
+    lined_up = pair(BACKBONE, LLM, BlendConfig(utility=utility))
+    assert (lined_up.blend(0.0).items == BACKBONE.items).all()
+    assert (lined_up.blend(1.0).items == LLM.items).all()
+
+
+def test_ties_keep_the_backbones_order() -> None:
+    blended = pair(BACKBONE, LLM, BlendConfig()).blend(0.5)
+    assert blended.items.tolist() == [[5, 7, 9], [1, 2, 3]]
+
+
+def test_missing_places_stay_at_the_end() -> None:
+    short = ranked([[4, 2, -1]], [[2, 1, -np.inf]])
+    other = ranked([[2, 4, -1]], [[5, 1, -np.inf]])
+    for utility in ("rank", "score"):
+        blended = pair(short, other, BlendConfig(utility=utility)).blend(0.9)
+        assert blended.items.tolist() == [[2, 4, -1]]
+
+
+def test_other_items_are_refused() -> None:
+    with pytest.raises(ValueError, match="same items"):
+        pair(BACKBONE, ranked([[9, 7, 4], [2, 1, 3]], [[3, 2, 1]] * 2), BlendConfig())
+    with pytest.raises(ValueError, match="same users"):
+        pair(BACKBONE, LLM.of(np.array([1, 0])), BlendConfig())
+
+
+def test_the_grid_is_searched_without_the_ranking_being_made_again() -> None:
+    """User 0's target is the LLM's first item, so the most weight must win."""
+    lined_up = pair(BACKBONE, LLM, BlendConfig())
+    found = np.array([0.0, 1.0])
+
+    def first_is_nine(rankings: Rankings) -> float:
+        return float(rankings.items[0, 0] == 9)
+
+    grid = search(lined_up, found, first_is_nine, BlendConfig(), bounds=(0.0, 1.0))
+    assert grid.best == (0.7, 0.1)  # the smallest alpha1 above one half; alpha2 does not matter
+    assert len(grid.values) == len(grid.values[0]) == 5
+    assert sum(map(sum, grid.values)) == 10  # alpha1 of 0.7 and 0.9, with all five alpha2
+
+
+def test_one_seen_user_is_blended_on_the_scale_of_validation() -> None:
+    lined_up = pair(BACKBONE, LLM, BlendConfig(utility="score"))
+    one = np.array([1])
+    alone = pair(BACKBONE.of(one), LLM.of(one), BlendConfig(utility="score"), lined_up.spreads)
+    assert alone.blend(0.3).scores[0] == pytest.approx(lined_up.blend(0.3).scores[1])
+    assert aggregate.spread(BACKBONE.of(np.array([], np.int64))) == 1.0
