@@ -1,0 +1,181 @@
+"""From the columns of anybody's table to users, items, ratings and times."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from difflib import get_close_matches
+from typing import TYPE_CHECKING
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tandemrec.errors import DataError
+
+if TYPE_CHECKING:
+    from tandemrec.data.text import Layout
+
+NAMES: dict[str, tuple[str, ...]] = {
+    "user": ("user_id", "user", "uid", "userid", "reviewer_id", "customer_id", "visitor_id"),
+    "item": (
+        *("item_id", "item", "iid", "itemid", "movie_id", "movie", "book_id", "isbn"),
+        *("parent_asin", "asin", "product_id", "business_id", "track_id", "song_id", "sku"),
+    ),
+    "rating": ("rating", "score", "stars", "overall", "book_rating", "ratings"),
+    "time": ("timestamp", "time", "ts", "datetime", "date", "unix_review_time", "created_at"),
+    "title": ("title", "name", "item_title", "movie_title", "book_title", "item_name"),
+}
+"The names each column goes by, the earlier first; case, spaces, dashes and _ do not matter."
+
+
+def plain(name: str) -> str:
+    """A column's name with nothing but its letters and digits, in lower case."""
+    return re.sub(r"[^a-z0-9]", "", name.lower())
+
+
+ALL_NAMES = frozenset(plain(name) for names in NAMES.values() for name in names)
+
+
+@dataclass(frozen=True, eq=False)
+class Table:
+    """A frame, what messages call it, and how its file was written if it is a text file."""
+
+    frame: pl.DataFrame
+    name: str
+    layout: Layout | None = None
+
+    def error(
+        self, problem: str, *, row: int | None = None, column: str | None = None, remedy: str = ""
+    ) -> DataError:
+        """A DataError that names this table, and the line of a text file or the row of a frame."""
+        line, name = None, self.name
+        if row is not None and self.layout:
+            line = self.layout.line(row)
+        elif row is not None:
+            name = f"{name}, row {row} (from 0)"
+        return DataError(problem, file=name, line=line, column=column, remedy=remedy)
+
+    def column(self, role: str, *, also: tuple[str, ...] = ()) -> str | None:
+        """The column that plays a role: user, item, rating, time or title; `also` by these names."""
+        by_plain = {plain(name): name for name in reversed(self.frame.columns)}
+        wanted = (plain(name) for name in (*NAMES[role], *also))
+        return next((by_plain[name] for name in wanted if name in by_plain), None)
+
+    def needed(self, role: str, *, also: tuple[str, ...] = ()) -> str:
+        """As `column`, or an error that names the columns there are and guesses."""
+        found = self.column(role, also=also)
+        return found if found is not None else self._missing(role)
+
+    def _missing(self, role: str) -> str:
+        known = {plain(name): name for name in self.frame.columns}
+        close = [m for name in NAMES[role] for m in get_close_matches(plain(name), known, 1, 0.6)]
+        guess = f" Rename {known[close[0]]!r}?" if close else ""
+        raise self.error(
+            f"there is no column of {role}s. Found: {', '.join(self.frame.columns)}.",
+            remedy=f"Expected one of {', '.join(NAMES[role])}.{guess}",
+        )
+
+
+def identities(table: Table, column: str) -> pl.Series:
+    """Ids as they were given; a text file's whole numbers become integers. Nulls are errors."""
+    ids = table.frame[column]
+    if isinstance(ids.dtype, pl.Categorical | pl.Enum):
+        ids = ids.cast(pl.String)
+    if ids.dtype == pl.String and table.layout:
+        ids = ids.str.strip_chars()
+    empty = ids.is_null() if ids.dtype != pl.String else ids.is_null() | (ids == "")
+    _refuse(table, column, empty, "an id")
+    if table.layout or ids.dtype.is_float():
+        ids = _whole(ids)
+    return ids
+
+
+def _whole(ids: pl.Series) -> pl.Series:
+    """Integers, where they say the same as what was given: "007" stays text."""
+    numbers = ids.cast(pl.Int64, strict=False)
+    if numbers.null_count() or not (numbers.cast(ids.dtype) == ids).all():
+        return ids
+    return numbers
+
+
+def ratings(table: Table, column: str) -> NDArray[np.float32]:
+    """Ratings, [N]; anything but a finite number is an error that names its line."""
+    values = _numbers(table.frame[column])
+    _refuse(table, column, values.is_null() | ~values.is_finite(), "a number")
+    return values.to_numpy().astype(np.float32)
+
+
+def _numbers(values: pl.Series) -> pl.Series:
+    if values.dtype == pl.String:
+        values = values.str.strip_chars()
+    return values.cast(pl.Float64, strict=False)
+
+
+def times(table: Table, column: str) -> NDArray[np.int64]:
+    """Times as whole numbers that order, [N].
+
+    Whole numbers stay. Dates, ISO texts and fractions of seconds become seconds since 1970, or
+    microseconds where any of them has a fraction.
+    """
+    values = table.frame[column]
+    read = next(reader for fits, reader in _TIME_READERS if fits(values))
+    result = read(values)
+    _refuse(table, column, result.is_null(), "a time, such as 881250949 or 2024-05-31 12:00:00")
+    return result.to_numpy().astype(np.int64)
+
+
+def _from_floats(values: pl.Series) -> pl.Series:
+    values = values.cast(pl.Float64)
+    values = values.set(~values.is_finite(), None)
+    if (values == values.floor()).all():
+        return values.cast(pl.Int64)
+    return (values * 1e6).round().cast(pl.Int64)
+
+
+def _from_datetimes(values: pl.Series) -> pl.Series:
+    micro = values.cast(pl.Datetime("us")).dt.epoch("us")
+    return micro // 1_000_000 if not (micro % 1_000_000).any() else micro
+
+
+def _from_text(values: pl.Series) -> pl.Series:
+    """Whole numbers, else fractions, else ISO 8601: whichever the first filled cell is."""
+    text = values.str.strip_chars()
+    text = text.set(text == "", None)
+    first = text.drop_nulls().head(1)
+    if first.cast(pl.Int64, strict=False).drop_nulls().len():
+        whole = text.cast(pl.Int64, strict=False)
+        return whole if whole.null_count() == text.null_count() else _from_floats(_numbers(text))
+    if first.cast(pl.Float64, strict=False).drop_nulls().len():
+        return _from_floats(_numbers(text))
+    return _from_datetimes(_from_iso(text))
+
+
+def _from_iso(text: pl.Series) -> pl.Series:
+    day, clock, zone = r"^(\d{4}-\d\d-\d\d)", r"[T ](\d\d:\d\d)", r"(?:Z|([+-]\d\d):?(\d\d))$"
+    full = text.str.replace(rf"{day}$", "${1}T00:00")
+    full = full.str.replace(rf"{day}{clock}($|Z|[+-])", "${1}T${2}:00${3}")
+    full = full.str.replace(rf"{day} ", "${1}T").str.replace(r"Z$", "+0000")
+    full = full.str.replace(zone, "${1}${2}")
+    full = full.str.replace(r"(T[^+-]*)$", "${1}+0000")
+    return full.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False)
+
+
+_TIME_READERS: list[tuple[Callable[[pl.Series], bool], Callable[[pl.Series], pl.Series]]] = [
+    (lambda values: values.dtype.is_integer(), lambda values: values.cast(pl.Int64)),
+    (lambda values: values.dtype.is_float(), _from_floats),
+    (lambda values: values.dtype.is_temporal(), _from_datetimes),
+    (lambda values: True, lambda values: _from_text(values.cast(pl.String))),
+]
+
+
+def _refuse(table: Table, column: str, bad: pl.Series, expected: str) -> None:
+    """Raise for the first bad row, if there is one."""
+    row = bad.arg_max() if bad.any() else None
+    if row is None:
+        return
+    found = table.frame[column][row]
+    blank = found is None or (isinstance(found, str) and not found.strip())
+    shown = "nothing" if blank else f"{found!r:.80}"
+    raise table.error(f"expected {expected}, found {shown}.", row=row, column=column)

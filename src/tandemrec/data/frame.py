@@ -1,0 +1,203 @@
+"""Anybody's interactions and items become a Dataset; what was odd about them is counted."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from tandemrec.data.catalogue import Catalogue, Dataset
+from tandemrec.data.columns import Table, identities, ratings, times
+from tandemrec.data.interactions import Interactions
+from tandemrec.data.tables import ITEMS, USERS, as_table
+from tandemrec.errors import DataWarning
+
+
+@dataclass
+class Findings:
+    """What was odd, and how it was dealt with."""
+
+    duplicates: int = 0
+    "Rows dropped because the same user met the same item again later."
+    first_duplicate: str = ""
+    untitled: int = 0
+    first_untitled: str = ""
+    short_users: int = 0
+    "Users with fewer than three interactions."
+    repeated: list[str] = field(default_factory=list)
+    "Tables of items or users that describe the same one twice."
+    has_times: bool = True
+    noun: str = "item"
+
+    def messages(self) -> Iterator[str]:
+        """One line for each odd thing."""
+        if self.duplicates:
+            yield (
+                f"{self.duplicates} rows repeat a pair of user and item, first {self.first_duplicate}"
+                "; of each pair the last by time is kept."
+            )
+        if self.untitled:
+            yield (
+                f"{self.untitled} items have no title, first {self.first_untitled}; they are called "
+                f"'{self.noun} {self.first_untitled}' and so on."
+            )
+        if self.short_users:
+            yield (
+                f"{self.short_users} users have fewer than three interactions; they stay in training "
+                "and are not tested."
+            )
+        if not self.has_times:
+            yield "There is no column of times; the order of rows is taken for the order in time."
+        yield from self.repeated
+
+
+def from_frames(
+    interactions: Any,
+    items: Any = None,
+    users: Any = None,
+    *,
+    name: str = "data",
+    noun: str = "item",
+) -> Dataset:
+    """A Dataset from frames or files: Polars, pandas, DuckDB, CSV, TSV, Parquet, RecBole.
+
+    Needs columns of users and items; ratings (else 1) and times (else row order) are optional, and
+    columns go by their usual names (`tandemrec.data.columns.NAMES`). Users are numbered in order
+    of appearance, items too, or in the order of `items`; items that nobody met are left out.
+    Raises DataError that names file, line and column; warns with DataWarning of what was odd.
+    """
+    dataset, findings = build(
+        as_table(interactions, "interactions"),
+        None if items is None else as_table(items, "items", ITEMS),
+        None if users is None else as_table(users, "users", USERS),
+        name=name,
+        noun=noun,
+    )
+    for message in findings.messages():
+        warnings.warn(f"{name}: {message}", DataWarning, stacklevel=2)
+    return dataset
+
+
+def build(
+    table: Table, items: Table | None, users: Table | None, *, name: str, noun: str
+) -> tuple[Dataset, Findings]:
+    """The Dataset and what was odd; `from_frames` tells what is read and raised."""
+    findings = Findings(noun=noun)
+    columns = {role: table.needed(role) for role in ("user", "item")}
+    ids = {role: identities(table, column) for role, column in columns.items()}
+    user_ids, user_numbers, user_rows = _numbered(ids["user"], users, "user", findings)
+    item_ids, item_numbers, item_rows = _numbered(ids["item"], items, "item", findings)
+    rows = _interactions(table, user_numbers, item_numbers, findings)
+    findings.short_users = int((rows.counts < 3).sum())
+    source = items or _titles_beside(table)
+    if source is not items and source is not None:
+        _, _, item_rows = _numbered(ids["item"], source, "item", Findings())
+    titles = _titles(source, item_rows, item_ids, findings)
+    features = _features(items, item_rows, ("item", "title"))
+    described = _features(users, user_rows, ("user",))
+    catalogue = Catalogue(user_ids.to_list(), item_ids.to_list(), titles, features, described)
+    return Dataset(name, rows, catalogue, noun), findings
+
+
+def _titles_beside(table: Table) -> Table | None:
+    """The interactions as a table of items, where they bring titles and no such table is given."""
+    title, item = table.column("title"), table.needed("item")
+    if title is None:
+        return None
+    once = table.frame.select(item, title).unique(item, keep="first", maintain_order=True)
+    return Table(once, table.name)
+
+
+def _numbered(
+    ids: pl.Series, table: Table | None, role: str, findings: Findings
+) -> tuple[pl.Series, NDArray[np.int64], pl.Series]:
+    """Ids in order of their number [X], each interaction's number [N], and each id's row in `table`.
+
+    The order is the table's, then that of appearance. Ids match as text.
+    """
+    rows = pl.DataFrame({"id": ids, "key": ids.cast(pl.String)})
+    known = rows.unique("key", keep="first", maintain_order=True)
+    known = known.join(_places(table, role, findings), on="key", how="left", maintain_order="left")
+    known = known.sort("place", nulls_last=True, maintain_order=True).with_row_index("number")
+    numbers = rows.join(known, on="key", how="left", maintain_order="left")["number"]
+    return known["id"], numbers.to_numpy().astype(np.int64), known["place"]
+
+
+def _places(table: Table | None, role: str, findings: Findings) -> pl.DataFrame:
+    """Each id of a table as text, and its row; of an id that is there twice, the first."""
+    if table is None:
+        return pl.DataFrame(schema={"key": pl.String, "place": pl.UInt32})
+    ids = identities(table, table.needed(role, also=("id",))).cast(pl.String)
+    places = pl.DataFrame({"key": ids}).with_row_index("place")
+    once = places.unique("key", keep="first", maintain_order=True)
+    if len(once) < len(places):
+        repeats = len(places) - len(once)
+        findings.repeated.append(
+            f"{table.name}: {repeats} rows repeat an id; the first of each is kept."
+        )
+    return once
+
+
+def _interactions(
+    table: Table, users: NDArray[np.int64], items: NDArray[np.int64], findings: Findings
+) -> Interactions:
+    rating, time = table.column("rating"), table.column("time")
+    findings.has_times = time is not None
+    values = np.ones(len(users), np.float32) if rating is None else ratings(table, rating)
+    clock = np.zeros(len(users), np.int64) if time is None else times(table, time)
+    sizes = {"n_users": int(users.max()) + 1, "n_items": int(items.max()) + 1}
+    keep = _last_of_each_pair(users, items, clock, sizes["n_items"])
+    if len(keep) < len(users):
+        dropped = np.setdiff1d(np.arange(len(users)), keep, assume_unique=True)
+        findings.duplicates = len(dropped)
+        findings.first_duplicate = _place(table, int(dropped[0]))
+    columns = (users[keep], items[keep], values[keep], clock[keep])
+    return Interactions.sorted(*columns, **sizes)
+
+
+def _last_of_each_pair(
+    users: NDArray[np.int64], items: NDArray[np.int64], clock: NDArray[np.int64], n_items: int
+) -> NDArray[np.int64]:
+    """The rows that stay, in order: of each (user, item) the last by (time, position); [N']."""
+    pairs = users * n_items + items
+    order = np.lexsort((clock, pairs))  # stable, so that ties in time keep the order of rows
+    last = np.append(np.diff(pairs[order]) != 0, True)
+    return np.sort(order[last])
+
+
+def _place(table: Table, row: int) -> str:
+    line = table.layout.line(row) if table.layout else None
+    return f"on line {line}" if line is not None else f"in row {row} (from 0)"
+
+
+def _titles(
+    table: Table | None, rows: pl.Series, item_ids: pl.Series, findings: Findings
+) -> list[str]:
+    """Each item's title, [I], as it was given; those without one are called by their id."""
+    column = table.column("title") if table else None
+    given: list[str | None] = [None] * len(item_ids)
+    if table and column:
+        given = table.frame[column].cast(pl.String).gather(rows).to_list()
+    names = item_ids.to_list()
+    missing = [place for place, title in enumerate(given) if not (title and title.strip())]
+    findings.untitled = len(missing)
+    findings.first_untitled = str(names[missing[0]]) if missing else ""
+    return [
+        title if title and title.strip() else f"{findings.noun} {name}"
+        for title, name in zip(given, names, strict=True)
+    ]
+
+
+def _features(table: Table | None, rows: pl.Series, without: tuple[str, ...]) -> pl.DataFrame:
+    """The further columns of a table, a row for each number; null where the table has none."""
+    if table is None:
+        return pl.DataFrame()
+    used = {table.column(role, also=("id",)) for role in without}
+    return table.frame.select(pl.exclude([name for name in used if name])).select(
+        pl.all().gather(rows)
+    )

@@ -1,0 +1,77 @@
+"""Anybody's table, from a file or from memory, as a Table of named columns."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from tandemrec.data.columns import NAMES, Table
+from tandemrec.data.text import read_text
+from tandemrec.errors import DataError
+
+INTERACTIONS = ("user", "item", "rating", "time")
+"What the columns of a file without a header are, in order: MovieLens' u.data and ratings.dat."
+ITEMS = ("item", "title")
+USERS = ("user",)
+
+
+def read_table(path: str | Path, roles: tuple[str, ...] = INTERACTIONS) -> Table:
+    """Read CSV, TSV, any other separated text, Parquet, or a RecBole atomic file.
+
+    `roles` are the meanings of the first columns where the file has no header. Raises DataError.
+    """
+    path = Path(path)
+    if not path.is_file():
+        what = "this is a folder" if path.is_dir() else "there is no such file"
+        raise DataError(f"{what}.", file=path, remedy="Give a file of interactions.")
+    if _starts_with(path, b"PAR1"):
+        return _named_table(_parquet(path), str(path))
+    frame, layout = read_text(path)
+    if not layout.header:
+        names = [NAMES[role][0] for role in roles][: frame.width]
+        frame = frame.rename(dict(zip(frame.columns, names, strict=False)))
+    return Table(frame, str(path), layout)
+
+
+def as_table(source: Any, name: str, roles: tuple[str, ...] = INTERACTIONS) -> Table:
+    """A path, a Polars frame, or anything with `__arrow_c_stream__` (pandas, DuckDB) as a Table."""
+    if isinstance(source, str | Path):
+        return read_table(source, roles)
+    return _named_table(_frame(source, name), name)
+
+
+def _starts_with(path: Path, magic: bytes) -> bool:
+    with path.open("rb") as file:
+        return file.read(len(magic)) == magic
+
+
+def _parquet(path: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        reason = str(error).splitlines()[0]
+        raise DataError(f"the Parquet file cannot be read: {reason}.", file=path) from None
+
+
+def _named_table(frame: pl.DataFrame, name: str) -> Table:
+    if not len(frame):
+        raise DataError("the table has no rows.", file=name)
+    return Table(frame, name)
+
+
+def _frame(source: Any, name: str) -> pl.DataFrame:
+    if isinstance(source, pl.LazyFrame):
+        return source.collect()
+    if isinstance(source, pl.DataFrame):
+        return source
+    if not hasattr(source, "__arrow_c_stream__"):
+        raise DataError(
+            f"the {name} must be a path or a frame with __arrow_c_stream__ (Polars, pandas, "
+            f"DuckDB). Received: {type(source).__name__}."
+        )
+    try:
+        return pl.DataFrame(source)
+    except ImportError as error:
+        raise DataError(f"the {name} cannot be read: {error}.") from None

@@ -1,0 +1,254 @@
+"""From the seeds of a run to what its report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tandemrec.data.split import Split
+from tandemrec.evaluation import compare, controls, groups
+from tandemrec.evaluation.metrics import UserMetrics, per_user
+from tandemrec.rankings import Rankings
+from tandemrec.recipes.arms import ARMS, Weighing
+from tandemrec.recipes.llama4rec import SeedResult, Setup, view_name
+from tandemrec.report.contents import (
+    BASE,
+    FULL,
+    PRIMARY,
+    AnswerCount,
+    Bias,
+    Contents,
+    Curve,
+    GroupRow,
+    Heatmap,
+    Row,
+    Selection,
+    Story,
+    Test,
+)
+
+CONTROLS = ("echo", "random", "oracle")
+Measured = Mapping[str, Sequence[UserMetrics]]  # method -> one for each seed
+
+
+def contents(
+    setup: Setup,
+    seeds: Sequence[SeedResult],
+    *,
+    preset: str,
+    command: str,
+    curves: Sequence[Curve] = (),
+    answers: Sequence[AnswerCount] = (),
+    notes: Sequence[str] = (),
+) -> Contents:
+    """Everything that the page, the tables and `scores.json` show."""
+    measured = measure(setup.split, seeds)
+    full = seeds[0]
+    return Contents(
+        title=f"Llama4Rec on {setup.split.data.name}",
+        what=facts(setup.split),
+        backbone=name_of(setup.backbone),
+        llm=setup.llm.name,
+        preset=preset,
+        seeds=[each.seed for each in seeds],
+        command=command,
+        config=setup.config.model_dump(mode="json"),
+        rows=[row for n, _ in enumerate(seeds) for row in _rows(measured, n, seeds[n].seed)],
+        tests=tests(measured),
+        selection=[row for each in seeds for row in _selection(setup, each)],
+        heatmaps=_heatmaps(full, setup.config.metric),
+        groups=_groups(setup.split, measured),
+        curves=list(curves),
+        stories=stories(setup, full),
+        position_bias=_bias(setup, full),
+        answers=list(answers),
+        timings=setup.run.seconds,
+        notes=list(notes),
+    )
+
+
+def name_of(backbone: Any) -> str:
+    """A backbone's name in reports."""
+    return str(getattr(backbone, "__name__", type(backbone).__name__))
+
+
+def facts(split: Split) -> dict[str, Any]:
+    """The data set in numbers."""
+    rows = split.data.interactions
+    cells = rows.n_users * rows.n_items
+    return {
+        "name": split.data.name,
+        "users": rows.n_users,
+        "items": rows.n_items,
+        "interactions": len(rows),
+        "density": len(rows) / cells if cells else 0.0,
+        "tested users": len(split.test),
+    }
+
+
+def measure(split: Split, seeds: Sequence[SeedResult]) -> dict[str, list[UserMetrics]]:
+    """Every method's metrics on test: Base, the arms, and the control rows."""
+    measured: dict[str, list[UserMetrics]] = {}
+    for each in seeds:
+        for name, lists in (each.lists | _controls(split, each)).items():
+            measured.setdefault(name, []).append(per_user(lists, split.test))
+    return measured
+
+
+def _controls(split: Split, seed: SeedResult) -> dict[str, Rankings]:
+    """What repeating, shuffling and knowing would make of the candidates that Llama4Rec is given."""
+    candidates = seed.test[view_name(ARMS[FULL])].candidates
+    return {
+        "echo": controls.echo(candidates),
+        "random": controls.random_order(candidates, seed.seed),
+        "oracle": controls.oracle(candidates, split.test),
+    }
+
+
+def _rows(measured: Measured, n: int, seed: int) -> list[Row]:
+    base = measured[BASE][n]
+    rows = []
+    for method, runs in measured.items():
+        kind = "control" if method in CONTROLS else ARMS[method].kind if method in ARMS else "main"
+        test = None if method == BASE else compare.over_users([runs[n]], [base], PRIMARY)
+        rows.append(
+            Row(
+                method=method,
+                kind=kind,
+                seed=seed,
+                metrics=runs[n].means(),
+                p_value=test and test.p_value,
+            )
+        )
+    return rows
+
+
+def tests(measured: Measured) -> list[Test]:
+    """Every method but the controls against Base, over users and, from two seeds on, over runs."""
+    found = []
+    for method, runs in measured.items():
+        if method == BASE or method in CONTROLS:
+            continue
+        for metric in runs[0].values:
+            ways = {"users": compare.over_users} | (
+                {"runs": compare.over_runs} if len(runs) > 1 else {}
+            )
+            for over, test in ways.items():
+                result = test(runs, measured[BASE], metric)
+                found.append(
+                    Test(
+                        method=method,
+                        against=BASE,
+                        metric=metric,
+                        over=over,
+                        difference=result.mean_difference,
+                        low=result.ci95[0],
+                        high=result.ci95[1],
+                        p_value=result.p_value,
+                        n=result.n,
+                    )
+                )
+    return found
+
+
+def _selection(setup: Setup, seed: SeedResult) -> list[Selection]:
+    rows = []
+    for name, choice in seed.choices.items():
+        for way, value in enumerate(choice.tried):
+            rows.append(
+                Selection(
+                    what=f"ranking way of {name}",
+                    option=way_name(setup, way),
+                    metric=setup.config.metric,
+                    value=value,
+                    chosen=way == choice.way,
+                    seed=seed.seed,
+                )
+            )
+    return rows
+
+
+def way_name(setup: Setup, way: int) -> str:
+    """A ranking way with the settings that tell it from others of its kind."""
+    config = setup.config.rerank[way]
+    if config.way == "likelihood":
+        return f"likelihood ({config.normalise}, prior {config.prior:g})"
+    return config.way if config.answer == "choose" else f"{config.way} (decoded)"
+
+
+def _heatmaps(seed: SeedResult, metric: str) -> list[Heatmap]:
+    grid = seed.choices[FULL].grid
+    if grid is None:
+        return []
+    return [
+        Heatmap(
+            title=f"Llama4Rec, seed {seed.seed}, on validation",
+            alpha1=list(grid.alpha1),
+            alpha2=list(grid.alpha2),
+            values=[list(row) for row in grid.values],
+            metric=metric,
+            chosen=grid.best,
+        )
+    ]
+
+
+def _groups(split: Split, measured: Measured) -> list[GroupRow]:
+    """Users by activity; each user's metrics are means over the seeds."""
+    parts = groups.by_activity(split.train, measured[BASE][0].users)
+    rows = []
+    for method in (BASE, "IFT", FULL):
+        runs = measured[method]
+        mean = UserMetrics(
+            runs[0].users, {m: np.mean([run.values[m] for run in runs], 0) for m in runs[0].values}
+        )
+        for part, metrics in zip(parts, groups.means(mean, parts), strict=True):
+            row = GroupRow(
+                group=part.label, users=len(part.users), method=method, metrics=metrics
+            )
+            rows.append(row)
+    return rows
+
+
+def _bias(setup: Setup, seed: SeedResult) -> list[Bias]:
+    rows = []
+    view = seed.test[view_name(ARMS[FULL])]
+    for way, reranked in enumerate(view.reranked):
+        if not len(reranked.shown):
+            continue
+        bias = controls.position_bias(reranked.shown, reranked.rankings)
+        for slot, share in enumerate(bias.shares, 1):
+            name = way_name(setup, way)
+            rows.append(Bias(method=name, slot=slot, share=float(share), p_value=bias.p_value))
+    return rows
+
+
+def stories(setup: Setup, seed: SeedResult, n: int = 4) -> list[Story]:
+    """A few users that were asked about, evenly spaced, so that nobody picks the pretty ones."""
+    arm, choice = ARMS[FULL], seed.choices[FULL]
+    view = seed.test[view_name(arm)]
+    weighing = Weighing.of(setup.split.train, setup.config.blend)
+    rows = np.flatnonzero(view.asked)
+    picked = np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int))
+    return [_story(setup, seed, int(place), int(rows[place]), weighing) for place in picked]
+
+
+def _story(setup: Setup, seed: SeedResult, place: int, row: int, weighing: Weighing) -> Story:
+    arm, choice = ARMS[FULL], seed.choices[FULL]
+    view, catalogue = seed.test[view_name(arm)], setup.split.catalogue
+    user = view.candidates.users[row : row + 1]
+
+    def titles(items: Sequence[int]) -> list[str]:
+        return [catalogue.titles[item] for item in items if item >= 0]
+
+    target = setup.split.test.of(int(user[0]))
+    return Story(
+        user_id=str(catalogue.user_ids[int(user[0])]),
+        history=titles(setup.split.train.of(int(user[0]))[-10:]),
+        backbone=titles(view.candidates.items[row]),
+        llm=titles(view.reranked[choice.way].rankings.items[place]),
+        alpha=float(weighing.alpha(user, arm.order, choice.grid)[0]),
+        final=titles(seed.lists[FULL].items[row]),
+        target=titles(target)[0],
+    )

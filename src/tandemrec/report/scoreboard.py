@@ -1,0 +1,157 @@
+"""The tables of methods: means over seeds, change against a reference, and whether it is luck."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from statistics import fmean, stdev
+from typing import Literal
+
+from tandemrec.evaluation.compare import improvement
+from tandemrec.report import tables
+from tandemrec.report.contents import BASE, FULL, Contents, Test
+from tandemrec.report.tables import Cell, Table
+
+LEVEL = 0.05
+"A difference with a p-value up to this is called significant."
+NOTE = "* better, † worse than {}, p ≤ 0.05 (paired t-test over users); bold: best."
+
+
+@dataclass(frozen=True)
+class Result:
+    """One metric of one method over its seeds."""
+
+    mean: float
+    sd: float | None
+    "Of the sample, over seeds; None with one seed."
+
+
+def result(contents: Contents, method: str, metric: str) -> Result | None:
+    """The method's result, or None where it was not measured."""
+    found = [
+        row.metrics[metric]
+        for row in contents.rows
+        if row.method == method and metric in row.metrics
+    ]
+    return Result(fmean(found), stdev(found) if len(found) > 1 else None) if found else None
+
+
+def change(contents: Contents, method: str, against: str) -> float | None:
+    """By how many percent the method's primary metric is above the other's."""
+    ours, base = (result(contents, name, contents.primary) for name in (method, against))
+    return improvement(ours.mean, base.mean) if ours and base else None
+
+
+def find_test(
+    contents: Contents, method: str, against: str, metric: str, over: Literal["users", "runs"]
+) -> Test | None:
+    """The test of this comparison, if it was made."""
+    wanted = (method, against, metric, over)
+    made = ((t, (t.method, t.against, t.metric, t.over)) for t in contents.tests)
+    return next((test for test, key in made if key == wanted), None)
+
+
+def p_users(contents: Contents, method: str, against: str, metric: str) -> float | None:
+    """The p-value over users: of the test, or with one seed of the method's row against Base."""
+    test = find_test(contents, method, against, metric, "users")
+    if test is not None:
+        return test.p_value
+    rows = [row for row in contents.rows if row.method == method]
+    ours = len(rows) == 1 and against == BASE and metric == contents.primary
+    return rows[0].p_value if ours else None
+
+
+def main(contents: Contents) -> Table:
+    """Base, IFT and the whole method, against Base."""
+    caption = f"Results on test{_over_seeds(contents)}"
+    return _board(contents, "main", caption, _methods(contents, "main"), BASE)
+
+
+def ablations(contents: Contents) -> Table:
+    """The whole method without each of its parts, against the whole."""
+    parts = _methods(contents, "ablation")
+    whole = [name for name in _methods(contents, "main") if name == FULL]
+    against = FULL if whole else BASE
+    caption = f"Without one part at a time{_over_seeds(contents)}"
+    return _board(contents, "ablations", caption, [*whole, *parts] if parts else [], against)
+
+
+def controls(contents: Contents) -> Table:
+    """Echo, random and oracle re-rankings of the same candidates, against Base."""
+    rows = _methods(contents, "control")
+    base = [name for name in _methods(contents, "main") if name == BASE]
+    caption = f"Controls: other orders of the same candidates{_over_seeds(contents)}"
+    methods = [*base, *rows] if rows else []
+    return _board(contents, "controls", caption, methods, BASE, bold=False)
+
+
+def _methods(contents: Contents, kind: str) -> list[str]:
+    return list(dict.fromkeys(row.method for row in contents.rows if row.kind == kind))
+
+
+def _over_seeds(contents: Contents) -> str:
+    seeds = {row.seed for row in contents.rows}
+    return f": mean ± standard deviation over {len(seeds)} seeds" if len(seeds) > 1 else ""
+
+
+def _board(
+    contents: Contents,
+    name: str,
+    caption: str,
+    methods: Sequence[str],
+    against: str,
+    *,
+    bold: bool = True,
+) -> Table:
+    columns = [_column(contents, methods, metric, against, bold) for metric in contents.metrics]
+    heads = [*contents.metrics, f"vs {against}", "p (users)"]
+    columns.append([_change(contents, method, against) for method in methods])
+    columns.append([_p_users(contents, method, against) for method in methods])
+    if any(test.over == "runs" for test in contents.tests):
+        heads.append("p (runs)")
+        columns.append([_p_runs(contents, method, against) for method in methods])
+    rows = [
+        (*tables.words(method), *(column[row] for column in columns))
+        for row, method in enumerate(methods)
+    ]
+    return Table(name, caption, ("Method", *heads), tuple(rows), note=NOTE.format(against))
+
+
+def _column(
+    contents: Contents, methods: Sequence[str], metric: str, against: str, bold: bool
+) -> list[Cell]:
+    found = [result(contents, method, metric) for method in methods]
+    top = tables.best(None if one is None else one.mean for one in found) if bold else None
+    return [
+        Cell(tables.MISSING)
+        if one is None
+        else Cell(
+            f"{one.mean:.4f}",
+            one.mean,
+            one.sd,
+            best=one.mean == top,
+            mark=_mark(contents, method, against, metric),
+        )
+        for method, one in zip(methods, found, strict=True)
+    ]
+
+
+def _mark(contents: Contents, method: str, against: str, metric: str) -> str:
+    p = p_users(contents, method, against, metric)
+    ours, base = (result(contents, name, metric) for name in (method, against))
+    if p is None or p > LEVEL or ours is None or base is None:
+        return ""
+    return "*" if ours.mean > base.mean else "†"
+
+
+def _change(contents: Contents, method: str, against: str) -> Cell:
+    return tables.percent(None if method == against else change(contents, method, against))
+
+
+def _p_users(contents: Contents, method: str, against: str) -> Cell:
+    return tables.p_value(p_users(contents, method, against, contents.primary))
+
+
+def _p_runs(contents: Contents, method: str, against: str) -> Cell:
+    test = find_test(contents, method, against, contents.primary, "runs")
+    return tables.p_value(test.p_value if test else None)

@@ -1,0 +1,209 @@
+"""The tables of a report, once, as data; `formats` and the page write them down."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from tandemrec.report.contents import Contents, GroupRow, Heatmap, Selection
+
+MISSING = "–"
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One value, and how it is written."""
+
+    text: str
+    value: float | int | str | None = None
+    "The number behind the text, unrounded."
+    sd: float | None = None
+    "Its standard deviation over seeds, where there are several."
+    best: bool = False
+    mark: str = ""
+    "* significantly better than what it is compared with, † significantly worse."
+
+    @property
+    def spread(self) -> str:
+        """The standard deviation as text: ± 0.0012."""
+        return "" if self.sd is None else f"± {self.sd:.4f}"
+
+    @property
+    def full(self) -> str:
+        """Text, mark and spread."""
+        return f"{self.text}{self.mark} {self.spread}".strip()
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of cells under columns; the first `labels` columns say what a row is."""
+
+    name: str
+    caption: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Cell, ...], ...]
+    labels: int = 1
+    note: str = ""
+
+
+def words(*texts: str) -> list[Cell]:
+    """Cells that hold text."""
+    return [Cell(text, text) for text in texts]
+
+
+def count(value: int) -> Cell:
+    """A whole number with its thousands apart: 1,682."""
+    return Cell(f"{value:,}", value)
+
+
+def number(value: float, *, best: bool = False) -> Cell:
+    """A metric, with four decimals."""
+    return Cell(f"{value:.4f}", value, best=best)
+
+
+def signed(value: float, decimals: int = 4) -> str:
+    """With its sign, and a real minus: +0.0012, −0.0012."""
+    return f"{value:+.{decimals}f}".replace("-", "−")
+
+
+def percent(value: float | None) -> Cell:
+    """A change in percent, with its sign; a dash for None."""
+    return Cell(MISSING) if value is None else Cell(f"{signed(value, 1)} %", value)
+
+
+def p_value(value: float | None) -> Cell:
+    """A p-value with two or three decimals; a dash for None."""
+    if value is None:
+        return Cell(MISSING)
+    if value < 0.001:
+        return Cell("< 0.001", value)
+    return Cell(f"{value:.3f}" if value < 0.1 else f"{value:.2f}", value)
+
+
+def tests(contents: Contents) -> Table:
+    """Every paired t-test, with the difference and its interval."""
+    rows = [
+        (
+            *words(test.method, test.against, test.metric, test.over),
+            count(test.n),
+            Cell(signed(test.difference), test.difference),
+            Cell(f"{signed(test.low)} … {signed(test.high)}", f"{test.low} {test.high}"),
+            p_value(test.p_value),
+        )
+        for test in contents.tests
+    ]
+    columns = ("Method", "Against", "Metric", "Over", "Pairs", "Difference", "95 % interval", "p")
+    return Table("tests", "Paired, two-sided t-tests on test", columns, tuple(rows), labels=4)
+
+
+def selection(contents: Contents) -> Table:
+    """What was tried on validation: a row for each option, a column for each seed."""
+    tried = contents.selection
+    seeds = sorted({one.seed for one in tried})
+    options = dict.fromkeys((one.what, one.option, one.metric) for one in tried)
+    values = {(one.what, one.option, one.metric, one.seed): one for one in tried}
+    rows = [
+        (*words(*key), *(_tried(values.get((*key, seed))) for seed in seeds)) for key in options
+    ]
+    columns = ("Choice", "Option", "Metric", *(f"Seed {seed}" for seed in seeds))
+    caption = "Choices made on validation; the chosen option in bold"
+    return Table("selection", caption, columns, tuple(rows), labels=3)
+
+
+def _tried(one: Selection | None) -> Cell:
+    return Cell(MISSING) if one is None else number(one.value, best=one.chosen)
+
+
+def heatmap(grid: Heatmap, name: str) -> Table:
+    """The metric for each pair of alphas; the chosen pair in bold."""
+    rows = []
+    for first, values in zip(grid.alpha1, grid.values, strict=True):
+        pairs = zip(grid.alpha2, values, strict=True)
+        cells = (number(value, best=(first, second) == grid.chosen) for second, value in pairs)
+        rows.append((Cell(f"{first:g}", first), *cells))
+    columns = ("α₁ \\ α₂", *(f"{second:g}" for second in grid.alpha2))
+    return Table(name, f"{grid.title}: {grid.metric} on validation", columns, tuple(rows))
+
+
+def groups(contents: Contents) -> Table:
+    """The primary metric of each method in each group of users."""
+    metric = contents.primary
+    methods = list(dict.fromkeys(row.method for row in contents.groups))
+    sizes = {row.group: row.users for row in contents.groups}
+    rows = []
+    for group, users in sizes.items():
+        found = {row.method: row.metrics.get(metric) for row in _in_group(contents, group)}
+        rows.append((*words(group), count(users), *_best_of([found.get(m) for m in methods])))
+    caption = f"{metric} by activity: quartiles of N(u), the user's training interactions"
+    return Table("groups", caption, ("N(u)", "Users", *methods), tuple(rows))
+
+
+def _in_group(contents: Contents, group: str) -> list[GroupRow]:
+    return [row for row in contents.groups if row.group == group]
+
+
+def _best_of(values: Sequence[float | None]) -> list[Cell]:
+    top = best(values)
+    return [
+        Cell(MISSING) if value is None else number(value, best=value == top) for value in values
+    ]
+
+
+def best(values: Iterable[float | None]) -> float | None:
+    """The greatest value, or None if there is no single winner among two or more."""
+    known = sorted((value for value in values if value is not None), reverse=True)
+    return known[0] if len(known) > 1 and known[0] > known[1] else None
+
+
+def position_bias(contents: Contents) -> Table:
+    """The share of first places that went to each slot."""
+    slots = sorted({bias.slot for bias in contents.position_bias})
+    rows = []
+    for method in dict.fromkeys(bias.method for bias in contents.position_bias):
+        mine = {bias.slot: bias for bias in contents.position_bias if bias.method == method}
+        shares = [_share(mine[slot].share if slot in mine else None) for slot in slots]
+        rows.append((*words(method), *shares, p_value(next(iter(mine.values())).p_value)))
+    columns = ("Method", *(f"Slot {slot}" for slot in slots), "p")
+    caption = "Share of first places by the slot at which the item was shown"
+    return Table("position_bias", caption, columns, tuple(rows), note=BIAS_NOTE)
+
+
+BIAS_NOTE = "p: chi-square test against no preference; a small one says that the slot matters."
+
+
+def _share(value: float | None) -> Cell:
+    return Cell(MISSING) if value is None else Cell(f"{100 * value:.1f} %", value)
+
+
+def answers(contents: Contents) -> Table:
+    """What was asked of the language model, and what could not be used."""
+    rows = []
+    for stage in contents.answers:
+        kinds = stage.rejected
+        lost = sum(kinds.values())
+        reasons = ", ".join(f"{kind} {number:,}" for kind, number in kinds.items() if number)
+        share = _share(lost / stage.asked if stage.asked else None)
+        counts = (count(stage.asked), count(stage.stored), count(lost))
+        rows.append((*words(stage.stage), *counts, share, *words(reasons or MISSING)))
+    columns = ("Stage", "Asked", "From the store", "Rejected", "Share", "Why")
+    caption = "Questions to the language model"
+    return Table("answers", caption, columns, tuple(rows), note=ANSWERS_NOTE)
+
+
+ANSWERS_NOTE = "A rejected answer falls back to the backbone's order."
+
+
+def timings(contents: Contents) -> Table:
+    """How long each stage took."""
+    rows = [(*words(stage), Cell(duration(s), s)) for stage, s in contents.timings.items()]
+    return Table("timings", "Time by stage", ("Stage", "Time"), tuple(rows))
+
+
+def duration(seconds: float) -> str:
+    """Seconds as people say them: 0.42 s, 7.3 s, 4 min 07 s, 1 h 02 min."""
+    if seconds < 59.5:
+        return f"{seconds:.2g} s" if seconds < 9.5 else f"{seconds:.0f} s"
+    minutes, rest = divmod(round(seconds), 60)
+    if minutes < 60:
+        return f"{minutes} min {rest:02d} s"
+    return f"{minutes // 60} h {minutes % 60:02d} min"
