@@ -87,51 +87,43 @@ def instructions(
 ) -> list[Example]:
     """Instructions whose answers are the fold's targets.
 
-    `candidates` is the fold's backbone's list for every user, `profiles` what the fold knows; a
-    target that is missing from its list takes the last place. Repeats are dropped.
+    `candidates` is the fold's backbone's list for every user, `profiles` what the fold knows. The
+    target is shown among those candidates that are no targets themselves. Repeats are dropped.
     """
     rng = np.random.default_rng([config.seed, 2])
     rows = rng.choice(len(fold.targets), min(config.instructions, len(fold.targets)), replace=False)
-    examples = []
+    groups: dict[tuple[Example, ...], None] = {}
     for n, row in enumerate(rows):
         user, target = int(fold.targets.users[row]), int(fold.targets.items[row])
-        told = rng.random() < config.augmented
-        facts = (profiles if told else profiles.plain).facts(user)
-        shown = _with_target(candidates.items[user], target, rng)
-        examples += WAYS[config.ways[n % len(config.ways)]](facts, shown, target, profiles, rng)
-    return list(dict.fromkeys(examples))
-
-
-def _with_target(
-    items: NDArray[np.int64], target: int, rng: np.random.Generator
-) -> NDArray[np.int64]:
-    real = items[items >= 0]
-    if target not in real:
-        real = np.append(real[: len(items) - 1], target)
-    return rng.permutation(real)
+        told = profiles if rng.random() < config.augmented else profiles.plain
+        others = np.setdiff1d(candidates.items[user], [*fold.targets.of(user), -1])
+        others = others[np.argsort(rng.random(len(others)))]
+        form = WAYS[config.ways[n % len(config.ways)]]
+        groups[tuple(form(told.facts(user), target, others, profiles, rng))] = None
+    return [example for group in groups for example in group]
 
 
 def _listwise(
-    facts: Facts, shown: Items, target: int, profiles: Profiles, rng: np.random.Generator
+    facts: Facts, target: int, others: Items, profiles: Profiles, rng: np.random.Generator
 ) -> list[Example]:
+    shown = rng.permutation(np.append(others, target))
     label = direct.LABELS[int(np.flatnonzero(shown == target)[0])]
     return [Example(direct.listwise(facts, profiles.names(shown)), label)]
 
 
 def _pointwise(
-    facts: Facts, shown: Items, target: int, profiles: Profiles, rng: np.random.Generator
+    facts: Facts, target: int, others: Items, profiles: Profiles, rng: np.random.Generator
 ) -> list[Example]:
     """The target, and one of the others, so that Yes and No are equally frequent."""
-    other = rng.choice(shown[shown != target])
-    names = profiles.names([target, other])
+    names = profiles.names([target, *others[:1]])
     return [
         Example(direct.pointwise(facts, name), answer)
-        for name, answer in zip(names, direct.ANSWERS, strict=True)
+        for name, answer in zip(names, direct.ANSWERS, strict=False)
     ]
 
 
 def _likelihood(
-    facts: Facts, shown: Items, target: int, profiles: Profiles, rng: np.random.Generator
+    facts: Facts, target: int, others: Items, profiles: Profiles, rng: np.random.Generator
 ) -> list[Example]:
     return [Example(direct.continuation(facts), direct.line(profiles.titles[target]))]
 

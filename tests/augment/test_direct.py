@@ -1,0 +1,105 @@
+"""The LLM's preferences: what is asked, what is kept."""
+
+from collections.abc import Sequence
+
+import numpy as np
+import pytest
+
+from tandemrec.augment.direct import PreferenceConfig, Preferences, draw_pairs, preferences
+from tandemrec.data.interactions import Interactions
+from tandemrec.llm.base import Choice, Prompt
+from tandemrec.prompts.profiles import Profiles, PromptConfig
+from tandemrec.rankings import Rankings
+
+TITLES = [f"Film {n:02d}" for n in range(12)]
+
+
+class Likes:
+    """Prefers the film of the greater number, or always what stands first."""
+
+    name = fingerprint = "likes"
+
+    def __init__(self, echo: bool = False) -> None:
+        self.echo = echo
+        self.asked: list[Prompt] = []
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]) -> list[Choice]:
+        self.asked += prompts
+        return [self._choice(*pair) for pair in zip(prompts, options, strict=True)]
+
+    def _choice(self, prompt: Prompt, row: Sequence[str]) -> Choice:
+        if self.echo:
+            values = [-float(place) for place in range(len(row))]
+        elif row == ("A", "B"):
+            names = [line[3:] for line in prompt.user.splitlines()[-2:]]
+            values = [float(name.split()[1]) for name in names]
+        else:
+            values = [0.0 if prompt.user.endswith("order:\n") else float(r.split()[1]) for r in row]
+        return Choice(np.array(values, np.float32), np.ones(len(row), np.int64))
+
+    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[str]:
+        raise AssertionError("preferences need no text")
+
+
+def train() -> Interactions:
+    """User 0 met the even films, user 1 the first three, user 2 all but one."""
+    pairs = [(0, i) for i in range(0, 12, 2)] + [(1, i) for i in range(3)]
+    pairs += [(2, i) for i in range(11)]
+    users, items = np.array(pairs).T
+    return Interactions.sorted(users, items, n_users=3, n_items=12)
+
+
+def profiles() -> Profiles:
+    return Profiles("film", TITLES, [train().of(user) for user in range(3)], PromptConfig())
+
+
+@pytest.mark.parametrize("way", ["letters", "likelihood"])
+def test_the_preferred_item_is_the_llms(way: str) -> None:
+    found = preferences(train(), profiles(), Likes(), PreferenceConfig(pairs=3, way=way))
+    assert found.asked == len(found.users) == 6
+    assert (found.preferred > found.other).all()
+    assert not train().met(found.users, found.preferred).any()
+    assert not train().met(found.users, found.other).any()
+    assert set(found.users) == {0, 1}  # user 2 has no two unmet items
+
+
+def test_answers_that_depend_on_the_order_are_dropped() -> None:
+    config = PreferenceConfig(pairs=3, way="letters")
+    llm = Likes(echo=True)
+    assert len(preferences(train(), profiles(), llm, config).users) == 0
+    assert len(llm.asked) == 12
+    once = config.model_copy(update={"both_orders": False})
+    assert len(preferences(train(), profiles(), Likes(echo=True), once).users) == 6
+
+
+def test_close_calls_are_dropped() -> None:
+    config = PreferenceConfig(pairs=3, way="likelihood", margin=2.0)
+    found = preferences(train(), profiles(), Likes(), config)
+    assert (found.preferred - found.other > 2).all()
+    assert found.asked == 6 > len(found.users)
+
+
+def test_likelihood_reads_a_history_once_for_all_pairs() -> None:
+    llm = Likes()
+    preferences(train(), profiles(), llm, PreferenceConfig(pairs=4, way="likelihood"))
+    assert len(llm.asked) == 2 + 1  # two users, and the titles without a history
+
+
+def test_pairs_may_come_from_the_backbones_best() -> None:
+    pool = Rankings(np.arange(3), np.tile([1, 3, 5, 7], (3, 1)), np.zeros((3, 4), np.float32))
+    users, first, second = draw_pairs(train(), PreferenceConfig(pairs=5, pool=3), pool)
+    assert set(first[users == 0]) | set(second[users == 0]) == {1, 3, 5}
+    assert (first != second).all()
+
+
+def test_same_seed_same_pairs() -> None:
+    draws = [draw_pairs(train(), PreferenceConfig(seed=seed)) for seed in (1, 1, 2)]
+    assert all((a == b).all() for a, b in zip(draws[0], draws[1], strict=True))
+    assert not all((a == b).all() for a, b in zip(draws[0], draws[2], strict=True))
+
+
+def test_saved_and_loaded(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    found = preferences(train(), profiles(), Likes(), PreferenceConfig(way="likelihood"))
+    found.save(tmp_path)
+    again = Preferences.load(tmp_path)
+    assert (again.fingerprint, again.asked) == (found.fingerprint, found.asked)
