@@ -97,7 +97,7 @@ def instructions(
         user, target = int(fold.targets.users[row]), int(fold.targets.items[row])
         told = profiles if rng.random() < config.augmented else profiles.plain
         others = np.setdiff1d(candidates.items[user], [*fold.targets.of(user), -1])
-        others = others[np.argsort(rng.random(len(others)))]
+        others = rng.permutation(others)[: candidates.items.shape[1] - 1]
         form = WAYS[config.ways[n % len(config.ways)]]
         groups[tuple(form(told.facts(user), target, others, profiles, rng))] = None
     return [example for group in groups for example in group]
