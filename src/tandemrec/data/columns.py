@@ -58,7 +58,7 @@ class Table:
         return DataError(problem, file=name, line=line, column=column, remedy=remedy)
 
     def column(self, role: str, *, also: tuple[str, ...] = ()) -> str | None:
-        """The column that plays a role: user, item, rating, time or title; `also` by these names."""
+        """The column of a role: user, item, rating, time or title; `also` are further names."""
         by_plain = {plain(name): name for name in reversed(self.frame.columns)}
         wanted = (plain(name) for name in (*NAMES[role], *also))
         return next((by_plain[name] for name in wanted if name in by_plain), None)
@@ -136,7 +136,7 @@ def _from_floats(values: pl.Series) -> pl.Series:
 
 def _from_datetimes(values: pl.Series) -> pl.Series:
     micro = values.cast(pl.Datetime("us")).dt.epoch("us")
-    return micro // 1_000_000 if not (micro % 1_000_000).any() else micro
+    return micro // 1_000_000 if (micro % 1_000_000 == 0).all() else micro
 
 
 def _from_text(values: pl.Series) -> pl.Series:

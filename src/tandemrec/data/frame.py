@@ -15,6 +15,7 @@ from tandemrec.data.catalogue import Catalogue, Dataset
 from tandemrec.data.columns import Table, identities, ratings, times
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.tables import ITEMS, USERS, as_table
+from tandemrec.data.text import Layout
 from tandemrec.errors import DataWarning
 
 
@@ -33,27 +34,33 @@ class Findings:
     "Tables of items or users that describe the same one twice."
     has_times: bool = True
     noun: str = "item"
+    layout: Layout | None = None
+    "How the interactions' file was written, if it was text."
 
     def messages(self) -> Iterator[str]:
         """One line for each odd thing."""
         if self.duplicates:
             yield (
-                f"{self.duplicates} rows repeat a pair of user and item, first {self.first_duplicate}"
-                "; of each pair the last by time is kept."
+                f"{_count(self.duplicates, 'row')} repeated a pair of user and item, first "
+                f"{self.first_duplicate}; of each pair the last by time is kept."
             )
         if self.untitled:
             yield (
-                f"{self.untitled} items have no title, first {self.first_untitled}; they are called "
-                f"'{self.noun} {self.first_untitled}' and so on."
+                f"{_count(self.untitled, 'item')} without a title, first {self.first_untitled}, "
+                f"now called '{self.noun} {self.first_untitled}'."
             )
         if self.short_users:
             yield (
-                f"{self.short_users} users have fewer than three interactions; they stay in training "
-                "and are not tested."
+                f"{_count(self.short_users, 'user')} with fewer than three interactions: in "
+                "training, but not tested."
             )
         if not self.has_times:
             yield "There is no column of times; the order of rows is taken for the order in time."
         yield from self.repeated
+
+
+def _count(number: int, word: str) -> str:
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def from_frames(
@@ -87,7 +94,7 @@ def build(
     table: Table, items: Table | None, users: Table | None, *, name: str, noun: str
 ) -> tuple[Dataset, Findings]:
     """The Dataset and what was odd; `from_frames` tells what is read and raised."""
-    findings = Findings(noun=noun)
+    findings = Findings(noun=noun, layout=table.layout)
     columns = {role: table.needed(role) for role in ("user", "item")}
     ids = {role: identities(table, column) for role, column in columns.items()}
     user_ids, user_numbers, user_rows = _numbered(ids["user"], users, "user", findings)
@@ -116,7 +123,7 @@ def _titles_beside(table: Table) -> Table | None:
 def _numbered(
     ids: pl.Series, table: Table | None, role: str, findings: Findings
 ) -> tuple[pl.Series, NDArray[np.int64], pl.Series]:
-    """Ids in order of their number [X], each interaction's number [N], and each id's row in `table`.
+    """Ids in order of number [X], each interaction's number [N], each id's row in `table` [X].
 
     The order is the table's, then that of appearance. Ids match as text.
     """
@@ -138,7 +145,7 @@ def _places(table: Table | None, role: str, findings: Findings) -> pl.DataFrame:
     if len(once) < len(places):
         repeats = len(places) - len(once)
         findings.repeated.append(
-            f"{table.name}: {repeats} rows repeat an id; the first of each is kept."
+            f"{table.name}: {_count(repeats, 'row')} repeated an id; the first of each is kept."
         )
     return once
 
@@ -150,14 +157,14 @@ def _interactions(
     findings.has_times = time is not None
     values = np.ones(len(users), np.float32) if rating is None else ratings(table, rating)
     clock = np.zeros(len(users), np.int64) if time is None else times(table, time)
-    sizes = {"n_users": int(users.max()) + 1, "n_items": int(items.max()) + 1}
-    keep = _last_of_each_pair(users, items, clock, sizes["n_items"])
+    n_users, n_items = int(users.max()) + 1, int(items.max()) + 1
+    keep = _last_of_each_pair(users, items, clock, n_items)
     if len(keep) < len(users):
         dropped = np.setdiff1d(np.arange(len(users)), keep, assume_unique=True)
         findings.duplicates = len(dropped)
         findings.first_duplicate = _place(table, int(dropped[0]))
     columns = (users[keep], items[keep], values[keep], clock[keep])
-    return Interactions.sorted(*columns, **sizes)
+    return Interactions.sorted(*columns, n_users=n_users, n_items=n_items)
 
 
 def _last_of_each_pair(
@@ -198,6 +205,13 @@ def _features(table: Table | None, rows: pl.Series, without: tuple[str, ...]) ->
     if table is None:
         return pl.DataFrame()
     used = {table.column(role, also=("id",)) for role in without}
-    return table.frame.select(pl.exclude([name for name in used if name])).select(
-        pl.all().gather(rows)
-    )
+    further = [column for column in table.frame if column.name not in used]
+    return pl.DataFrame([_typed(column, table).gather(rows) for column in further])
+
+
+def _typed(column: pl.Series, table: Table) -> pl.Series:
+    """A text file's column as whole numbers, where all its filled cells are."""
+    if not table.layout:
+        return column
+    numbers = column.cast(pl.Int64, strict=False)
+    return numbers if numbers.null_count() == column.null_count() else column

