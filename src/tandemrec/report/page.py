@@ -1,0 +1,164 @@
+"""A run as one self-contained page, and as files beside it."""
+
+from __future__ import annotations
+
+import os
+import unicodedata
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from tandemrec.errors import RunError
+from tandemrec.report import figures, formats, scoreboard, tables
+from tandemrec.report.contents import FILE, Contents, Story, scores
+from tandemrec.report.finding import finding
+from tandemrec.report.tables import Table
+
+HISTORY = 12
+"So many of a user's last items are shown."
+
+
+def write(contents: Contents, folder: str | Path) -> Path:
+    """Write the report into the folder and give back the page's path.
+
+    Makes index.html, tables.md, tables.tex, tables.csv, tables.json, report.json and scores.json;
+    each is replaced whole or not at all. Raises RunError if the folder cannot be written.
+    """
+    folder = Path(folder)
+    every = all_tables(contents)
+    files = {
+        "scores.json": formats.as_json(scores(contents)),
+        FILE: formats.as_json(contents.model_dump(mode="json")),
+        "tables.md": formats.markdown(every),
+        "tables.tex": formats.latex(every),
+        "tables.csv": formats.as_csv(every),
+        "tables.json": formats.as_json(formats.tidy(every)),
+        "index.html": html(contents),
+    }
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, text in files.items():
+            _replace(folder / name, text)
+    except OSError as error:
+        raise RunError(
+            f"The report cannot be written into {folder}: {error.strerror}. "
+            "Free some space, or name another folder."
+        ) from error
+    return folder / "index.html"
+
+
+def _replace(file: Path, text: str) -> None:
+    fresh = file.with_name(f".{file.name}.new")
+    try:
+        fresh.write_text(text, encoding="utf-8", newline="\n")
+        os.replace(fresh, file)
+    except OSError:
+        fresh.unlink(missing_ok=True)
+        raise
+
+
+def all_tables(contents: Contents) -> list[Table]:
+    """Every table that has rows, in the order of the page."""
+    grids = enumerate(contents.heatmaps, 1)
+    every = [
+        scoreboard.main(contents),
+        scoreboard.ablations(contents),
+        scoreboard.controls(contents),
+        tables.tests(contents),
+        tables.groups(contents),
+        tables.position_bias(contents),
+        tables.answers(contents),
+        tables.selection(contents),
+        *(tables.heatmap(grid, f"heatmap_{number}") for number, grid in grids),
+        tables.timings(contents),
+    ]
+    return [table for table in every if table.rows]
+
+
+def html(contents: Contents) -> str:
+    """The page: no scripts, nothing fetched; equal contents give equal pages."""
+    template = _environment().get_template("page.html.j2")
+    return template.render(
+        contents=contents,
+        finding=finding(contents),
+        tables={table.name: table for table in all_tables(contents)},
+        differences=figures.differences(contents),
+        activity=figures.activity(contents),
+        heatmaps=[figures.heatmap(g, f"{n}") for n, g in enumerate(contents.heatmaps)],
+        curves=figures.curves(contents),
+        position_bias=figures.position_bias(contents),
+        stories=[_story(story) for story in contents.stories],
+        settings=list(_flat(contents.config)),
+        facts=[(name, _fact(name, value)) for name, value in contents.what.items()],
+        total=tables.duration(sum(contents.timings.values())),
+    )
+
+
+def _environment() -> Environment:
+    folder = Path(__file__).parent / "templates"
+    options: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True}
+    environment = Environment(
+        loader=FileSystemLoader(folder), autoescape=True, undefined=StrictUndefined, **options
+    )
+    environment.filters["short"] = short
+    environment.globals["css"] = Markup((folder / "page.css").read_text(encoding="utf-8"))
+    return environment
+
+
+def short(text: object, length: int = 90) -> str:
+    """Text on one line, without control signs, cut with an ellipsis where it is too long."""
+    start = str(text)[: 4 * length + 100]  # a title may have 100 kB
+    visible = "".join(" " if unicodedata.category(sign)[0] == "C" else sign for sign in start)
+    line = " ".join(visible.split())
+    return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
+
+
+def _story(story: Story) -> dict[str, Any]:
+    lists = (("backbone", story.backbone), ("llm", story.llm), ("final", story.final))
+    before = {title: place for place, title in enumerate(story.backbone)}
+    return {
+        "user_id": story.user_id,
+        "history": story.history[-HISTORY:],
+        "earlier": max(len(story.history) - HISTORY, 0),
+        "alpha": story.alpha,
+        "target": story.target,
+        "moves": [_move(before.get(title), place) for place, title in enumerate(story.final)],
+        "places": {name: _place(titles, story.target) for name, titles in lists},
+        "lists": dict(lists),
+    }
+
+
+def _place(titles: list[str], target: str) -> int | None:
+    return titles.index(target) + 1 if target in titles else None
+
+
+def _move(before: int | None, after: int) -> int:
+    """How many places up an item came; 0 for one that was not there."""
+    return 0 if before is None else before - after
+
+
+def _flat(settings: Mapping[str, Any], path: str = "") -> list[tuple[str, str]]:
+    """Nested settings as lines of dotted names and values."""
+    lines: list[tuple[str, str]] = []
+    for name, value in settings.items():
+        if isinstance(value, Mapping) and value:
+            lines += _flat(value, f"{path}{name}.")
+        else:
+            lines.append((f"{path}{name}", short(_plain(value), 300)))
+    return lines
+
+
+def _plain(value: object) -> str:
+    """As TOML writes it; "none" for a setting that is not set."""
+    return str(value).lower() if value is None or isinstance(value, bool) else str(value)
+
+
+def _fact(name: str, value: object) -> str:
+    """A fact of the data: thousands apart, a density in percent."""
+    if name == "density" and isinstance(value, float):
+        return f"{100 * value:.2f} %"
+    whole = isinstance(value, int) and not isinstance(value, bool)
+    return f"{value:,}" if whole else short(_plain(value))
