@@ -1,0 +1,23 @@
+"""The command line: `tandemrec COMMAND`. A command's module is imported when it is called."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+COMMANDS: dict[str, tuple[str, str]] = {
+    "run": ("tandemrec.cli.run:run", "Run a recipe: split, train, tune, re-rank, blend, evaluate."),
+    "recommend": ("tandemrec.cli.recommend:recommend", "Recommend from a finished run."),
+    "report": ("tandemrec.cli.report:report", "Write a run's report again."),
+    "data": ("tandemrec.cli.data:app", "List, get and check data."),
+    "list": ("tandemrec.cli.listing:show", "List backbones, llms, data or presets."),
+    "doctor": ("tandemrec.cli.doctor:doctor", "Say whether this machine is ready, and how fast."),
+}
+"Name: (module:function, one line of help)."
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one command; the exit code is 0, 1 (found wanting), 2 (a user's error) or 130 (Ctrl-C)."""
+    from tandemrec.cli.entry import guarded
+
+    return guarded(list(sys.argv[1:] if arguments is None else arguments))

@@ -1,0 +1,64 @@
+"""`tandemrec run`: a recipe on data, with a backbone and a language model."""
+
+from __future__ import annotations
+
+import json
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Set = Annotated[
+    list[str],
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting, such as blend.constant=0.3."),
+]
+
+
+def run(
+    what: Annotated[str, typer.Argument(help="A recipe (llama4rec), or a TOML file.")],
+    data: Annotated[str | None, typer.Option(help="A data set's name, or your own file.")] = None,
+    items: Annotated[str | None, typer.Option(help="Your items: id and title.")] = None,
+    backbone: Annotated[str | None, typer.Option(help="mf or lightgcn.")] = None,
+    llm: Annotated[str | None, typer.Option(help="A name, folder or hub id.")] = None,
+    preset: Annotated[str | None, typer.Option(help="plus (ours) or paper.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The run folder.")] = None,
+    seed: Annotated[int | None, typer.Option(help="The first seed.")] = None,
+    seeds: Annotated[int | None, typer.Option(help="How many runs.")] = None,
+    settings: Set = [],  # noqa: B006  typer copies it
+    as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
+) -> None:
+    """Run a recipe; the same folder again goes on where it was."""
+    from tandemrec.cli.progress import bars
+    from tandemrec.recipes.spec import parse_settings, spec_of
+
+    given = {
+        "data": data,
+        "items": items,
+        "backbone": backbone,
+        "llm": llm,
+        "preset": preset,
+        "out": out,
+        "seed": seed,
+        "seeds": seeds,
+        "settings": parse_settings(settings),
+    }
+    spec = spec_of(what, {key: value for key, value in given.items() if value not in (None, {})})
+    from tandemrec.recipes.execute import execute
+
+    from tandemrec.report.contents import scores
+
+    with bars() as progress:
+        contents = execute(
+            spec, command=shlex.join(["tandemrec", *sys.argv[1:]]), progress=progress
+        )
+    if as_json:
+        print(json.dumps(scores(contents)))
+        return
+    from rich.console import Console
+
+    from tandemrec.report.console import table
+
+    Console().print(table(contents))
+    print(f"Report: {spec.out / 'index.html'}")
