@@ -18,11 +18,12 @@ R = TypeVar("R")
 
 # Stand-ins: `svg` puts the page's own colours, which follow light and dark, in their place.
 INK, MUTED, GRID, ON_ACCENT = "#010101", "#020202", "#030303", "#040404"
+GOOD, BAD = "#010102", "#010103"
 SERIES = ("#050505", "#060606", "#070707", "#080808", "#090909", "#0a0a0a")
 "The colours of lines and bars; the first is grey, the second the accent."
-NAMES = {INK: "ink", MUTED: "muted", GRID: "line", ON_ACCENT: "on-accent"} | {
-    stand_in: f"series-{number}" for number, stand_in in enumerate(SERIES)
-}
+NAMES = {INK: "ink", MUTED: "muted", GRID: "line", ON_ACCENT: "on-accent"}
+NAMES |= {GOOD: "good", BAD: "bad"}
+NAMES |= {stand_in: f"series-{number}" for number, stand_in in enumerate(SERIES)}
 STYLE: dict[str, Any] = {
     "svg.fonttype": "none",  # text stays text: the page's font, and readable aloud
     "text.parse_math": False,  # a dollar in a title is a dollar

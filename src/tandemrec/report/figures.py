@@ -13,6 +13,8 @@ from matplotlib.patches import FancyBboxPatch
 from tandemrec.report import tables
 from tandemrec.report.contents import BASE, FULL, Bias, Contents, Curve, Heatmap, Test
 from tandemrec.report.drawing import (
+    BAD,
+    GOOD,
     INK,
     MUTED,
     ON_ACCENT,
@@ -70,8 +72,7 @@ def differences(contents: Contents) -> Figure | None:
 
 
 def _interval(axes: Axes, row: int, test: Test) -> None:
-    crossing = test.low <= 0 <= test.high
-    colour = MUTED if crossing else SERIES[1]
+    colour = GOOD if test.low > 0 else BAD if test.high < 0 else MUTED
     axes.plot([test.low, test.high], [row, row], color=colour, linewidth=2, zorder=2)
     axes.plot(test.difference, row, "o", color=colour, markersize=6, zorder=3)
 
@@ -132,13 +133,14 @@ def heatmap(grid: Heatmap, name: str) -> Figure:
 def _tile(axes: Axes, x: int, y: int, value: float, level: float, chosen: bool) -> None:
     shape: dict[str, Any] = {"boxstyle": "round,pad=0,rounding_size=0.06"}
     box = FancyBboxPatch((x - 0.47, y - 0.46), 0.94, 0.92, **shape, linewidth=0)
-    box.set(facecolor=SERIES[1], alpha=0.06 + 0.94 * level**1.5)
+    strength = 0.06 + 0.94 * level**1.5
+    box.set(facecolor=SERIES[1], alpha=strength)
     axes.add_patch(box)
     if chosen:
         ring = FancyBboxPatch((x - 0.47, y - 0.46), 0.94, 0.92, **shape, linewidth=2)
         axes.add_patch(ring)
         ring.set(facecolor="none", edgecolor=INK, zorder=3)
-    colour = ON_ACCENT if level > 0.6 else INK
+    colour = ON_ACCENT if strength > 0.6 else INK
     weight = "bold" if chosen else "normal"
     axes.text(x, y, f"{value:.4f}", color=colour, ha="center", va="center", weight=weight, size=9)
 

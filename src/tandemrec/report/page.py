@@ -62,8 +62,12 @@ def _replace(file: Path, text: str) -> None:
 
 def all_tables(contents: Contents) -> list[Table]:
     """Every table that has rows, in the order of the page."""
+    return [table for table in _with_empty(contents) if table.rows]
+
+
+def _with_empty(contents: Contents) -> list[Table]:
     grids = enumerate(contents.heatmaps, 1)
-    every = [
+    return [
         scoreboard.main(contents),
         scoreboard.ablations(contents),
         scoreboard.controls(contents),
@@ -75,7 +79,6 @@ def all_tables(contents: Contents) -> list[Table]:
         *(tables.heatmap(grid, f"heatmap_{number}") for number, grid in grids),
         tables.timings(contents),
     ]
-    return [table for table in every if table.rows]
 
 
 def html(contents: Contents) -> str:
@@ -84,7 +87,7 @@ def html(contents: Contents) -> str:
     return template.render(
         contents=contents,
         finding=finding(contents),
-        tables={table.name: table for table in all_tables(contents)},
+        tables={t.name: t if t.rows else None for t in _with_empty(contents)},
         differences=figures.differences(contents),
         activity=figures.activity(contents),
         heatmaps=[figures.heatmap(g, f"{n}") for n, g in enumerate(contents.heatmaps)],

@@ -14,7 +14,7 @@ from tandemrec.report.tables import Cell, Table
 
 LEVEL = 0.05
 "A difference with a p-value up to this is called significant."
-NOTE = "* better, † worse than {}, p ≤ 0.05 (paired t-test over users); bold: best."
+NOTE = "* better, † worse than {}, p ≤ 0.05 (paired t-test over users)."
 
 
 @dataclass(frozen=True)
@@ -103,18 +103,19 @@ def _board(
     *,
     bold: bool = True,
 ) -> Table:
-    columns = [_column(contents, methods, metric, against, bold) for metric in contents.metrics]
-    heads = [*contents.metrics, f"vs {against}", "p (users)"]
-    columns.append([_change(contents, method, against) for method in methods])
-    columns.append([_p_users(contents, method, against) for method in methods])
-    if any(test.over == "runs" for test in contents.tests):
-        heads.append("p (runs)")
-        columns.append([_p_runs(contents, method, against) for method in methods])
-    rows = [
-        (*tables.words(method), *(column[row] for column in columns))
-        for row, method in enumerate(methods)
-    ]
-    return Table(name, caption, ("Method", *heads), tuple(rows), note=NOTE.format(against))
+    columns = {
+        metric: _column(contents, methods, metric, against, bold) for metric in contents.metrics
+    }
+    columns[f"vs {against}"] = [_change(contents, method, against) for method in methods]
+    columns["p (users)"] = [_p_users(contents, method, against) for method in methods]
+    columns["p (runs)"] = [_p_runs(contents, method, against) for method in methods]
+    shown = {
+        head: cells for head, cells in columns.items() if any(c.value is not None for c in cells)
+    }
+    rows = zip(([tables.words(method)[0] for method in methods]), *shown.values(), strict=True)
+    marked = any(cell.mark for cells in shown.values() for cell in cells)
+    note = NOTE.format(against) if marked else ""
+    return Table(name, caption, ("Method", *shown), tuple(rows), note=note)
 
 
 def _column(

@@ -1,0 +1,70 @@
+"""The headline tells the truth, whatever it is."""
+
+import pytest
+
+from tandemrec.report import Contents
+from tandemrec.report.contents import Row, Test
+from tandemrec.report.finding import Finding, finding
+
+
+def found(
+    contents: Contents, ours: float, users: float | None, runs: float | None = None
+) -> Finding:
+    rows = [
+        Row(method=method, kind="main", seed=0, metrics={"NDCG@5": value})
+        for method, value in (("Base", 0.05), ("Llama4Rec", ours))
+    ]
+    common = {"method": "Llama4Rec", "against": "Base", "metric": "NDCG@5", "low": 0.0, "high": 0.0}
+    tests = [
+        Test(**common, over=over, p_value=p, n=n, difference=ours - 0.05)
+        for over, p, n in (("users", users, 943), ("runs", runs, 5))
+        if p is not None
+    ]
+    return finding(contents.model_copy(update={"rows": rows, "tests": tests}))
+
+
+def test_better(contents: Contents) -> None:
+    said = found(contents, 0.055, 0.012)
+    assert said.verdict == "better"
+    assert said.sentence == (
+        "Llama4Rec beats Base by 10.0 % in NDCG@5 on ML-100K: 0.0550 against 0.0500 "
+        "(p = 0.012 over 943 users)."
+    )
+
+
+def test_better_over_users_and_runs(contents: Contents) -> None:
+    said = found(contents, 0.055, 0.012, 0.0002)
+    assert said.verdict == "better"
+    assert "p < 0.001 over 5 runs" in said.sentence
+
+
+@pytest.mark.parametrize(("users", "runs"), [(0.31, None), (0.31, 0.01), (0.01, 0.31)])
+def test_not_sure(contents: Contents, users: float, runs: float | None) -> None:
+    said = found(contents, 0.051, users, runs)
+    assert said.verdict == "even"
+    assert said.sentence.startswith(
+        "Llama4Rec does not reliably beat Base on ML-100K: NDCG@5 0.0510"
+    )
+    assert "+2.0 %" in said.sentence
+    assert "p = 0.31" in said.sentence
+
+
+def test_worse(contents: Contents) -> None:
+    said = found(contents, 0.04, 0.001)
+    assert said.verdict == "worse"
+    assert said.sentence.startswith("Llama4Rec is worse than Base by 20.0 % in NDCG@5")
+
+
+def test_not_tested(contents: Contents) -> None:
+    said = found(contents, 0.06, None)
+    assert said.verdict == "unknown"
+    assert "no test was made" in said.sentence
+
+
+def test_nothing_to_compare(contents: Contents) -> None:
+    assert finding(contents.model_copy(update={"rows": []})).verdict == "unknown"
+
+
+def test_the_bounds_of_the_candidates(contents: Contents) -> None:
+    said = finding(contents).context
+    assert said.startswith("Of the same candidates, a random order reaches NDCG@5 0.04")

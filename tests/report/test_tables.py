@@ -1,0 +1,161 @@
+"""The tables hold the right numbers."""
+
+import pytest
+
+from tandemrec.report import scoreboard, tables
+from tandemrec.report.contents import Contents, GroupRow, Row, Test
+from tandemrec.report.tables import Table
+
+
+def column(table: Table, name: str) -> list[str]:
+    place = table.columns.index(name)
+    return [row[place].full for row in table.rows]
+
+
+def row(method: str, seed: int, value: float, kind: str = "main", p: float | None = None) -> Row:
+    return Row(method=method, kind=kind, seed=seed, metrics={"NDCG@5": value}, p_value=p)
+
+
+def test_made(method: str, over: str, p: float, difference: float = 0.01, **more: str) -> Test:
+    ends = {"low": difference - 0.005, "high": difference + 0.005}
+    common = {"against": "Base", "metric": "NDCG@5", "n": 5, **more}
+    return Test(method=method, over=over, p_value=p, difference=difference, **ends, **common)
+
+
+test_made.__test__ = False  # type: ignore[attr-defined]
+
+
+def few(contents: Contents, rows: list[Row], tests: list[Test]) -> Contents:
+    return contents.model_copy(update={"rows": rows, "tests": tests})
+
+
+def test_mean_and_spread_by_hand(contents: Contents) -> None:
+    """Of .04 and .06: mean .05, sample sd .01414; .06 is 20 % above."""
+    rows = [row("Base", 0, 0.04), row("Base", 1, 0.06), row("Llama4Rec", 0, 0.06)]
+    rows.append(row("Llama4Rec", 1, 0.06))
+    tests = [test_made("Llama4Rec", "users", 0.04), test_made("Llama4Rec", "runs", 0.5)]
+    table = scoreboard.main(few(contents, rows, tests))
+    assert column(table, "NDCG@5") == ["0.0500 ± 0.0141", "0.0600* ± 0.0000"]
+    assert column(table, "vs Base") == ["–", "+20.0 %"]
+    assert column(table, "p (users)") == ["–", "0.040"]
+    assert column(table, "p (runs)") == ["–", "0.50"]
+    assert [cells[1].best for cells in table.rows] == [False, True]
+    assert "over 2 seeds" in table.caption
+
+
+def test_one_seed_takes_the_p_value_of_its_row(contents: Contents) -> None:
+    rows = [row("Base", 0, 0.05), row("IFT", 0, 0.04, p=0.01), row("Llama4Rec", 0, 0.05, p=0.9)]
+    table = scoreboard.main(few(contents, rows, []))
+    assert column(table, "NDCG@5") == ["0.0500", "0.0400†", "0.0500"]
+    assert "p (runs)" not in table.columns
+    assert not any(cells[1].best for cells in table.rows), "a tie has no winner"
+
+
+def test_ablations_are_held_against_the_whole(contents: Contents) -> None:
+    rows = [
+        row("Base", 0, 0.05),
+        row("Llama4Rec", 0, 0.1),
+        row("w/o PA", 0, 0.08, "ablation", 0.01),
+    ]
+    tests = [test_made("w/o PA", "users", 0.001, -0.02, against="Llama4Rec")]
+    table = scoreboard.ablations(few(contents, rows, tests))
+    assert column(table, "Method") == ["Llama4Rec", "w/o PA"]
+    assert column(table, "vs Llama4Rec") == ["–", "−20.0 %"]
+    assert column(table, "NDCG@5") == ["0.1000", "0.0800†"]
+
+
+def test_a_p_value_against_base_says_nothing_about_the_whole(contents: Contents) -> None:
+    rows = [row("Llama4Rec", 0, 0.1), row("w/o PA", 0, 0.08, "ablation", p=0.01)]
+    table = scoreboard.ablations(few(contents, rows, []))
+    assert "p (users)" not in table.columns
+    assert column(table, "NDCG@5") == ["0.1000", "0.0800"]
+
+
+def test_controls_have_base_beside_them_and_no_winner(contents: Contents) -> None:
+    table = scoreboard.controls(contents)
+    assert column(table, "Method") == ["Base", "echo", "random", "oracle"]
+    assert not any(cell.best for cells in table.rows for cell in cells)
+
+
+def test_nothing_ablated_no_table(contents: Contents) -> None:
+    only = few(contents, [row("Base", 0, 0.05), row("Llama4Rec", 0, 0.1)], [])
+    assert scoreboard.ablations(only).rows == scoreboard.controls(only).rows == ()
+
+
+def test_selection_has_a_column_for_each_seed(contents: Contents) -> None:
+    table = tables.selection(contents)
+    assert table.columns[3:] == tuple(f"Seed {seed}" for seed in range(5))
+    assert column(table, "Option") == ["listwise", "pointwise", "likelihood"]
+    assert [[cell.best for cell in cells[3:]] for cells in table.rows] == [[False] * 5] * 2 + [
+        [True] * 5
+    ]
+    assert table.rows[0][4].value == pytest.approx(0.0376)
+
+
+def test_heat_map_marks_the_chosen_pair(contents: Contents) -> None:
+    grid = contents.heatmaps[0]
+    table = tables.heatmap(grid, "grid")
+    chosen = [
+        (r, c) for r, cells in enumerate(table.rows) for c, cell in enumerate(cells) if cell.best
+    ]
+    assert chosen == [(3, 5)], "alpha_1 = .7 is row 3; alpha_2 = .9 is the fifth after the label"
+    assert table.rows[3][5].value == grid.values[3][4]
+
+
+def test_groups(contents: Contents) -> None:
+    rows = [
+        GroupRow(group="1–9", users=1200, method=name, metrics={"NDCG@5": value})
+        for name, value in (("Base", 0.03), ("Llama4Rec", 0.04))
+    ]
+    table = tables.groups(contents.model_copy(update={"groups": rows}))
+    assert table.columns == ("N(u)", "Users", "Base", "Llama4Rec")
+    assert [cell.text for cell in table.rows[0]] == ["1–9", "1,200", "0.0300", "0.0400"]
+    assert [cell.best for cell in table.rows[0]] == [False, False, False, True]
+
+
+def test_answers(contents: Contents) -> None:
+    listwise = tables.answers(contents).rows[1]
+    assert [c.text for c in listwise] == [
+        "listwise",
+        "1,886",
+        "0",
+        "44",
+        "2.3 %",
+        "no label 41, twice 3",
+    ]
+
+
+def test_position_bias(contents: Contents) -> None:
+    table = tables.position_bias(contents)
+    assert column(table, "Slot 1") == ["11.0 %", "31.0 %"]
+    assert column(table, "p") == ["0.64", "< 0.001"]
+
+
+def test_every_test_is_listed(contents: Contents) -> None:
+    table = tables.tests(contents)
+    assert len(table.rows) == len(contents.tests)
+    assert table.rows[0][4].text == "943"
+    assert table.rows[0][5].text.startswith("−")
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0, "< 0.001"), (0.0496, "0.050"), (0.31, "0.31"), (1.0, "1.00"), (None, "–")],
+)
+def test_p_values(value: float | None, text: str) -> None:
+    assert tables.p_value(value).text == text
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0.42, "0.42 s"),
+        (7.3, "7.3 s"),
+        (42.0, "42 s"),
+        (59.7, "1 min 00 s"),
+        (247, "4 min 07 s"),
+        (3720, "1 h 02 min"),
+    ],
+)
+def test_durations(seconds: float, text: str) -> None:
+    assert tables.duration(seconds) == text
