@@ -17,7 +17,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run one command; the exit code is 0, 1 (found wanting), 2 (a user's error) or 130 (Ctrl-C)."""
+    """Run one command. Exit codes: 0; 1, found wanting; 2, a user's error; 130, interrupted."""
     from tandemrec.cli.entry import guarded
 
     return guarded(list(sys.argv[1:] if arguments is None else arguments))

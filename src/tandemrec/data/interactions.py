@@ -17,7 +17,7 @@ class Interactions:
     """Who met what, when, and how much they liked it.
 
     Rows are sorted by user, and within a user by (time, position in the source): a user's rows are
-    one slice, oldest first. Ids are dense integers from 0; the catalogue knows the names behind them.
+    one slice, oldest first. Ids are dense integers from 0; the catalogue knows the names behind.
     """
 
     users: NDArray[np.int64]  # [N]

@@ -155,13 +155,12 @@ def _is_number(cell: str) -> bool:
 
 
 def _quotes_hold(content: bytes, separator: bytes, path: Path) -> bool:
-    """Whether quotes enclose fields: every one that opens a field is closed at a field's end."""
+    """Whether quotes enclose fields: each one that opens a field is closed at a field's end."""
     edge = re.escape(separator)
-    opened = len(re.findall(rb'(?:^|%s)"' % edge, content, re.MULTILINE))
-    closed = rb'(?:^|%s)"[^"]*+(?:""[^"]*+)*+"(?=%s|\r?$)' % (edge, edge)
-    if not opened:
+    if not re.search(rb'(?:^|%s)"' % edge, content, re.MULTILINE):
         return False
-    if len(re.findall(closed, content, re.MULTILINE)) >= opened:
+    field = rb'(?:"[^"]*+(?:""[^"]*+)*+"|(?!")[^%s\n]*+)' % edge
+    if re.fullmatch(rb"(?:%s(?:%s|\r?\n|\r?\Z))*+" % (field, edge), content):
         return True
     text = f"{path}: quotes are not closed where a field ends; they are taken as plain characters."
     warnings.warn(text, DataWarning, stacklevel=2)

