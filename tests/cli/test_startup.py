@@ -6,7 +6,7 @@ import pytest
 
 from tandemrec.cli import COMMANDS
 
-HEAVY = ("torch", "transformers", "polars", "numpy", "scipy", "pydantic", "rich", "matplotlib")
+HEAVY = ("torch", "transformers", "polars", "numpy", "scipy", "pydantic", "matplotlib")
 
 
 def cpu_seconds(*command: str) -> float:

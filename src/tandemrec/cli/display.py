@@ -20,7 +20,7 @@ def rows(table: Iterable[Sequence[str]]) -> None:
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
     for line in lines:
         padded = [cell.ljust(width) for cell, width in zip(line[:-1], widths, strict=False)]
-        print("  ".join([*padded, line[-1]]))
+        print("  ".join([*padded, line[-1]]).rstrip())
 
 
 def as_json(value: Any) -> None:

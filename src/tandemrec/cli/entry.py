@@ -102,7 +102,7 @@ def _explained(error: Any) -> str:
 
 def _guess(name: str, known: list[str]) -> str:
     close = get_close_matches(name, known, n=1, cutoff=0.4)
-    return f" Did you mean {close[0]}?" if close else f" Known: {', '.join(known)}."
+    return f" Did you mean {close[0]!r}?" if close else f" Known: {', '.join(known)}."
 
 
 def _failed(text: str, *, code: int = 2) -> int:

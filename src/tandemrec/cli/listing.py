@@ -33,6 +33,7 @@ def show(
 
 
 def _about(value: Any) -> str:
-    """The value's own `about`, or the first line of its docstring."""
-    text = getattr(value, "about", None) or inspect.getdoc(value) or ""
+    """The value's own `about`, or the first line of a class's or function's docstring."""
+    documented = inspect.isclass(value) or inspect.isroutine(value)
+    text = getattr(value, "about", None) or (documented and inspect.getdoc(value)) or ""
     return str(text).partition("\n")[0]
