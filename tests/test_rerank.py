@@ -43,7 +43,9 @@ def profiles(**more: object) -> Profiles:
 
 
 def candidates() -> Rankings:
-    return Rankings(np.array([0, 1]), np.array([[0, 1, 2], [3, 2, 1]]), np.zeros((2, 3), np.float32))
+    return Rankings(
+        np.array([0, 1]), np.array([[0, 1, 2], [3, 2, 1]]), np.zeros((2, 3), np.float32)
+    )
 
 
 def shown_in(prompt: Prompt) -> list[str]:
@@ -94,7 +96,9 @@ def test_the_order_shown_depends_on_the_seed_and_the_user_only() -> None:
         return -float("ABC".index(label))
 
     def shown(seed: int, which: Rankings) -> Reranked:
-        return rerank(which, profiles(), Scripted(first_label), RerankConfig(way="listwise", seed=seed))
+        return rerank(
+            which, profiles(), Scripted(first_label), RerankConfig(way="listwise", seed=seed)
+        )
 
     whole = shown(0, candidates())
     assert (whole.rankings.items == whole.shown).all()  # a model that echoes gives what it is shown

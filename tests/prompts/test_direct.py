@@ -16,6 +16,9 @@ PROMPTS = {
     "pairwise": direct.pairwise(FACTS, "Aliens", "Speed"),
     "continuation": direct.continuation(FACTS),
     "plain": direct.continuation(Facts("movie", ["Heat", "Fargo"])),
+    "passages": direct.continuation(
+        Facts("movie", ["Heat"], passages=[["Babe", "Heat"], ["Speed"]])
+    ),
     "prior": direct.prior("movie"),
 }
 
@@ -27,11 +30,11 @@ def test_a_prompt_is_its_golden_file(name: str) -> None:
     assert text == (GOLDEN / f"{name}.txt").read_text()
 
 
-def test_what_is_learnt_is_what_is_asked() -> None:
+def test_a_continuation_grows_by_lines() -> None:
     """The dense text goes on exactly where a question would have put its option."""
-    prompt, answer = direct.sequence(Facts("movie", ["Heat", "Fargo", "Babe"]))
-    asked = direct.continuation(Facts("movie", ["Heat", "Fargo"]))
-    assert prompt.user + answer == asked.user + direct.line("Babe")
+    short = direct.continuation(Facts("movie", ["Heat", "Fargo"]))
+    longer = direct.continuation(Facts("movie", ["Heat", "Fargo", "Babe"]))
+    assert longer.user == short.user + direct.line("Babe")
     assert direct.continuation(Facts("movie", [])) == direct.prior("movie")
 
 

@@ -2,7 +2,12 @@ from tandemrec.prompts.titles import LONGEST, neutral, readable
 
 
 def test_a_title_reads_as_a_person_would_write_it() -> None:
-    given = ["Usual Suspects, The (1995)", "Postino, Il (1994)", "Toy Story (1995)", "Seven (Se7en) (1995)"]
+    given = [
+        "Usual Suspects, The (1995)",
+        "Postino, Il (1994)",
+        "Toy Story (1995)",
+        "Seven (Se7en) (1995)",
+    ]
     assert readable(given) == ["The Usual Suspects", "Il Postino", "Toy Story", "Seven"]
 
 

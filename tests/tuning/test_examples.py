@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tandemrec.data.interactions import Interactions
-from tandemrec.prompts import direct
+from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles, PromptConfig
 from tandemrec.rankings import Rankings
 from tandemrec.tuning.examples import ExamplesConfig, hold_out, instructions, sequences
@@ -90,15 +90,19 @@ def test_half_of_the_instructions_are_augmented() -> None:
     assert all("A recommender suggests" in prompt.user for prompt, _ in told)
 
 
-def test_windows_are_pieces_of_training_histories() -> None:
+def test_what_came_next_is_learnt_and_passages_are_of_others() -> None:
+    """Films go up by one in every history, so every continuation must too."""
     histories = [train().of(user) for user in range(N_USERS)]
-    profiles = Profiles("film", TITLES, histories, PromptConfig())
-    found = sequences(profiles, ExamplesConfig(sequences=40, window=4))
+    profiles = Profiles(
+        "film", TITLES, histories, PromptConfig(passages=2), passages=Passages(train())
+    )
+    found = sequences(profiles, ExamplesConfig(sequences=40, window=4, augmented=1.0))
     assert len(found) == 40
+    assert any("Another user:" in prompt.user for prompt, _ in found)
     for prompt, answer in found:
-        numbers = [int(line.split()[1]) for line in answer.splitlines()]
-        assert prompt == direct.prior("film")
-        assert 1 <= len(numbers) <= 4
+        told = prompt.user.split("in order:\n")[1].splitlines()
+        numbers = [int(line.split()[1]) for line in [*told, *answer.splitlines()]]
+        assert 1 <= len(answer.splitlines()) <= 4
         assert numbers == list(range(numbers[0], numbers[0] + len(numbers)))
 
 

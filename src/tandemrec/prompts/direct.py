@@ -22,6 +22,7 @@ class Facts(NamedTuple):
     history: Sequence[str]  # oldest first
     similar: Sequence[str] = ()  # the most similar user's items: prompt augmentation
     hint: Sequence[str] = ()  # the backbone's prediction, best first: prompt augmentation
+    passages: Sequence[Sequence[str]] = ()  # of other users' histories, the best match last
 
 
 def listwise(facts: Facts, candidates: Sequence[str]) -> Prompt:
@@ -67,12 +68,6 @@ def line(title: str) -> str:
     return f"{title}\n"
 
 
-def sequence(facts: Facts) -> tuple[Prompt, str]:
-    """The text behind `continuation`, cut into what is given and what is learnt from."""
-    given = _augmentation(facts) + _opening(facts)
-    return Prompt("", given, chat=False), "".join(map(line, facts.history))
-
-
 def _background(facts: Facts) -> str:
     return _augmentation(facts) + _opening(facts) + "\n".join(facts.history)
 
@@ -83,6 +78,8 @@ def _opening(facts: Facts) -> str:
 
 def _augmentation(facts: Facts) -> str:
     parts = []
+    for passage in facts.passages:
+        parts += ["Another user:", *passage]
     if facts.similar:
         parts += [f"{facts.noun.capitalize()}s a similar user enjoyed:", *facts.similar]
     if facts.hint:

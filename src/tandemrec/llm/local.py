@@ -1,0 +1,205 @@
+"""A language model in this process: the probabilities of options, and greedy answers."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tandemrec.errors import LLMError
+from tandemrec.llm import files, network
+from tandemrec.llm.base import Choice, Prompt
+from tandemrec.llm.network import DType, Network
+from tandemrec.llm.tokens import Encoder
+from tandemrec.llm.trie import Question, Tree, batches, grow
+from tandemrec.progress import Progress, silent
+
+SLAB = 1024
+"Prompts that are held as trees at a time."
+READ_ROWS = 256
+"Hidden states that are turned into logits at a time: with 49,152 tokens, 50 MB."
+
+
+class LocalLLM:
+    """A model folder in the Hugging Face layout, with a LoRA adapter or without.
+
+    The weights are read at the first question. Prompt and option are tokenised separately and
+    joined; an option's log-probability is the sum over its own tokens, and the end of the answer
+    counts only where the option's text has it, such as a newline. `tokens_read` counts the tokens
+    that went through the model.
+    """
+
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        name: str | None = None,
+        dtype: DType = "auto",
+        device: str = "auto",
+        adapter: str | Path | None = None,
+        batch_tokens: int | None = None,
+        cache: str | Path | None = None,
+        progress: Progress = silent,
+    ) -> None:
+        self.folder = network.is_model(Path(folder))
+        self.adapter = None if adapter is None else network.is_adapter(Path(adapter))
+        self.name = name or self.folder.name
+        self.device = network.pick_device(device)
+        self.dtype = network.pick_dtype(dtype, self.device)
+        self.batch_tokens = batch_tokens or (2048 if self.device.type == "cpu" else 16384)
+        self.progress = progress
+        self.tokens_read = 0
+        self._cache = files.cache_folder(cache)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of the weights, the tokenizer, the adapter and the number format."""
+        folders = [self.folder, *([self.adapter] if self.adapter else [])]
+        return files.fingerprint(["answers 1", str(self.dtype)], folders, self._cache)
+
+    @cached_property
+    def _network(self) -> Network:
+        found = network.load(
+            self.folder, dtype=self.dtype, device=self.device, adapter=self.adapter
+        )
+        found.check()
+        return found
+
+    @cached_property
+    def _encoder(self) -> Encoder:
+        return Encoder(self._network.tokenizer)
+
+    def choose(self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]) -> list[Choice]:
+        """See `LLM.choose`. Tokens that prompts and options share are read once.
+
+        Each batch is one forward pass over tries of tokens, and logits are computed only where an
+        option's token is read. Equal to scoring every option by itself, up to rounding.
+        """
+        choices: list[Choice] = []
+        for start in range(0, len(prompts), SLAB):
+            part = slice(start, start + SLAB)
+            questions = self._questions(prompts[part], options[part])
+            choices += self._answers(questions, start, len(prompts))
+        return choices
+
+    def _questions(
+        self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]
+    ) -> list[Question]:
+        questions = []
+        for place, (prompt, texts) in enumerate(zip(prompts, options, strict=True)):
+            tokens = [self._encoder.text(text) for text in texts]
+            questions.append(Question(place, self._prompt(prompt), tokens))
+            self._fits(len(questions[-1].prompt) + max(map(len, tokens), default=0))
+        return questions
+
+    def _prompt(self, prompt: Prompt) -> list[int]:
+        tokens = self._encoder.prompt(prompt)
+        if not tokens:
+            raise LLMError("An empty prompt leaves nothing to predict an answer from.")
+        return tokens
+
+    def _fits(self, length: int) -> None:
+        if length > self._network.context:
+            raise LLMError(
+                f"A prompt with its answer has {length} tokens; {self.name} reads at most "
+                f"{self._network.context}. Show fewer or shorter titles."
+            )
+
+    def _answers(self, questions: list[Question], before: int, total: int) -> list[Choice]:
+        found: dict[int, Choice] = {}
+        trees = grow(questions, self.batch_tokens)
+        for places in batches([len(tree) for tree in trees], self.batch_tokens):
+            for place, choice in self._ask([trees[place] for place in places]):
+                found[place] = choice
+            self.progress("reading", before + len(found), total)
+        return [found[question.place] for question in questions]
+
+    @torch.inference_mode()
+    def _ask(self, trees: Sequence[Tree]) -> list[tuple[int, Choice]]:
+        self.tokens_read += sum(map(len, trees))
+        hidden = self._network.trees([tree.trie for tree in trees])  # [B, N, D]
+        values = iter(_read(self._network, hidden, trees).tolist())
+        choices = []
+        for tree in trees:
+            value = {node: next(values) for node in tree.answers}
+            for place, paths in tree.paths.items():
+                choices.append((place, _choice(paths, value)))
+        return choices
+
+    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[str]:
+        """See `LLM.generate`: the likeliest token each time, until the model ends its answer."""
+        tokens = [self._prompt(prompt) for prompt in prompts]
+        order = sorted(range(len(prompts)), key=lambda place: -len(tokens[place]))
+        found: dict[int, str] = {}
+        for batch in batches([len(tokens[n]) + max_tokens for n in order], self.batch_tokens):
+            rows = [tokens[order[place]] for place in batch]
+            self._fits(len(rows[0]) + max_tokens)
+            for place, text in zip(batch, self._write(rows, max_tokens), strict=True):
+                found[order[place]] = text
+            self.progress("writing", len(found), len(prompts))
+        return [found[place] for place in range(len(prompts))]
+
+    @torch.inference_mode()
+    def _write(self, rows: list[list[int]], max_tokens: int) -> list[str]:
+        tokens, given = _left_padded(rows, self.device)
+        with network.quiet():
+            written = self._network.model.generate(
+                input_ids=tokens,
+                attention_mask=given,
+                generation_config=_greedy(self._network, max_tokens),
+            )[:, tokens.shape[1] :]
+        self.tokens_read += int(given.sum()) + written.numel()
+        return self._network.tokenizer.batch_decode(written, skip_special_tokens=True)
+
+
+def _read(network: Network, hidden: Tensor, trees: Sequence[Tree]) -> Tensor:
+    """The log-probability of each tree's answer nodes given their parents, one after the other.
+
+    The head and its softmax are computed in float32: in bfloat16, logits are rounded to eighths.
+    """
+    rows = [row for row, tree in enumerate(trees) for _ in tree.answers]
+    parents = [tree.trie.parents[node] for tree in trees for node in tree.answers]
+    tokens = [tree.trie.tokens[node] for tree in trees for node in tree.answers]
+    where = torch.tensor([rows, parents], dtype=torch.long, device=hidden.device)
+    places, back = where.unique(dim=1, return_inverse=True)  # siblings share a parent
+    wanted = torch.tensor(tokens, dtype=torch.long, device=hidden.device)
+    values = torch.empty(len(tokens), device=hidden.device)
+    for start in range(0, places.shape[1], READ_ROWS):
+        part = places[:, start : start + READ_ROWS]
+        logits = network.read(hidden[part[0], part[1]].float())  # [R, V]
+        mine = ((back >= start) & (back < start + READ_ROWS)).nonzero()[:, 0]
+        row = back[mine] - start
+        values[mine] = logits[row, wanted[mine]] - logits.logsumexp(-1)[row]
+    return values
+
+
+def _choice(paths: Sequence[Sequence[int]], value: dict[int, float]) -> Choice:
+    logprobs = np.array([sum(value[node] for node in path) for path in paths], dtype=np.float32)
+    return Choice(logprobs, np.array([len(path) for path in paths], dtype=np.int64))
+
+
+def _left_padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
+    """Token ids and what of them is given, both [B, T], so that all answers begin together."""
+    longest = max(map(len, rows))
+    tokens = torch.zeros(len(rows), longest, dtype=torch.long)
+    given = torch.zeros_like(tokens)
+    for place, row in enumerate(rows):
+        tokens[place, longest - len(row) :] = torch.tensor(row)
+        given[place, longest - len(row) :] = 1
+    return tokens.to(device), given.to(device)
+
+
+def _greedy(network: Network, max_tokens: int) -> Any:
+    """Greedy decoding, ended by what the model's own settings call an end."""
+    from transformers import GenerationConfig
+
+    ends = network.model.generation_config.eos_token_id or network.tokenizer.eos_token_id
+    first = ends[0] if isinstance(ends, list) else ends
+    return GenerationConfig(
+        max_new_tokens=max_tokens, do_sample=False, eos_token_id=ends, pad_token_id=first or 0
+    )

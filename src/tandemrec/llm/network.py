@@ -1,0 +1,229 @@
+"""A causal language model of transformers, loaded and taken apart: body, head, context."""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import warnings
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from tandemrec.errors import LLMError
+from tandemrec.llm.trie import Trie
+
+DType = Literal["auto", "float32", "bfloat16", "float16"]
+
+
+class Network:
+    """The parts of a causal language model that scoring and tuning need.
+
+    `hidden` and `trees` give the last hidden states, `read` turns them into logits wherever an
+    answer is read; `check` holds both against the model's own forward pass.
+    """
+
+    def __init__(self, model: Any, tokenizer: Any) -> None:
+        self.model, self.tokenizer = model, tokenizer
+        config = model.config.get_text_config()
+        sizes = (getattr(config, name, None) for name in _CONTEXT)
+        self.context: int = min((size for size in sizes if size), default=2048)
+        self._cap: float | None = getattr(config, "final_logit_softcapping", None)
+        self._head = model.get_output_embeddings()
+
+    @property
+    def device(self) -> torch.device:
+        return self.model.device
+
+    @property
+    def layers(self) -> int:
+        return int(self.model.config.get_text_config().num_hidden_layers)
+
+    def hidden(self, tokens: Tensor, **inputs: Any) -> Tensor:
+        """Last hidden states of tokens [B, T]: [B, T, D]."""
+        return self.model.base_model(input_ids=tokens, use_cache=False, **inputs)[0]
+
+    def trees(self, tries: Sequence[Trie]) -> Tensor:
+        """Last hidden states of every node of every trie, [B, N, D], padded to the largest."""
+        longest = max(map(len, tries))
+        tokens = torch.zeros(len(tries), longest, dtype=torch.long)
+        positions = torch.zeros_like(tokens)
+        seen = torch.eye(longest, dtype=torch.bool).repeat(len(tries), 1, 1)
+        for row, trie in enumerate(tries):
+            n = len(trie)
+            tokens[row, :n] = torch.tensor(trie.tokens)
+            positions[row, :n] = torch.tensor(trie.depths)
+            seen[row, :n, :n] = torch.from_numpy(trie.visible())
+        return self.hidden(
+            tokens.to(self.device),
+            attention_mask=_additive(seen.to(self.device), self.model.dtype),
+            position_ids=positions.to(self.device),
+        )
+
+    def read(self, hidden: Tensor) -> Tensor:
+        """Logits [..., V] of hidden states [..., D]; in the finer dtype of both."""
+        dtype = torch.promote_types(hidden.dtype, self._head.weight.dtype)
+        bias = None if self._head.bias is None else self._head.bias.to(dtype)
+        weight = self._head.weight.to(dtype)
+        logits = torch.nn.functional.linear(hidden.to(dtype), weight, bias)
+        return logits if self._cap is None else self._cap * torch.tanh(logits / self._cap)
+
+    def check(self) -> None:
+        """Trees and the head by itself must give what the model's own forward pass gives."""
+        trie = Trie()
+        stem = trie.add([5, 6, 7])
+        branches = [trie.add(tokens, stem[-1]) for tokens in ([8, 9], [10, 11])]
+        with torch.inference_mode():
+            ours = self.read(self.trees([trie]))[0].float().log_softmax(-1)
+            for path in branches:
+                nodes = stem + path
+                tokens = torch.tensor([[trie.tokens[node] for node in nodes]], device=self.device)
+                theirs = self.model(input_ids=tokens).logits[0].float().log_softmax(-1)
+                if (ours[nodes] - theirs).abs().max() > _TOLERANCE[self.model.dtype]:
+                    raise LLMError(
+                        f"Models of type {self.model.config.model_type!r} cannot be scored: they "
+                        "ignore attention masks or positions. Take a decoder such as Llama, "
+                        "Mistral, Qwen, Phi or SmolLM."
+                    )
+
+
+_CONTEXT = ("max_position_embeddings", "sliding_window")
+_TOLERANCE = {torch.float32: 1e-2, torch.bfloat16: 1.0, torch.float16: 0.2}
+
+
+def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
+    """A mask of what is seen, [B, N, N], as numbers to add to attention scores: [B, 1, N, N]."""
+    mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
+    return mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
+
+
+def load(
+    folder: Path, *, dtype: torch.dtype, device: torch.device, adapter: Path | None = None
+) -> Network:
+    """The model in a folder, on the device; a LoRA adapter is merged into its weights."""
+    from transformers import AutoModelForCausalLM
+
+    with quiet(), _explained(folder):
+        model = AutoModelForCausalLM.from_pretrained(
+            folder,
+            dtype=dtype,
+            attn_implementation="sdpa",
+            local_files_only=True,
+            use_safetensors=True,
+        )
+        if adapter is not None:
+            model = _merged(model, adapter)
+        network = Network(model.to(device).eval(), load_tokenizer(folder))
+    return network
+
+
+def load_tokenizer(folder: Path) -> Any:
+    """The folder's tokenizer."""
+    from transformers import AutoTokenizer
+
+    with quiet(), _explained(folder):
+        return AutoTokenizer.from_pretrained(folder, local_files_only=True)
+
+
+def _merged(model: Any, adapter: Path) -> Any:
+    from peft import PeftModel
+
+    with _explained(adapter):
+        return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
+
+
+@contextlib.contextmanager
+def _explained(folder: Path) -> Iterator[None]:
+    """What transformers says of a folder that it cannot read, in one line of ours."""
+    from safetensors import SafetensorError
+
+    try:
+        yield
+    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise LLMError(f"The model in {folder} cannot be loaded: {reason}") from error
+
+
+def is_model(folder: Path) -> Path:
+    """The folder, after a look at what it holds."""
+    missing = [
+        what
+        for what, patterns in _EXPECTED.items()
+        if not any(next(folder.glob(pattern), None) for pattern in patterns)
+    ]
+    if missing:
+        raise LLMError(
+            f"{folder} is no language model: it has no {' and no '.join(missing)}. Expected: a "
+            f"folder in the Hugging Face layout with {', '.join(_EXPECTED)}."
+        )
+    return folder
+
+
+def is_adapter(folder: Path) -> Path:
+    """The folder of a LoRA adapter, after a look at what it holds."""
+    for name in ("adapter_config.json", "adapter_model.safetensors"):
+        if not (folder / name).is_file():
+            raise LLMError(
+                f"{folder} is no LoRA adapter: it has no {name}. Expected: a folder as peft saves "
+                "it, with adapter_config.json and adapter_model.safetensors."
+            )
+    return folder
+
+
+_EXPECTED = {
+    "config.json": ("config.json",),
+    "weights (*.safetensors)": ("*.safetensors",),
+    "tokenizer (tokenizer.json or tokenizer.model)": ("tokenizer.json", "tokenizer.model"),
+}
+
+
+def pick_device(device: str) -> torch.device:
+    """The device by its name; auto is the GPU where there is one."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        return torch.empty(0, device=device).device
+    except (RuntimeError, AssertionError) as error:
+        raise LLMError(f"Device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+
+
+def pick_dtype(dtype: DType, device: torch.device) -> torch.dtype:
+    """The number format; auto is bfloat16 where the hardware computes in it, else float32.
+
+    A CPU without AVX512-BF16 or AMX emulates bfloat16 at a quarter of float32's speed.
+    """
+    if dtype == "auto":
+        return torch.bfloat16 if _computes_bfloat16(device) else torch.float32
+    if dtype not in DTYPES:
+        raise LLMError(f"There is no dtype {dtype!r}. Known: auto, {', '.join(DTYPES)}.")
+    return DTYPES[dtype]
+
+
+DTYPES = {"float32": torch.float32, "bfloat16": torch.bfloat16, "float16": torch.float16}
+
+
+def _computes_bfloat16(device: torch.device) -> bool:
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported(including_emulation=False)
+    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
+    return device.type == "cpu" and any(getattr(torch.cpu, name, bool)() for name in names)
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """transformers' bars and remarks stay away; what was set before is set again after."""
+    from transformers.utils import logging
+
+    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
+    logging.set_verbosity_error()
+    logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings(), contextlib.redirect_stderr(io.StringIO()):
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logging.set_verbosity(verbosity)
+        if bars:
+            logging.enable_progress_bar()
