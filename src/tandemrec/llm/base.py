@@ -38,7 +38,7 @@ class LLM(Protocol):
 
     @property
     def fingerprint(self) -> str:
-        """Changes when the answers would: weights, adapter, dtype. Stored answers are kept by it."""
+        """Changes when the answers would: weights, adapter, dtype. Answers are stored under it."""
 
     def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[str]:
         """One greedy answer to each prompt, [P]."""

