@@ -4,16 +4,23 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Annotated, Literal
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field
+from pydantic import BeforeValidator, Field
 
 from tandemrec.config import Settings
 from tandemrec.rankings import Rankings
 
 Floats = NDArray[np.float64]
+Alpha = Annotated[float, Field(ge=0, le=1)]
+Alphas = Annotated[
+    tuple[Alpha, ...],
+    BeforeValidator(lambda given: (given,) if isinstance(given, int | float) else given),
+    Field(min_length=1),
+]
+"What is tried; a single number is a grid of one."
 
 
 class BlendConfig(Settings):
@@ -26,9 +33,9 @@ class BlendConfig(Settings):
     """Equation 6: alpha1 * max(fraction, alpha2), or max(alpha1 * fraction, alpha2)."""
     tail: Literal["log1p", "log", "count"] = "log1p"
     """Equation 4: the long-tail coefficient log(N + 1), log(N), or N itself."""
-    alpha1: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
+    alpha1: Alphas = (0.1, 0.3, 0.5, 0.7, 0.9)
     """The values of alpha1 that are tried on validation."""
-    alpha2: tuple[float, ...] = (0.1, 0.3, 0.5, 0.7, 0.9)
+    alpha2: Alphas = (0.1, 0.3, 0.5, 0.7, 0.9)
     """The values of alpha2 that are tried on validation."""
     constant: float = Field(default=0.5, ge=0, le=1)
     """The weight of the LLM where adaptive aggregation is left out."""

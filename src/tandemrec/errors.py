@@ -47,6 +47,10 @@ class ConfigError(TandemrecError):
     """A setting that does not exist, or a value outside its range."""
 
 
+class BackboneError(TandemrecError):
+    """A backbone that does not do what one must, or whose training went wrong."""
+
+
 class RunError(TandemrecError):
     """A run folder that cannot be read or written, or that belongs to another config."""
 

@@ -1,1 +1,79 @@
-"""."""
+"""The recommender networks, by name. To add one: write its file, then add its line here."""
+
+from __future__ import annotations
+
+from importlib.metadata import EntryPoint, entry_points
+from typing import Any
+
+from tandemrec.backbones.adapters import ImplicitModel, ScoreMatrix
+from tandemrec.backbones.base import (
+    Backbone,
+    BackboneConfig,
+    DirectBackbone,
+    EmbeddingBackbone,
+    RankingBackbone,
+)
+from tandemrec.backbones.fitted import Epoch, Fitted, build
+from tandemrec.backbones.lightgcn import LightGCN, LightGCNConfig
+from tandemrec.backbones.mf import MF, MFConfig
+from tandemrec.errors import BackboneError, UnknownName
+
+BACKBONES: dict[str, type[Backbone[Any]]] = {
+    # direct
+    "mf": MF,
+    "lightgcn": LightGCN,
+}
+
+GROUP = "tandemrec.backbones"
+"The entry points by which an installed package offers backbones of its own."
+
+__all__ = [
+    "BACKBONES",
+    "GROUP",
+    "MF",
+    "Backbone",
+    "BackboneConfig",
+    "DirectBackbone",
+    "EmbeddingBackbone",
+    "Epoch",
+    "Fitted",
+    "ImplicitModel",
+    "LightGCN",
+    "LightGCNConfig",
+    "MFConfig",
+    "RankingBackbone",
+    "ScoreMatrix",
+    "build",
+    "get",
+    "training_of",
+]
+
+
+def get(name: str) -> type[Any]:
+    """The backbone class of that name: ours, else one that an installed package declares.
+
+    Raises UnknownName, which guesses what was meant; BackboneError if a package's backbone cannot
+    be imported.
+    """
+    if name in BACKBONES:
+        return BACKBONES[name]
+    theirs = {point.name: point for point in entry_points(group=GROUP)}
+    if name not in theirs:
+        raise UnknownName("backbone", name, [*BACKBONES, *theirs])
+    return _loaded(theirs[name])
+
+
+def _loaded(point: EntryPoint) -> type[Any]:
+    try:
+        loaded: type[Any] = point.load()
+    except Exception as error:
+        raise BackboneError(
+            f"The backbone {point.name!r} of an installed package ({point.value}) cannot be "
+            f"imported: {type(error).__name__}: {error}."
+        ) from error
+    return loaded
+
+
+def training_of(backbone: Any) -> dict[str, Any]:
+    """The training settings that a backbone publishes, by the names of TrainConfig."""
+    return dict(getattr(backbone, "published", {}))

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from hashlib import sha256
 
 import numpy as np
 from numpy.typing import NDArray
@@ -50,6 +51,32 @@ class Profiles:
     def plain(self) -> Profiles:
         """The same without prompt augmentation."""
         return replace(self, similar=None, hints=None, passages=None)
+
+    def telling(
+        self,
+        *,
+        similar: NDArray[np.int64] | None = None,
+        hints: Rankings | None = None,
+        passages: Passages | None = None,
+    ) -> Profiles:
+        """The same with prompt augmentation."""
+        return replace(self, similar=similar, hints=hints, passages=passages)
+
+    def joined_by(self, history: NDArray[np.int64], similar: int) -> Profiles:
+        """The same with one more user behind the others, to whom `similar` is the most alike."""
+        alike = None if self.similar is None else np.append(self.similar, similar)
+        return replace(self, histories=[*self.histories, history], similar=alike)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        """A hash of all that prompts may be made from."""
+        digest = sha256(repr((self.noun, tuple(self.titles), self.config)).encode())
+        for history in self.histories:
+            digest.update(len(history).to_bytes(8, "big") + history.tobytes())
+        digest.update(b"" if self.similar is None else self.similar.tobytes())
+        digest.update(b"" if self.hints is None else self.hints.fingerprint.encode())
+        digest.update(b"" if self.passages is None else self.passages.train.fingerprint.encode())
+        return digest.hexdigest()
 
     def facts(self, user: int) -> Facts:
         """What a prompt tells of one user."""

@@ -1,36 +1,35 @@
 """Llama4Rec for direct recommendation, top to bottom: Luo et al., "Integrating Large Language
 Models into Recommendation via Mutual Augmentation and Adaptive Aggregation".
 
-Split, backbone, tuning, data augmentation, prompt augmentation, re-ranking, aggregation, tables.
+Base, tuning, data augmentation, prompt augmentation, re-ranking, choices, lists.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from dataclasses import dataclass, replace
-from functools import partial
-from pathlib import Path
-from tempfile import mkdtemp
-from typing import Any
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tandemrec.augment.direct import Preferences, preferences
-from tandemrec.backbones import training_of
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.split import Split
 from tandemrec.llm.base import LLM
-from tandemrec.progress import Progress, silent
+from tandemrec.progress import Progress
+from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
 from tandemrec.prompts.titles import readable
 from tandemrec.ranking import rank, similar_users
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import ARMS, Arm, Choice, View, Weighing, choose, final
-from tandemrec.recipes.settings import PLUS, Llama4RecConfig
-from tandemrec.rerank import Reranked, RerankConfig, rerank
+from tandemrec.recipes.fitting import fitted
+from tandemrec.recipes.settings import Llama4RecConfig
+from tandemrec.rerank import Reranked, rerank
 from tandemrec.runs import Run
-from tandemrec.training import TrainConfig, fit
+
+Part = Literal["valid", "test"]
 
 
 @dataclass(frozen=True)
@@ -50,35 +49,125 @@ class SeedResult:
     """One seed, from the fitted backbones to what validation chose and the lists on test."""
 
     seed: int
+    llm: LLM  # the tuned one
     base: Any
     augmented: Any
     preferences: Preferences
-    choices: dict[str, Choice]
-    valid: dict[str, View]
-    test: dict[str, View]
-    lists: dict[str, Rankings]  # "Base" and each arm, on test
+    choices: Mapping[str, Choice]
+    valid: Mapping[str, View]
+    test: Mapping[str, View]
+    lists: Mapping[str, Rankings]  # "Base" and each arm, on test
 
 
 def one_seed(setup: Setup, llm: LLM, seed: int) -> SeedResult:
-    """All stages of one seed; test is opened at the end, after every choice."""
-    train, config = setup.split.train, setup.config
+    """All stages of one seed with a tuned `llm`; test is opened last, after every choice."""
     base = fitted(setup, seed, "base")
-    written = augmentation(setup, llm, base, seed)
+    written = data_augmentation(setup, llm, base, seed)
     augmented = fitted(setup, seed, "augmented", written)
-    models = {False: base, True: augmented}
-    weighing = Weighing.of(train, config.blend)
+    models = {"base": base, "augmented": augmented}
+    weighing = Weighing.of(setup.split.train, setup.config.blend)
     valid = views(setup, llm, models, seed, "valid")
     choices = {
-        name: choose(arm, valid[view_name(arm)], setup.split.valid, weighing, config.metric)
+        name: choose(arm, valid[view_of(arm)], setup.split.valid, weighing, setup.config.metric)
         for name, arm in ARMS.items()
     }
     test = views(setup, llm, models, seed, "test")
-    lists = {"Base": test[view_name(ARMS["IFT"])].candidates}
+    lists = {"Base": test[view_of(ARMS["IFT"])].candidates}
     for name, arm in ARMS.items():
-        lists[name] = final(arm, test[view_name(arm)], choices[name], weighing)
-    return SeedResult(seed, base, augmented, written, choices, valid, test, lists)
+        lists[name] = final(arm, test[view_of(arm)], choices[name], weighing)
+    return SeedResult(seed, llm, base, augmented, written, choices, valid, test, lists)
 
 
-def view_name(arm: Arm) -> str:
+def data_augmentation(setup: Setup, llm: LLM, base: Any, seed: int) -> Preferences:
+    """The LLM's preferences between items that users have not met (section IV-B)."""
+    config = setup.config.preferences.model_copy(update={"seed": seed})
+    train = setup.split.train
+    everybody = np.arange(train.n_users)
+    pool = rank(base, train, everybody, config.pool) if config.pool else None
+    return setup.run.step(
+        f"seed-{seed}/preferences",
+        Preferences,
+        preferences,
+        train=train,
+        profiles=plain_profiles(setup),
+        llm=llm,
+        config=config,
+        pool=pool,
+    )
+
+
+def view_of(arm: Arm) -> str:
     """The view that an arm needs; arms share views."""
     return f"{'augmented' if arm.augmented else 'base'}-{'told' if arm.told else 'plain'}"
+
+
+def views(
+    setup: Setup, llm: LLM, models: Mapping[str, Any], seed: int, part: Part
+) -> dict[str, View]:
+    """Each backbone's candidates and what the LLM makes of them, with prompt augmentation and
+    without it."""
+    found = {}
+    for model_name, model in models.items():
+        candidates = part_candidates(setup, model, part)
+        asked = whom_to_ask(setup, candidates, part)
+        for told in ("plain", "told"):
+            profiles = plain_profiles(setup)
+            if told == "told":
+                profiles = told_profiles(setup, model, candidates)
+            name = f"{model_name}-{told}"
+            ways = reranked(setup, llm, candidates.of(asked), profiles, f"{part}/{name}", seed)
+            found[name] = View(candidates, asked, ways)
+    return found
+
+
+def part_candidates(setup: Setup, model: Any, part: Part) -> Rankings:
+    """The backbone's best k' of the full catalogue, less what is met before the part."""
+    split = setup.split
+    truth = split.valid if part == "valid" else split.test
+    met = None if part == "valid" else split.valid
+    users = np.unique(truth.users)
+    return rank(model, split.train, users, setup.config.candidates, exclude=met)
+
+
+def whom_to_ask(setup: Setup, candidates: Rankings, part: Part) -> NDArray[np.bool_]:
+    """Everybody, or those whose held-out item is among the candidates; [U]."""
+    if setup.config.ask == "all":
+        return np.ones(len(candidates.users), dtype=bool)
+    truth = setup.split.valid if part == "valid" else setup.split.test
+    users = np.repeat(candidates.users, candidates.items.shape[1])
+    return truth.met(users, candidates.items.ravel()).reshape(candidates.items.shape).any(1)
+
+
+def reranked(
+    setup: Setup, llm: LLM, candidates: Rankings, profiles: Profiles, name: str, seed: int
+) -> Sequence[Reranked]:
+    """The LLM's rankings, one for each way that validation chooses from."""
+    ways = []
+    for n, config in enumerate(setup.config.rerank):
+        step = f"seed-{seed}/{name}/{n}-{config.way}"
+        config = config.model_copy(update={"seed": seed})
+        inputs = {"candidates": candidates, "profiles": profiles, "llm": llm, "config": config}
+        ways.append(setup.run.step(step, Reranked, rerank, **inputs))
+    return ways
+
+
+def plain_profiles(setup: Setup, known: Interactions | None = None) -> Profiles:
+    """What a prompt may tell without prompt augmentation: histories from `known` interactions,
+    by default training data."""
+    known = setup.split.train if known is None else known
+    histories = [known.of(user) for user in range(known.n_users)]
+    titles = readable(setup.split.catalogue.titles)
+    return Profiles(setup.split.data.noun, titles, histories, setup.config.prompt)
+
+
+def told_profiles(
+    setup: Setup, model: Any, hints: Rankings, known: Interactions | None = None
+) -> Profiles:
+    """The same with prompt augmentation (section IV-C): similar users, hints and passages, all
+    from training data."""
+    plain = plain_profiles(setup, known)
+    return plain.telling(
+        similar=similar_users(model) if setup.config.prompt.similar else None,
+        hints=hints if setup.config.prompt.hint else None,
+        passages=Passages(setup.split.train) if setup.config.prompt.passages else None,
+    )

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
-
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -12,10 +10,11 @@ from numpy.typing import NDArray
 from tandemrec import aggregate
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import DataError
+from tandemrec.prompts.profiles import Profiles
 from tandemrec.ranking import rank
 from tandemrec.rankings import Rankings
-from tandemrec.recipes.arms import ARMS, Weighing
-from tandemrec.recipes.llama4rec import SeedResult, Setup, known_profiles
+from tandemrec.recipes.arms import Weighing
+from tandemrec.recipes.llama4rec import SeedResult, Setup, told_profiles
 from tandemrec.report.contents import FULL
 from tandemrec.rerank import rerank
 
@@ -29,13 +28,13 @@ def for_users(setup: Setup, seed: SeedResult, names: Sequence[str], k: int) -> p
     All of a user's interactions count as met and stand in his history, held-out ones too: this is
     use, not evaluation. Raises DataError for an unknown user.
     """
-    everything = setup.split.data.interactions
+    known = setup.split.data.interactions
     users = np.array([setup.split.catalogue.user(name) for name in names], np.int64)
-    depth = max(setup.config.candidates, k)
-    candidates = rank(seed.augmented, everything, users, depth)
-    histories = [everything.of(user) for user in range(everything.n_users)]
-    alphas = _alpha(setup, seed, everything.counts[users])
-    return _blended(setup, seed, candidates, histories, alphas, list(names), k)
+    candidates = rank(seed.augmented, known, users, max(setup.config.candidates, k))
+    head = candidates.top(setup.config.candidates)
+    profiles = told_profiles(setup, seed.augmented, head, known)
+    blended = _blended(setup, seed, head, profiles, known.counts[users])
+    return _frame(setup, blended, candidates, list(names), k)
 
 
 def for_history(setup: Setup, seed: SeedResult, items: Sequence[str], k: int) -> pl.DataFrame:
@@ -45,17 +44,20 @@ def for_history(setup: Setup, seed: SeedResult, items: Sequence[str], k: int) ->
     (cosine) speak for him: his scores are the mean of theirs, weighted by likeness. That works for
     any backbone, a score matrix too. The most alike of them is the similar user in the prompt.
     """
+    train = setup.split.train
     met = np.array([setup.split.catalogue.item(item) for item in items], np.int64)
     if not len(met):
         raise DataError("The history is empty; give at least one item that the run knows.")
-    alike, weights = _neighbours(setup.split.train, met)
-    scores = _scores(setup, seed, alike, weights)
+    alike, weights = _neighbours(train, met)
+    scores = _scores(seed, train, alike, weights)
     scores[met] = -np.inf
     best = np.argsort(-scores, kind="stable")[: max(setup.config.candidates, k)]
-    candidates = Rankings(np.zeros(1, np.int64), best[None], scores[best][None].astype(np.float32))
-    histories = [met, setup.split.train.of(int(alike[0]))]
-    alphas = _alpha(setup, seed, np.array([len(met)]))
-    return _blended(setup, seed, candidates, histories, alphas, ["new"], k, np.array([1, 0]))
+    newcomer = np.array([train.n_users])
+    candidates = Rankings(newcomer, best[None], scores[best][None].astype(np.float32))
+    head = candidates.top(setup.config.candidates)
+    profiles = told_profiles(setup, seed.augmented, head).joined_by(met, int(alike[0]))
+    blended = _blended(setup, seed, head, profiles, np.array([len(met)]))
+    return _frame(setup, blended, candidates, ["new"], k)
 
 
 def _neighbours(
@@ -71,46 +73,33 @@ def _neighbours(
 
 
 def _scores(
-    setup: Setup, seed: SeedResult, users: NDArray[np.int64], weights: NDArray[np.float64]
+    seed: SeedResult, train: Interactions, users: NDArray[np.int64], weights: NDArray[np.float64]
 ) -> NDArray[np.float64]:
     """The weighted mean of some users' scores of every item, [I]."""
-    nothing = setup.split.train.rows(np.zeros(len(setup.split.train), bool))
-    lists = rank(seed.augmented, nothing, users, nothing.n_items)
-    scores = np.zeros(nothing.n_items)
+    nothing_met = train.rows(np.zeros(len(train), bool))
+    lists = rank(seed.augmented, nothing_met, users, train.n_items)
+    scores = np.zeros(train.n_items)
     for items, values, weight in zip(lists.items, lists.scores, weights, strict=True):
         scores[items] += weight * values
     return scores / weights.sum()
 
 
-def _alpha(setup: Setup, seed: SeedResult, counts: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Equation 6 for given N(u), on the training data's scale."""
-    blend, grid = setup.config.blend, seed.choices[FULL].grid
-    assert grid is not None  # the whole method is adaptive
-    low, high = Weighing.of(setup.split.train, blend).bounds
-    found = aggregate.long_tail(counts, blend.tail).clip(low, high)
-    return aggregate.weights(found, *grid.best, blend.form, bounds=(low, high))
-
-
 def _blended(
     setup: Setup,
     seed: SeedResult,
-    candidates: Rankings,
-    histories: Sequence[NDArray[np.int64]],
-    alphas: NDArray[np.float64],
-    names: Sequence[str],
-    k: int,
-    similar: NDArray[np.int64] | None = None,
-) -> pl.DataFrame:
-    """The first k' candidates in the blended order, the others after them."""
-    head = candidates.top(setup.config.candidates)
-    told = known_profiles(setup, seed.augmented, head, similar)
-    config, choice = setup.config, seed.choices[FULL]
-    told = replace(told, histories=histories)
-    if not ARMS[FULL].told:
-        told = told.plain
-    asked = rerank(head, told, seed.llm, config.rerank[choice.way])
-    lined_up = aggregate.pair(head, asked.rankings, config.blend, choice.spreads)
-    return _frame(setup, lined_up.blend(alphas), candidates, names, k)
+    head: Rankings,
+    profiles: Profiles,
+    counts: NDArray[np.int64],
+) -> Rankings:
+    """The candidates in Llama4Rec's order, with what validation chose; `counts` is N(u)."""
+    blend, choice = setup.config.blend, seed.choices[FULL]
+    asked = rerank(head, profiles, seed.llm, setup.config.rerank[choice.way])
+    lined_up = aggregate.pair(head, asked.rankings, blend, choice.spreads)
+    low, high = Weighing.of(setup.split.train, blend).bounds
+    found = aggregate.long_tail(counts, blend.tail).clip(low, high)
+    assert choice.grid is not None  # Llama4Rec's weights are adaptive
+    one, two = choice.grid.best
+    return lined_up.blend(aggregate.weights(found, one, two, blend.form, bounds=(low, high)))
 
 
 def _frame(

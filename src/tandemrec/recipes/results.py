@@ -12,7 +12,7 @@ from tandemrec.evaluation import compare, controls, groups
 from tandemrec.evaluation.metrics import UserMetrics, per_user
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import ARMS, Weighing
-from tandemrec.recipes.llama4rec import SeedResult, Setup, view_name
+from tandemrec.recipes.llama4rec import SeedResult, Setup, view_of
 from tandemrec.report.contents import (
     BASE,
     FULL,
@@ -99,7 +99,7 @@ def measure(split: Split, seeds: Sequence[SeedResult]) -> dict[str, list[UserMet
 
 def _controls(split: Split, seed: SeedResult) -> dict[str, Rankings]:
     """What repeating, shuffling and knowing would make of the candidates that Llama4Rec is given."""
-    candidates = seed.test[view_name(ARMS[FULL])].candidates
+    candidates = seed.test[view_of(ARMS[FULL])].candidates
     return {
         "echo": controls.echo(candidates),
         "random": controls.random_order(candidates, seed.seed),
@@ -211,7 +211,7 @@ def _groups(split: Split, measured: Measured) -> list[GroupRow]:
 
 def _bias(setup: Setup, seed: SeedResult) -> list[Bias]:
     rows = []
-    view = seed.test[view_name(ARMS[FULL])]
+    view = seed.test[view_of(ARMS[FULL])]
     for way, reranked in enumerate(view.reranked):
         if not len(reranked.shown):
             continue
@@ -225,7 +225,7 @@ def _bias(setup: Setup, seed: SeedResult) -> list[Bias]:
 def stories(setup: Setup, seed: SeedResult, n: int = 4) -> list[Story]:
     """A few users that were asked about, evenly spaced, so that nobody picks the pretty ones."""
     arm, choice = ARMS[FULL], seed.choices[FULL]
-    view = seed.test[view_name(arm)]
+    view = seed.test[view_of(arm)]
     weighing = Weighing.of(setup.split.train, setup.config.blend)
     rows = np.flatnonzero(view.asked)
     picked = np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int))
@@ -234,7 +234,7 @@ def stories(setup: Setup, seed: SeedResult, n: int = 4) -> list[Story]:
 
 def _story(setup: Setup, seed: SeedResult, place: int, row: int, weighing: Weighing) -> Story:
     arm, choice = ARMS[FULL], seed.choices[FULL]
-    view, catalogue = seed.test[view_name(arm)], setup.split.catalogue
+    view, catalogue = seed.test[view_of(arm)], setup.split.catalogue
     user = view.candidates.users[row : row + 1]
 
     def titles(items: Sequence[int]) -> list[str]:

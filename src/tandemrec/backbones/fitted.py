@@ -1,0 +1,140 @@
+"""A trained backbone as an artefact: its weights, what it was built from, how it learnt."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from importlib import import_module
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from pydantic import BaseModel
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+from tandemrec.data.interactions import Interactions
+from tandemrec.errors import BackboneError, RunError
+
+NOTE = "backbone.json"
+WEIGHTS = "weights.safetensors"
+
+
+class Epoch(NamedTuple):
+    """One point of a learning curve."""
+
+    epoch: int  # from 1
+    loss: float  # mean over the epoch's batches
+    valid: float | None  # NDCG@10 on validation, where it was measured
+
+
+@dataclass(frozen=True, eq=False)
+class Fitted:
+    """What `fit` gives. `rank` and `similar_users` take it as they take the model itself."""
+
+    model: Any
+    "The backbone, with the weights of its best epoch."
+    train: Interactions
+    "What it was built from and learnt."
+    curve: tuple[Epoch, ...] = ()
+    best_epoch: int = 0
+    "The epoch whose weights these are."
+
+    def score(self, queries: Tensor) -> Tensor:
+        """Every item's score, [B, I]."""
+        scores: Tensor = self.model.score(queries)
+        return scores
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return weights_hash(self.model) + self.train.fingerprint[:16]
+
+    def save(self, folder: Path) -> None:
+        """Weights, curve, the backbone's name and settings, and its training interactions."""
+        folder.mkdir(parents=True, exist_ok=True)
+        weights = {name: value.detach().cpu().clone() for name, value in _state(self.model).items()}
+        save_file({name: value.contiguous() for name, value in weights.items()}, folder / WEIGHTS)
+        self.train.save(folder)
+        kind, config = type(self.model), getattr(self.model, "config", None)
+        note = {
+            "backbone": f"{kind.__module__}:{kind.__qualname__}",
+            "config": config.model_dump(mode="json") if isinstance(config, BaseModel) else None,
+            "curve": self.curve,
+            "best_epoch": self.best_epoch,
+        }
+        (folder / NOTE).write_text(json.dumps(note))
+
+    @classmethod
+    def load(cls, folder: Path) -> Fitted:
+        """Build the backbone anew and give it the weights.
+
+        Raises RunError if its class cannot be imported any more, or has changed.
+        """
+        note = json.loads((folder / NOTE).read_text())
+        train = Interactions.load(folder)
+        model = build(_class_of(note["backbone"]), train, note["config"])
+        try:
+            model.load_state_dict(load_file(folder / WEIGHTS))
+        except RuntimeError as error:
+            reason = str(error).splitlines()[-1].strip()
+            raise RunError(
+                f"The weights in {folder} do not fit {note['backbone']}; it has changed since, or "
+                f"was built in another way: {reason}"
+            ) from None
+        curve = tuple(Epoch(*point) for point in note["curve"])
+        return cls(model.eval(), train, curve, note["best_epoch"])
+
+
+def _class_of(name: str) -> Any:
+    module, _, path = name.partition(":")
+    try:
+        found: Any = import_module(module)
+        for part in path.split("."):
+            found = getattr(found, part)
+    except (ImportError, AttributeError):
+        raise RunError(
+            f"The run's backbone {name} cannot be imported. A backbone must be a class of a module "
+            "(not of a function or a notebook) to be loaded again."
+        ) from None
+    return found
+
+
+def build(
+    backbone: Any,
+    train: Interactions,
+    config: BaseModel | Mapping[str, Any] | None = None,
+    seed: int = 0,
+) -> Any:
+    """A backbone of that class, its first weights drawn from the seed alone.
+
+    A class with a `Config` is called with (config, train), any other with (train). Raises
+    BackboneError if settings are given to a class without `Config`, or the call fails for its
+    signature; ConfigError for a wrong setting.
+    """
+    settings = getattr(backbone, "Config", None)
+    if settings is None and config:
+        raise BackboneError(
+            f"{backbone.__name__} has no `Config`, so it takes no settings. Received: {config}."
+        )
+    arguments: tuple[Any, ...] = (train,)
+    if settings is not None:
+        given = config if isinstance(config, BaseModel) else settings(**(config or {}))
+        arguments = (given, train)
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        return backbone(*arguments)
+
+
+def _state(model: nn.Module) -> dict[str, Tensor]:
+    return {name: value for name, value in model.state_dict().items() if torch.is_tensor(value)}
+
+
+def weights_hash(model: nn.Module) -> str:
+    """A hash of all weights, by name."""
+    digest = hashlib.sha256()
+    for name, value in sorted(_state(model).items()):
+        digest.update(name.encode() + b"\0" + value.detach().cpu().contiguous().numpy().tobytes())
+    return digest.hexdigest()

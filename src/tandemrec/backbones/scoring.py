@@ -1,0 +1,138 @@
+"""How a backbone's scores are read: in blocks of users, without gradients."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor, nn
+
+from tandemrec.backbones.base import EmbeddingBackbone
+from tandemrec.data.interactions import Interactions
+from tandemrec.errors import BackboneError
+
+Scorer = Callable[[NDArray[np.int64]], Tensor]
+"Users [B] -> every item's score, a fresh float32 [B, I]."
+
+
+@contextmanager
+def reading(model: Any) -> Iterator[None]:
+    """No gradients, no dropout; afterwards the model is in the mode it was in."""
+    was = getattr(model, "training", False)
+    if isinstance(model, nn.Module):
+        model.eval()
+    try:
+        with torch.no_grad():
+            yield
+    finally:
+        if isinstance(model, nn.Module):
+            model.train(was)
+
+
+def scorer(model: Any, train: Interactions) -> Scorer:
+    """The scores of blocks of users; what a model computes for everybody is computed once.
+
+    To be made and used within `reading`. Raises BackboneError if the model cannot score, or its
+    scores do not have the shape [B, I].
+    """
+    if not callable(getattr(model, "score", None)):
+        raise BackboneError(
+            f"{type(model).__name__} has no method `score(users)`, which gives every item's score, "
+            "[B, I]; see docs/add-a-backbone.md."
+        )
+    score, device = _score(model), device_of(model)
+
+    def scores(users: NDArray[np.int64]) -> Tensor:
+        found = score(_queries(model, train, users).to(device))
+        if tuple(found.shape) != (len(users), train.n_items):
+            raise BackboneError(
+                f"{type(model).__name__}.score must give one row a user and one column an item, "
+                f"[{len(users)}, {train.n_items}]. Received {list(found.shape)}."
+            )
+        return found.to(torch.float32, copy=True)
+
+    return scores
+
+
+def _score(model: Any) -> Callable[[Tensor], Tensor]:
+    """The model's own `score`, unless it is known to be an inner product of embeddings."""
+    if getattr(type(model), "score", None) is not EmbeddingBackbone.score:
+        score: Callable[[Tensor], Tensor] = model.score
+        return score
+    users, items = model.embed()
+    return lambda queries: users[queries] @ items.T
+
+
+def _queries(model: Any, train: Interactions, users: NDArray[np.int64]) -> Tensor:
+    if hasattr(model, "queries"):
+        queries: Tensor = model.queries(train, users)
+        return queries
+    return torch.from_numpy(users)
+
+
+def device_of(model: Any) -> torch.device:
+    """Where the model's parameters are; the CPU if it has none."""
+    parameters = model.parameters() if isinstance(model, nn.Module) else iter(())
+    first = next(parameters, None)
+    return torch.device("cpu") if first is None else first.device
+
+
+def hide_met(scores: Tensor, users: NDArray[np.int64], met: Interactions) -> None:
+    """Set the score of every item that these users met to -inf, in place; scores [B, I]."""
+    bounds, items = met.matrix.indptr.astype(np.int64), met.matrix.indices
+    lengths = bounds[users + 1] - bounds[users]
+    rows = np.repeat(np.arange(len(users)), lengths)
+    within = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
+    columns = items[np.repeat(bounds[users], lengths) + within].astype(np.int64)
+    places = torch.from_numpy(rows), torch.from_numpy(columns)
+    scores[tuple(place.to(scores.device) for place in places)] = -torch.inf
+
+
+def blocks(users: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
+    """The users in slices of at most `size`."""
+    for start in range(0, len(users), size):
+        yield users[start : start + size]
+
+
+def ndcg(
+    model: Any,
+    train: Interactions,
+    held_out: Interactions,
+    k: int = 10,
+    *,
+    batch_size: int = 1024,
+) -> float:
+    """Mean NDCG@k over the users with held-out items, over the full catalogue minus training items.
+
+    A held-out item's place is the number of items that score at least as high, so a tie counts
+    against the model. With several held-out items a user, the sum is divided by the best possible
+    (Järvelin & Kekäläinen, TOIS 2002, with relevance 0 or 1).
+    """
+    asked = np.unique(held_out.users)
+    gains = np.zeros(train.n_users)
+    with reading(model):
+        read = scorer(model, train)
+        for users in blocks(asked, batch_size):
+            scores = read(users)
+            hide_met(scores, users, train)
+            gains += _gains(scores, users, held_out, k)
+    ideal = np.append(0, np.cumsum(1 / np.log2(np.arange(2, k + 2))))
+    return float((gains[asked] / ideal[np.minimum(held_out.counts[asked], k)]).mean())
+
+
+def _gains(
+    scores: Tensor, users: NDArray[np.int64], held_out: Interactions, k: int
+) -> NDArray[np.float64]:
+    """Each user's discounted gain, [all users], from the held-out items of one block."""
+    of_block = np.flatnonzero(np.isin(held_out.users, users))
+    owners, items = held_out.users[of_block], held_out.items[of_block]
+    rows = torch.from_numpy(np.searchsorted(users, owners)).to(scores.device)
+    mine = scores if len(rows) == len(scores) else scores[rows]  # [held out, I]
+    target = mine.gather(1, torch.from_numpy(items).to(scores.device)[:, None])
+    place = (mine >= target).sum(1).cpu().numpy()  # 1 is the top
+    gain = np.where(place <= k, 1 / np.log2(place + 1), 0)
+    return np.bincount(owners, gain, minlength=held_out.n_users)

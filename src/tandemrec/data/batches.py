@@ -1,0 +1,110 @@
+"""Batches for training, and the sampler of items that a user has not met."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tandemrec.data.interactions import Interactions
+from tandemrec.errors import DataError
+
+Columns = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
+
+
+class Triples(NamedTuple):
+    """For direct recommendation: each user liked the first item better than the second."""
+
+    users: Tensor  # [B]
+    liked: Tensor  # [B]
+    other: Tensor  # [B]
+
+
+@dataclass(frozen=True, eq=False)
+class Unmet:
+    """Draws items that a user has not met, each equally likely; never a met one.
+
+    If a user met the items a_0 < a_1 < ..., then `a_j - j` unmet items stand before a_j, so the
+    r-th unmet item is r plus the number of a_j with `a_j - j <= r`: one binary search for all rows.
+    """
+
+    n_items: int
+    bounds: NDArray[np.int64]  # [U + 1], user u's part of `before`
+    before: NDArray[np.int64]  # [pairs], u * (I + 1) + a_j - j, rising
+
+    @classmethod
+    def of(cls, train: Interactions) -> Unmet:
+        """From the pairs that met in training."""
+        met = train.matrix.sorted_indices()  # [U, I], each pair once
+        bounds = met.indptr.astype(np.int64)
+        users = np.repeat(np.arange(train.n_users), np.diff(bounds))
+        place = np.arange(len(users)) - bounds[users]
+        return cls(train.n_items, bounds, users * (train.n_items + 1) + met.indices - place)
+
+    def counts(self, users: NDArray[np.int64]) -> NDArray[np.int64]:
+        """How many items each of these users has not met, [B]."""
+        return self.n_items - (self.bounds[users + 1] - self.bounds[users])
+
+    def draw(self, users: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
+        """One unmet item for each of these users, [B]; each user must have one."""
+        place = rng.integers(self.counts(users))
+        passed = np.searchsorted(self.before, users * (self.n_items + 1) + place, side="right")
+        return place + passed - self.bounds[users]
+
+
+def triples(
+    train: Interactions,
+    size: int,
+    rng: np.random.Generator,
+    extra: Columns | None = None,
+) -> Iterator[Triples]:
+    """One epoch: every interaction once, with one fresh item that its user has not met.
+
+    `extra` holds stated preferences (users, preferred, other): each joins once, as it stands
+    (Llama4Rec, equation 2: D' = D + those triples). Rows of a user who met every item are left
+    out, since nothing can be ranked below.
+    """
+    columns = _with(extra, _drawn(train, Unmet.of(train), rng))
+    order = rng.permutation(len(columns[0]))
+    whole = Triples(*(torch.from_numpy(column[order]) for column in columns))
+    for start in range(0, len(order), size):
+        yield Triples(*(column[start : start + size] for column in whole))
+
+
+def _drawn(train: Interactions, unmet: Unmet, rng: np.random.Generator) -> Columns:
+    usable = (unmet.counts(np.arange(train.n_users)) > 0)[train.users]
+    users, liked = train.users[usable], train.items[usable]
+    return users, liked, unmet.draw(users, rng)
+
+
+def _with(extra: Columns | None, drawn: Columns) -> Columns:
+    if extra is None:
+        return drawn
+    users, liked, other = (np.append(a, b) for a, b in zip(drawn, extra, strict=True))
+    return users, liked, other
+
+
+def stated(extra: Columns, train: Interactions) -> Columns:
+    """Check preferences from outside: three whole-number columns of one length, ids within range.
+
+    Raises DataError.
+    """
+    users, liked, other = (np.asarray(column, dtype=np.int64) for column in extra)
+    if not (users.shape == liked.shape == other.shape and users.ndim == 1):
+        raise DataError(
+            "Extra triples must be three columns of one length: users, preferred, other. "
+            f"Received shapes {users.shape}, {liked.shape} and {other.shape}."
+        )
+    limits = (("user", users, train.n_users), ("item", np.append(liked, other), train.n_items))
+    for kind, numbers, limit in limits:
+        if len(numbers) and not (0 <= numbers.min() and numbers.max() < limit):
+            raise DataError(
+                f"Extra triples name a {kind} that is not there. Received numbers from "
+                f"{numbers.min()} to {numbers.max()}; allowed are 0 to {limit - 1}."
+            )
+    return users, liked, other

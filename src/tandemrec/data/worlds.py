@@ -1,0 +1,36 @@
+"""Small worlds in which the right answer is known: every backbone is tested in those of its task."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tandemrec.data.interactions import Interactions
+
+
+def checkerboard(n: int = 20) -> Interactions:
+    """Direct: even users like even items, odd users odd ones; user u has not met item u yet.
+
+    So the best unmet item of user u is u. `n` users and as many items, n * (n / 2 - 1) pairs.
+    """
+    pairs = [(u, i) for u in range(n) for i in range(n) if i % 2 == u % 2 and i != u]
+    users, items = np.array(pairs, dtype=np.int64).T
+    return Interactions.sorted(users, items, n_users=n, n_items=n)
+
+
+def one_pair() -> Interactions:
+    """Direct: one user who met one of two items; small enough to work out by hand."""
+    zero = np.zeros(1, np.int64)
+    return Interactions.sorted(zero, zero, n_users=1, n_items=2)
+
+
+def clubs(n_users: int = 60, n_items: int = 40, n_clubs: int = 4, seed: int = 0) -> Interactions:
+    """Direct, with noise: users meet items of their own club (u % n_clubs) nine times in ten.
+
+    Users differ in how many items they met: 3 to 10.
+    """
+    rng = np.random.default_rng(seed)
+    users = np.repeat(np.arange(n_users), rng.integers(3, 11, n_users))
+    own = rng.integers(n_items // n_clubs, size=len(users)) * n_clubs + users % n_clubs
+    items = np.where(rng.random(len(users)) < 0.9, own, rng.integers(n_items, size=len(users)))
+    users, items = np.divmod(np.unique(users * n_items + items), n_items)
+    return Interactions.sorted(users, items, n_users=n_users, n_items=n_items)

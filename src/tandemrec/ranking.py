@@ -1,0 +1,159 @@
+"""A trained backbone's rankings, and its users' nearest neighbours, in blocks of users."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from tandemrec.backbones import Fitted
+from tandemrec.backbones.scoring import Scorer, blocks, hide_met, reading, scorer
+from tandemrec.data.interactions import Interactions
+from tandemrec.errors import BackboneError, DataError
+from tandemrec.rankings import Rankings
+
+
+def rank(
+    model: Any,
+    train: Interactions,
+    users: NDArray[np.int64] | None,
+    k: int,
+    *,
+    exclude: Interactions | None = None,
+    candidates: NDArray[np.int64] | None = None,
+    batch_size: int = 1024,
+) -> Rankings:
+    """Each user's `k` best items of those not met in `train` (nor, at test, in `exclude`).
+
+    `model`: what `fit` gave, or anything with `score`. `users`: [U], or None for all.
+    `candidates`: rank only these items, [C] for everybody or [U, C] for each user (-1 is none).
+    Equal scores are ordered by item number, so the result is the same on every machine. An item
+    with score -inf is never ranked; a user with fewer than `k` items left has a short row (item -1,
+    score -inf). Raises BackboneError if the scores have the wrong shape or are not numbers.
+    """
+    model = _bare(model)
+    asked = _checked(users, train)
+    found = []
+    with reading(model):
+        read = scorer(model, train)
+        for start in range(0, max(len(asked), 1), batch_size):
+            rows = slice(start, start + batch_size)
+            allowed = candidates[rows] if candidates is not None and candidates.ndim > 1 else None
+            scores = _open_scores(read, asked[rows], (train, exclude))
+            _keep(scores, candidates if allowed is None else allowed)
+            found.append(_best(scores, k, type(model).__name__))
+    items = np.concatenate([each[0] for each in found])
+    return Rankings(asked, items, np.concatenate([each[1] for each in found]))
+
+
+def _bare(model: Any) -> Any:
+    return model.model if isinstance(model, Fitted) else model
+
+
+def _checked(users: NDArray[np.int64] | None, train: Interactions) -> NDArray[np.int64]:
+    asked = np.arange(train.n_users) if users is None else np.asarray(users, np.int64)
+    if len(asked) and not (0 <= asked.min() and asked.max() < train.n_users):
+        raise DataError(
+            f"Users are numbered from 0 to {train.n_users - 1}. Received numbers from "
+            f"{asked.min()} to {asked.max()}.",
+            remedy="catalogue.user(id) gives an id's number.",
+        )
+    return asked
+
+
+def _open_scores(
+    read: Scorer, users: NDArray[np.int64], met: tuple[Interactions | None, ...]
+) -> Tensor:
+    """Scores [B, I] with -inf at what was met."""
+    scores = read(users)
+    for interactions in met:
+        if interactions is not None:
+            hide_met(scores, users, interactions)
+    return scores
+
+
+def _keep(scores: Tensor, candidates: NDArray[np.int64] | None) -> None:
+    """Set all but the candidates to -inf, in place."""
+    if candidates is None:
+        return
+    wanted = torch.from_numpy(np.broadcast_to(candidates, (len(scores), candidates.shape[-1])))
+    dropped = torch.ones(len(scores), scores.shape[1] + 1, dtype=torch.bool)
+    # The column behind the last takes the -1s.
+    dropped.scatter_(1, torch.where(wanted < 0, scores.shape[1], wanted), False)
+    scores[dropped[:, :-1].to(scores.device)] = -torch.inf
+
+
+def _best(scores: Tensor, k: int, name: str) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    """The k highest places of each row, ties by item number; two [B, k]."""
+    values, items = torch.topk(scores, min(k, scores.shape[1]))
+    if torch.isnan(values).any():
+        raise BackboneError(f"{name}.score gave values that are not numbers (nan).")
+    items = _lowest_of_ties(scores, values, items)
+    items = items.sort(1).values
+    values, order = scores.gather(1, items).sort(1, descending=True, stable=True)
+    items = items.gather(1, order).masked_fill(values == -torch.inf, -1)
+    short = (0, k - items.shape[1])
+    items = torch.nn.functional.pad(items, short, value=-1)
+    values = torch.nn.functional.pad(values, short, value=-torch.inf)
+    return items.cpu().numpy(), values.cpu().numpy()
+
+
+def _lowest_of_ties(scores: Tensor, values: Tensor, items: Tensor) -> Tensor:
+    """Where more items have the last score than fit in, topk took any of them: take the lowest."""
+    last = values[:, -1:]
+    crowded = (scores == last).sum(1) > (values == last).sum(1)
+    crowded &= last[:, 0] > -torch.inf
+    if not crowded.any():
+        return items
+    order = scores[crowded].sort(1, descending=True, stable=True).indices
+    items[crowded] = order[:, : items.shape[1]]
+    return items
+
+
+def neighbours(
+    model: Any, users: NDArray[np.int64] | None = None, k: int = 1, *, batch_size: int = 1024
+) -> Rankings:
+    """Each user's `k` most similar other users; `items` holds user numbers, `scores` cosines.
+
+    Llama4Rec, equation 3: sim(u, v) = e_u . e_v / (|e_u| |e_v|) on the backbone's user embeddings.
+    A user without an embedding (all zero) has cosine 0 with everybody. Ties go to the lower number.
+    Raises BackboneError if the model has no `user_embeddings()`.
+    """
+    model = _bare(model)
+    with reading(model):
+        embeddings = torch.nn.functional.normalize(_embeddings(model).float(), dim=1)  # [U, D]
+    asked = np.arange(len(embeddings)) if users is None else np.asarray(users, np.int64)
+    found = [_nearest(embeddings, block, k) for block in blocks(asked, batch_size)]
+    if not found:
+        return Rankings(asked, np.zeros((0, k), np.int64), np.zeros((0, k), np.float32))
+    items = np.concatenate([each[0] for each in found])
+    return Rankings(asked, items, np.concatenate([each[1] for each in found]))
+
+
+def _embeddings(model: Any) -> Tensor:
+    if not hasattr(model, "user_embeddings"):
+        raise BackboneError(
+            f"{type(model).__name__} has no method `user_embeddings()`, which gives a row for each "
+            "user, [U, D], and by which similar users are found. Add it, or set prompt.similar to 0."
+        )
+    embeddings: Tensor = model.user_embeddings()
+    return embeddings
+
+
+def _nearest(
+    embeddings: Tensor, users: NDArray[np.int64], k: int
+) -> tuple[NDArray[np.int64], NDArray[np.float32]]:
+    places = torch.from_numpy(users).to(embeddings.device)
+    cosines = embeddings[places] @ embeddings.T  # [B, U]
+    cosines[torch.arange(len(users)), places] = -torch.inf
+    return _best(cosines, k, "user_embeddings")
+
+
+def similar_users(
+    model: Any, users: NDArray[np.int64] | None = None, *, batch_size: int = 1024
+) -> NDArray[np.int64]:
+    """The single most similar other user of each, [U]; -1 where there is no other user."""
+    return neighbours(model, users, 1, batch_size=batch_size).items[:, 0]

@@ -1,0 +1,84 @@
+"""The tuned language model of a run: its instruction set, built out of fold, and the tuning."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from tandemrec.llm.base import LLM
+from tandemrec.prompts.passages import Passages
+from tandemrec.ranking import rank, similar_users
+from tandemrec.recipes.fitting import fitted
+from tandemrec.recipes.llama4rec import Setup, plain_profiles
+from tandemrec.tuning.examples import Example, Fold, hold_out, instructions, sequences
+from tandemrec.tuning.tune import Tuned, tune
+
+
+@dataclass(frozen=True, eq=False)
+class InstructionSet:
+    """Examples with a name of their content."""
+
+    examples: list[Example]
+
+    @cached_property
+    def fingerprint(self) -> str:
+        return sha256(repr(self.examples).encode()).hexdigest()
+
+
+def tuned(setup: Setup, seed: int) -> tuple[LLM, Tuned | None]:
+    """The LLM after tuning, with what the tuning left behind.
+
+    It is tuned once for all seeds of a run, with the first one's draws. A model that has no folder
+    of weights (a fake one, somebody's own class) is taken as it is, and so is any model where
+    `tune` is none.
+    """
+    config, model = setup.config.tune, getattr(setup.llm, "folder", None)
+    if config is None or model is None:
+        return setup.llm, None
+    config = config.model_copy(update={"seed": seed})
+
+    def stage(examples: InstructionSet, llm: LLM, config: Any) -> Tuned:
+        out = setup.run.scratch("tuned")
+        return tune(examples.examples, Path(model), config, out, progress=setup.progress)
+
+    found = setup.run.step(
+        "tuned", Tuned, stage, examples=instruction_set(setup, seed), llm=setup.llm, config=config
+    )
+    setup.run.clear("tuned")
+    again = Tuned.load(setup.run.folder / "tuned")
+    return again.llm(f"{setup.llm.name}, tuned", progress=setup.progress), found
+
+
+def instruction_set(setup: Setup, seed: int) -> InstructionSet:
+    """Dense sequences, and instructions whose targets no backbone of theirs has seen."""
+    config = setup.config.examples.model_copy(update={"seed": seed})
+    passages = Passages(setup.split.train) if setup.config.prompt.passages else None
+    found = []
+    if config.sequences:
+        found += sequences(plain_profiles(setup).telling(passages=passages), config)
+    if config.instructions:
+        fold = hold_out(setup.split.train, config.targets)
+        found += _instructions(setup, fold, seed)
+    return InstructionSet(found)
+
+
+def _instructions(setup: Setup, fold: Fold, seed: int) -> list[Example]:
+    """Candidates, hints and similar users of a backbone fitted on what the fold shows (or, in
+    sample, on everything: the published way, which leaks)."""
+    config = setup.config.examples.model_copy(update={"seed": seed})
+    learnt = fold.seen if config.out_of_fold else setup.split.train
+    name = "fold" if config.out_of_fold else "base"
+    model = fitted(setup, seed, name, train=learnt)
+    everybody = np.arange(learnt.n_users)
+    candidates = rank(model, fold.seen, everybody, setup.config.candidates)
+    profiles = plain_profiles(setup, fold.seen).telling(
+        similar=similar_users(model),
+        hints=candidates,
+        passages=Passages(learnt) if setup.config.prompt.passages else None,
+    )
+    return instructions(fold, candidates, profiles, config)

@@ -1,0 +1,113 @@
+"""No held-out item stands in any prompt except as a candidate; a planted leak is found."""
+
+from collections.abc import Iterable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tandemrec.backbones import MF
+from tandemrec.data.catalogue import Catalogue, Dataset
+from tandemrec.data.interactions import Interactions
+from tandemrec.data.split import Split, leave_last_out
+from tandemrec.llm.base import Prompt
+from tandemrec.llm.fake import FakeLLM
+from tandemrec.progress import silent
+from tandemrec.recipes.execute import llama4rec
+from tandemrec.recipes.llama4rec import Setup, plain_profiles
+from tandemrec.recipes.settings import PAPER, PLUS, Llama4RecConfig
+from tandemrec.recipes.tuning import instruction_set
+from tandemrec.rerank import RerankConfig, rerank
+from tandemrec.runs import Run
+
+N_USERS, N_ITEMS = 24, 16
+CANARY = "Canary"
+WAYS = tuple(RerankConfig(way=way) for way in ("listwise", "pointwise", "likelihood"))
+FAST = {"epochs": 2, "every": 1, "batch_size": 64}
+
+
+def split() -> Split:
+    """Everybody's last two items are his alone, and are called Canary; nobody else met them."""
+    rng = np.random.default_rng(0)
+    rows = []
+    for user in range(N_USERS):
+        items = [*rng.permutation(N_ITEMS)[:7], N_ITEMS + 2 * user, N_ITEMS + 2 * user + 1]
+        rows += [(user, item, time) for time, item in enumerate(items)]
+    users, items, times = np.array(rows).T
+    total = N_ITEMS + 2 * N_USERS
+    interactions = Interactions.sorted(users, items, times=times, n_users=N_USERS, n_items=total)
+    titles = [f"Film {n:02d}" if n < N_ITEMS else f"{CANARY} {n:02d}" for n in range(total)]
+    catalogue = Catalogue(list(range(N_USERS)), list(range(total)), titles)
+    return leave_last_out(Dataset("canaries", interactions, catalogue, "film"))
+
+
+def told(prompt: Prompt) -> str:
+    """What a prompt tells of anybody's history: all but the hint and the candidates."""
+    lines, kept = prompt.user.splitlines(), True
+    words = []
+    for line in lines:
+        if line in ("Candidates:", "Which would the user prefer?") or line.startswith("Would the"):
+            break
+        if line.endswith(":"):
+            kept = line != "A recommender suggests:"
+        words += [line] * kept
+    return "\n".join(words)
+
+
+def leaks(prompts: Iterable[Prompt]) -> list[str]:
+    return [told(prompt) for prompt in prompts if CANARY in told(prompt)]
+
+
+def config(preset: Llama4RecConfig) -> Llama4RecConfig:
+    change = {"rerank": WAYS, "ask": "all", "training": FAST, "candidates": 8}
+    prompt = preset.prompt.model_copy(update={"similar": 5, "hint": 3, "passages": 3})
+    return preset.model_copy(update={**change, "prompt": prompt})
+
+
+@pytest.mark.parametrize("preset", [PAPER, PLUS], ids=["paper", "plus"])
+def test_no_prompt_of_a_run_knows_a_held_out_item(preset: Llama4RecConfig, tmp_path: Path) -> None:
+    llm = FakeLLM()
+    llama4rec(split(), backbone=MF, llm=llm, config=config(preset), out=tmp_path)
+    prompts = [prompt for prompt, _ in llm.log]
+    sections = "\n".join(prompt.user for prompt in prompts)
+    for part in ("similar user", "recommender suggests", "Another user", "Candidates", "Would the"):
+        assert part in sections  # otherwise the test looks at nothing
+    assert any(CANARY in text for _, options in llm.log for text in options)
+    assert leaks(prompts) == []
+
+
+@pytest.mark.parametrize("out_of_fold", [True, False])
+def test_no_instruction_knows_a_held_out_item(out_of_fold: bool, tmp_path: Path) -> None:
+    examples = PLUS.examples.model_copy(
+        update={
+            "instructions": 200,
+            "sequences": 100,
+            "ways": ("listwise", "pointwise", "likelihood"),
+            "out_of_fold": out_of_fold,
+        }
+    )
+    whole = config(PLUS).model_copy(update={"examples": examples})
+    setup = Setup(split(), MF, FakeLLM(), whole, Run(tmp_path), silent)
+    found = instruction_set(setup, 0).examples
+    assert len(found) > 100
+    assert leaks(example.prompt for example in found) == []
+    assert not any(CANARY in example.answer for example in found)
+
+
+def test_a_planted_leak_is_found(tmp_path: Path) -> None:
+    """Histories of all interactions instead of training ones."""
+    data, llm = split(), FakeLLM()
+    setup = Setup(data, MF, llm, config(PLUS), Run(tmp_path), silent)
+    leaky = plain_profiles(setup, data.data.interactions)
+    candidates = _anything(data)
+    for way in WAYS:
+        rerank(candidates, leaky, llm, way)
+    assert len(leaks(prompt for prompt, _ in llm.log)) >= len(llm.log) - 1
+
+
+def _anything(data: Split):  # type: ignore[no-untyped-def]
+    from tandemrec.rankings import Rankings
+
+    users = np.arange(N_USERS)
+    items = np.tile(np.arange(5), (N_USERS, 1))
+    return Rankings(users, items, np.zeros(items.shape, np.float32))

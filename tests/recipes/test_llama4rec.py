@@ -1,0 +1,166 @@
+"""Whole runs on a small world: the table, the second time, a kill, recommendations."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from recipes.worlds import N_ITEMS, N_USERS, small
+
+from tandemrec.backbones import MF, LightGCN
+from tandemrec.errors import DataError, RunError
+from tandemrec.evaluation.metrics import per_user
+from tandemrec.llm.base import Prompt
+from tandemrec.llm.fake import FakeLLM, FollowingLLM
+from tandemrec.recipes.arms import ARMS
+from tandemrec.recipes.execute import Finished, finished, llama4rec
+from tandemrec.recipes.settings import PAPER, PLUS, Llama4RecConfig
+from tandemrec.rerank import RerankConfig
+
+FAST = {"epochs": 4, "every": 1, "batch_size": 64}
+QUICK = PLUS.model_copy(update={"training": FAST, "ask": "all"})
+ROWS = ["Base", *ARMS, "echo", "random", "oracle"]
+
+
+def run(out: Path, llm=None, config: Llama4RecConfig = QUICK, seeds=(0,), backbone=MF) -> Finished:  # type: ignore[no-untyped-def]
+    return llama4rec(
+        small(), backbone=backbone, llm=llm or FakeLLM(), config=config, out=out, seeds=seeds
+    )
+
+
+@pytest.mark.parametrize("preset", [PAPER, PLUS], ids=["paper", "plus"])
+@pytest.mark.parametrize("backbone", [MF, LightGCN])
+def test_a_run_gives_every_row(preset: Llama4RecConfig, backbone: type, tmp_path: Path) -> None:
+    config = preset.model_copy(update={"training": FAST})
+    done = run(tmp_path, config=config, seeds=(0, 1), backbone=backbone)
+    rows = json.loads((tmp_path / "scores.json").read_text())
+    assert [row["method"] for row in rows if row["seed"] == 1] == ROWS
+    assert set(rows[0]) >= {"method", "HR@3", "NDCG@5", "HR@10", "p_value", "seed"}
+    assert rows[0]["p_value"] is None
+    assert all(0 <= row["p_value"] <= 1 for row in rows if row["method"] != "Base")
+    assert done.scores.height == len(rows) == 2 * len(ROWS)
+    for name in ("index.html", "tables.md", "tables.tex", "tables.csv", "report.json"):
+        assert (tmp_path / name).stat().st_size > 200
+
+
+def test_rerankings_keep_the_candidates_and_the_oracle_is_the_most(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    by_method = {row["method"]: row for row in done.scores.to_dicts()}
+    hits = {name: by_method[name]["HR@10"] for name in ROWS}
+    assert hits["IFT"] == hits["w/o DA"] == hits["Base"]
+    assert hits["Llama4Rec"] == hits["w/o PA"] == hits["echo"] == hits["random"] == hits["oracle"]
+    most = by_method["oracle"]["NDCG@5"]
+    assert all(by_method[n]["NDCG@5"] <= most for n in ("Llama4Rec", "echo", "random"))
+    assert by_method["oracle"]["HR@3"] == hits["oracle"]
+
+
+def test_a_second_run_asks_nothing_and_fits_nothing(tmp_path: Path) -> None:
+    first, second = FakeLLM(), FakeLLM()
+    one = run(tmp_path, first)
+    scores = (tmp_path / "scores.json").read_bytes()
+    two = run(tmp_path, second)
+    assert first.asked > 0
+    assert second.asked == 0
+    assert one.setup.run.made and two.setup.run.made == []
+    assert (tmp_path / "scores.json").read_bytes() == scores
+
+
+def test_the_same_seed_gives_the_same_scores(tmp_path: Path) -> None:
+    run(tmp_path / "a")
+    run(tmp_path / "b")
+    run(tmp_path / "c", seeds=(1,))
+    scores = [(tmp_path / name / "scores.json").read_bytes() for name in "abc"]
+    assert scores[0] == scores[1] != scores[2]
+
+
+def test_asking_only_where_it_matters_gives_the_same_table(tmp_path: Path) -> None:
+    everybody, needed = FakeLLM(), FakeLLM()
+    rank_only = QUICK.model_copy(
+        update={"blend": QUICK.blend.model_copy(update={"utility": "rank"})}
+    )
+    run(tmp_path / "all", everybody, rank_only)
+    run(tmp_path / "some", needed, rank_only.model_copy(update={"ask": "decidable"}))
+    a, b = (json.loads((tmp_path / n / "scores.json").read_text()) for n in ("all", "some"))
+    assert needed.asked < everybody.asked
+    assert a == b
+
+
+def knowing(prompt: Prompt, option: str) -> float:
+    """Likes films of the user's taste: even with even, odd with odd."""
+    told = prompt.user.split("in order:\n")[1].split("\n")[0]
+    if not told.startswith("Film"):
+        return 0.0
+    return 0.0 if int(told[5:]) % 2 == int(option[5:7]) % 2 else -9.0
+
+
+def test_an_llm_that_knows_helps_and_gets_the_weight(tmp_path: Path) -> None:
+    """The backbone is nearly untrained, so the grid must lean on the LLM."""
+    lazy = QUICK.model_copy(update={"training": {"epochs": 1, "batch_size": 4096}})
+    done = run(tmp_path, FollowingLLM(knowing), lazy, seeds=(0, 1, 2))
+    means = done.scores.group_by("method").mean()
+    value = dict(zip(means["method"], means["NDCG@5"], strict=True))
+    assert value["IFT"] > value["Base"]
+    assert value["Llama4Rec"] > value["Base"]
+
+
+def test_every_way_is_tried_and_the_best_on_validation_is_taken(tmp_path: Path) -> None:
+    ways = tuple(RerankConfig(way=way) for way in ("listwise", "pointwise", "likelihood"))
+    done = run(tmp_path, config=QUICK.model_copy(update={"rerank": ways}))
+    for name, choice in done.seeds[0].choices.items():
+        assert len(choice.tried) == 3
+        assert choice.tried[choice.way] == max(choice.tried), name
+
+
+def test_all_choices_are_made_before_test_is_looked_at(tmp_path: Path) -> None:
+    """Other test items, same everything else: every choice must stay."""
+    split = small()
+    rng = np.random.default_rng(1)
+    moved = split.test.rows(np.arange(len(split.test)))
+    others = rng.permutation(N_ITEMS)[: len(moved)] if len(moved) <= N_ITEMS else moved.items[::-1]
+    from dataclasses import replace
+
+    changed = replace(split, test=replace(moved, items=np.array(others)))
+    runs = [
+        llama4rec(each, backbone=MF, llm=FakeLLM(), config=QUICK, out=tmp_path / name)
+        for name, each in (("a", split), ("b", changed))
+    ]
+    assert runs[0].seeds[0].choices == runs[1].seeds[0].choices
+    lists = [per_user(r.seeds[0].lists["Llama4Rec"], split.test).means() for r in runs]
+    assert lists[0] == lists[1]
+
+
+def test_recommendations_are_unmet_items_of_the_catalogue(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    frame = done.recommend([3, 7], k=4)
+    assert frame.columns == ["user_id", "item_id", "title", "score", "rank"]
+    assert frame["rank"].to_list() == [1, 2, 3, 4] * 2
+    met = {str(item) for item in small().data.interactions.of(3)}
+    assert not met & set(frame.filter(frame["user_id"] == "3")["item_id"])
+    assert frame.equals(done.recommend([3, 7], k=4))
+    with pytest.raises(DataError, match="no user '999'"):
+        done.recommend([999])
+
+
+def test_somebody_new_gets_what_alike_users_like(tmp_path: Path) -> None:
+    long = QUICK.model_copy(update={"training": {"epochs": 60, "every": 5, "batch_size": 64}})
+    done = run(tmp_path, FollowingLLM(knowing), long)
+    frame = done.recommend_new([0, 2, 4, 6], k=5)
+    numbers = [int(item) for item in frame["item_id"]]
+    assert not {0, 2, 4, 6} & set(numbers)
+    assert sum(number % 2 == 0 for number in numbers) >= 4
+    with pytest.raises(DataError, match="The history is empty"):
+        done.recommend_new([])
+    with pytest.raises(DataError, match="no item '77'"):
+        done.recommend_new([77])
+
+
+def test_an_unfinished_folder_is_no_run(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="finish the run first"):
+        finished(tmp_path)
+
+
+def test_more_items_than_there_are_candidates(tmp_path: Path) -> None:
+    frame = run(tmp_path).recommend([0], k=25)
+    assert len(frame) <= 25
+    assert frame["item_id"].n_unique() == len(frame)
+    assert N_USERS == 40

@@ -1,0 +1,63 @@
+from pathlib import Path
+
+import pytest
+
+from tandemrec.errors import ConfigError, UnknownName
+from tandemrec.recipes.spec import RunSpec, parse_settings, spec_of
+
+
+def test_settings_from_the_command_line_are_nested() -> None:
+    pairs = ["blend.constant=0.3", "blend.form=outside", "tune=none", "prompt.history=5"]
+    assert parse_settings(pairs) == {
+        "blend": {"constant": 0.3, "form": "outside"},
+        "tune": None,
+        "prompt": {"history": 5},
+    }
+
+
+def test_they_go_on_top_of_the_preset() -> None:
+    spec = RunSpec(preset="paper", settings=parse_settings(["blend.constant=0.3", "tune=none"]))
+    assert spec.config.blend.constant == 0.3
+    assert spec.config.blend.utility == "rank"
+    assert spec.config.tune is None
+
+
+def test_one_value_stands_for_a_grid_of_one() -> None:
+    assert RunSpec(settings=parse_settings(["blend.alpha1=0.5"])).config.blend.alpha1 == (0.5,)
+
+
+@pytest.mark.parametrize(
+    ("settings", "match"),
+    [
+        (["blend.alpah1=0.5"], "Did you mean 'alpha1'"),
+        (["blend.constant=2"], "less than or equal to 1"),
+        (["blend"], "NAME=VALUE"),
+        (["prompt.history=many"], "integer"),
+    ],
+)
+def test_bad_settings_are_refused(settings: list[str], match: str) -> None:
+    with pytest.raises(ConfigError, match=match):
+        _ = RunSpec(settings=parse_settings(settings)).config
+
+
+def test_a_file_is_read_and_the_command_line_wins(tmp_path: Path) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text('backbone = "mf"\nseeds = 3\n[settings.blend]\nconstant = 0.2\n')
+    spec = spec_of(str(file), {"seeds": 2, "settings": {"blend": {"form": "outside"}}})
+    assert (spec.backbone, spec.all_seeds) == ("mf", [0, 1])
+    assert (spec.config.blend.constant, spec.config.blend.form) == (0.2, "outside")
+
+
+def test_bad_files_and_names_are_refused(tmp_path: Path) -> None:
+    broken = tmp_path / "my.toml"
+    broken.write_text("seeds = = 3")
+    with pytest.raises(ConfigError, match=r"my.toml is no valid TOML"):
+        spec_of(str(broken), {})
+    with pytest.raises(ConfigError, match="There is no run file"):
+        spec_of(str(tmp_path / "none.toml"), {})
+    with pytest.raises(UnknownName, match="Did you mean 'llama4rec'"):
+        spec_of("lama4rec", {})
+    with pytest.raises(UnknownName, match="Did you mean 'paper'"):
+        _ = RunSpec(preset="papr").config
+    with pytest.raises(ConfigError, match="Did you mean 'backbone'"):
+        spec_of("llama4rec", {"bakbone": "mf"})

@@ -1,0 +1,24 @@
+"""A small world for whole runs: 40 users, 30 films with titles of their own."""
+
+import numpy as np
+
+from tandemrec.data.catalogue import Catalogue, Dataset
+from tandemrec.data.interactions import Interactions
+from tandemrec.data.split import Split, leave_last_out
+
+N_USERS, N_ITEMS = 40, 30
+
+
+def small(seed: int = 0, titles: list[str] | None = None) -> Split:
+    """Users of two tastes; item n is called Film nn."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(N_USERS):
+        liked = np.arange(user % 2, N_ITEMS, 2)
+        chosen = rng.permutation(liked)[: rng.integers(5, 12)]
+        rows += [(user, item, time) for time, item in enumerate(chosen)]
+    users, items, times = np.array(rows).T
+    interactions = Interactions.sorted(users, items, times=times, n_users=N_USERS, n_items=N_ITEMS)
+    names = titles or [f"Film {n:02d}" for n in range(N_ITEMS)]
+    catalogue = Catalogue(list(range(N_USERS)), list(range(N_ITEMS)), names)
+    return leave_last_out(Dataset("small", interactions, catalogue, "film"))
