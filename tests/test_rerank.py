@@ -8,7 +8,7 @@ import pytest
 from tandemrec.llm.base import Choice, Prompt
 from tandemrec.prompts.profiles import Profiles, PromptConfig
 from tandemrec.rankings import Rankings
-from tandemrec.rerank import Reranked, RerankConfig, rerank
+from tandemrec.rerank import RerankConfig, Reranked, rerank
 
 TITLES = ["Alien", "Babe", "Casino", "Dumbo", "Evita", "Fargo"]
 

@@ -55,7 +55,7 @@ def _bare(model: Any) -> Any:
 
 def _checked(users: NDArray[np.int64] | None, train: Interactions) -> NDArray[np.int64]:
     asked = np.arange(train.n_users) if users is None else np.asarray(users, np.int64)
-    if len(asked) and not (0 <= asked.min() and asked.max() < train.n_users):
+    if len(asked) and not (asked.min() >= 0 and asked.max() < train.n_users):
         raise DataError(
             f"Users are numbered from 0 to {train.n_users - 1}. Received numbers from "
             f"{asked.min()} to {asked.max()}.",
@@ -93,7 +93,7 @@ def _best(scores: Tensor, k: int, name: str) -> tuple[NDArray[np.int64], NDArray
         raise BackboneError(f"{name}.score gave values that are not numbers (nan).")
     items = _lowest_of_ties(scores, values, items)
     items = items.sort(1).values
-    values, order = scores.gather(1, items).sort(1, descending=True, stable=True)
+    values, order = scores.gather(1, items).sort(dim=1, descending=True, stable=True)
     items = items.gather(1, order).masked_fill(values == -torch.inf, -1)
     short = (0, k - items.shape[1])
     items = torch.nn.functional.pad(items, short, value=-1)
@@ -108,7 +108,7 @@ def _lowest_of_ties(scores: Tensor, values: Tensor, items: Tensor) -> Tensor:
     crowded &= last[:, 0] > -torch.inf
     if not crowded.any():
         return items
-    order = scores[crowded].sort(1, descending=True, stable=True).indices
+    order = scores[crowded].sort(dim=1, descending=True, stable=True).indices
     items[crowded] = order[:, : items.shape[1]]
     return items
 
@@ -136,8 +136,8 @@ def neighbours(
 def _embeddings(model: Any) -> Tensor:
     if not hasattr(model, "user_embeddings"):
         raise BackboneError(
-            f"{type(model).__name__} has no method `user_embeddings()`, which gives a row for each "
-            "user, [U, D], and by which similar users are found. Add it, or set prompt.similar to 0."
+            f"{type(model).__name__} has no method `user_embeddings()`, by which similar users are "
+            "found: a row for each user, [U, D]. Add it, or set prompt.similar to 0."
         )
     embeddings: Tensor = model.user_embeddings()
     return embeddings

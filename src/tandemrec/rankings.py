@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 class Rankings:
     """Each user's best items, best first.
 
-    A row may be shorter than the others: its missing places hold item -1 and score -inf, at the end.
+    A row may be shorter than the others: its missing places, at the end, hold item -1, score -inf.
     """
 
     users: NDArray[np.int64]  # [U]

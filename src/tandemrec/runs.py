@@ -49,8 +49,8 @@ class Run:
     def step(self, name: str, kind: type[A], stage: Callable[..., A], **inputs: Any) -> A:
         """The stage's artefact: loaded if it was made here from equal inputs, else made now.
 
-        The artefact is written beside its place and moved there whole, so a killed run leaves either
-        all of it or nothing.
+        The artefact is written beside its place and moved there whole, so a killed run leaves
+        either all of it or nothing.
         """
         folder = self.folder / name
         record = {"stage": f"{stage.__module__}.{stage.__qualname__}"}

@@ -46,7 +46,7 @@ class TrainConfig(Settings):
     checkpoint_every: PositiveInt = 25
     """Epochs between two checkpoints, where a checkpoint is asked for."""
     seed: int = 0
-    """First weights, order, sampling and dropout. On a CPU, the same seed gives the same weights."""
+    """First weights, order, sampling, dropout. On a CPU, the same seed gives the same weights."""
     device: str = "cpu"
     """cpu, cuda, cuda:1, ..."""
 

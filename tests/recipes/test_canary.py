@@ -14,8 +14,9 @@ from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FakeLLM
 from tandemrec.progress import silent
 from tandemrec.recipes.execute import llama4rec
-from tandemrec.recipes.llama4rec import Setup, plain_profiles
+from tandemrec.recipes.llama4rec import plain_profiles
 from tandemrec.recipes.settings import PAPER, PLUS, Llama4RecConfig
+from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.tuning import instruction_set
 from tandemrec.rerank import RerankConfig, rerank
 from tandemrec.runs import Run
@@ -59,7 +60,7 @@ def leaks(prompts: Iterable[Prompt]) -> list[str]:
 
 
 def config(preset: Llama4RecConfig) -> Llama4RecConfig:
-    change = {"rerank": WAYS, "ask": "all", "training": FAST, "candidates": 8}
+    change = {"rerank": WAYS, "ask": "all", "training": FAST, "candidates": 10}
     prompt = preset.prompt.model_copy(update={"similar": 5, "hint": 3, "passages": 3})
     return preset.model_copy(update={**change, "prompt": prompt})
 

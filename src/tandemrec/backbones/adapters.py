@@ -17,8 +17,6 @@ from torch import Tensor
 
 from tandemrec.errors import BackboneError
 
-Matrix = NDArray[np.float32] | sparse.csr_array
-
 
 class ScoreMatrix:
     """Every user's score of every item, [U, I], dense or scipy-sparse; higher is better.
@@ -35,7 +33,7 @@ class ScoreMatrix:
         embeddings: ArrayLike | None = None,
         missing: float = 0.0,
     ) -> None:
-        self.scores: Matrix = _matrix(scores)
+        self.scores: Any = _matrix(scores)
         self.missing = missing
         self.embeddings = None if embeddings is None else _table("embeddings", embeddings)
         if self.embeddings is not None and len(self.embeddings) != self.scores.shape[0]:
@@ -47,9 +45,9 @@ class ScoreMatrix:
     def score(self, queries: Tensor) -> Tensor:
         """The rows of these users, [B, I]."""
         rows = self.scores[queries.numpy()]
-        return torch.from_numpy(rows if isinstance(rows, np.ndarray) else self._filled(rows))
+        return torch.from_numpy(self._filled(rows) if sparse.issparse(rows) else rows)
 
-    def _filled(self, rows: sparse.csr_array) -> NDArray[np.float32]:
+    def _filled(self, rows: Any) -> NDArray[np.float32]:
         dense = np.full(rows.shape, self.missing, np.float32)
         stored = rows.tocoo()
         dense[stored.row, stored.col] = stored.data
@@ -62,14 +60,14 @@ class ScoreMatrix:
         """
         if self.embeddings is not None:
             return torch.from_numpy(self.embeddings)
-        dense = self.scores if isinstance(self.scores, np.ndarray) else self.scores.toarray()
+        dense = self.scores.toarray() if sparse.issparse(self.scores) else self.scores
         return torch.from_numpy(np.where(np.isfinite(dense), dense, np.float32(0)))
 
     @cached_property
     def fingerprint(self) -> str:
-        dense = isinstance(self.scores, np.ndarray)
-        parts = [self.scores] if dense else [self.scores.indptr, self.scores.indices]
-        parts += [] if dense else [self.scores.data]
+        parts = [self.scores]
+        if sparse.issparse(self.scores):
+            parts = [self.scores.indptr, self.scores.indices, self.scores.data]
         parts += [] if self.embeddings is None else [self.embeddings]
         return _hashed(f"{self.scores.shape},{self.missing}", parts)
 
@@ -112,9 +110,10 @@ class ImplicitModel:
         return _hashed("implicit", [self.users, self.items])
 
 
-def _matrix(scores: Any) -> Matrix:
+def _matrix(scores: Any) -> Any:
+    """A float32 array, or CSR array in which each place is stored once, [U, I]."""
     if sparse.issparse(scores):
-        return sparse.csr_array(scores, dtype=np.float32)
+        return scores.tocsr().astype(np.float32)
     return _table("scores", scores)
 
 

@@ -135,4 +135,4 @@ def _gains(
     target = mine.gather(1, torch.from_numpy(items).to(scores.device)[:, None])
     place = (mine >= target).sum(1).cpu().numpy()  # 1 is the top
     gain = np.where(place <= k, 1 / np.log2(place + 1), 0)
-    return np.bincount(owners, gain, minlength=held_out.n_users)
+    return np.bincount(owners, gain, minlength=held_out.n_users).astype(np.float64)

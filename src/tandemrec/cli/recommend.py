@@ -18,9 +18,8 @@ def recommend(
     as_json: Annotated[bool, typer.Option("--json", help="Print rows as JSON.")] = False,
 ) -> None:
     """Recommend items to known users, or to somebody with a history of his own."""
-    from tandemrec.recipes.execute import finished
-
     from tandemrec.cli.progress import bars
+    from tandemrec.recipes.execute import finished
 
     with bars() as progress:
         run = finished(folder, progress)

@@ -46,7 +46,6 @@ def run(
     }
     spec = spec_of(what, {key: value for key, value in given.items() if value not in (None, {})})
     from tandemrec.recipes.execute import execute
-
     from tandemrec.report.contents import scores
 
     with bars() as progress:

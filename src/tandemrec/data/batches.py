@@ -102,7 +102,7 @@ def stated(extra: Columns, train: Interactions) -> Columns:
         )
     limits = (("user", users, train.n_users), ("item", np.append(liked, other), train.n_items))
     for kind, numbers, limit in limits:
-        if len(numbers) and not (0 <= numbers.min() and numbers.max() < limit):
+        if len(numbers) and not (numbers.min() >= 0 and numbers.max() < limit):
             raise DataError(
                 f"Extra triples name a {kind} that is not there. Received numbers from "
                 f"{numbers.min()} to {numbers.max()}; allowed are 0 to {limit - 1}."

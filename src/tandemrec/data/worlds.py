@@ -1,4 +1,4 @@
-"""Small worlds in which the right answer is known: every backbone is tested in those of its task."""
+"""Small worlds in which the right answer is known; every backbone is tested in its task's."""
 
 from __future__ import annotations
 

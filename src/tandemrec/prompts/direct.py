@@ -1,8 +1,8 @@
 """Prompts for direct recommendation, each beside the parser of its answer.
 
-The parts are the paper's (Llama4Rec, figures 2 and 3), the wording is ours. The order is instruction,
-similar user, hint, history, candidates: a user's prompts share all but the candidates, and the
-history comes last because a likelihood prompt goes on where it ends.
+The parts are the paper's (Llama4Rec, figures 2 and 3), the wording is ours. The order is
+instruction, similar user, hint, history, candidates: a user's prompts share all but the candidates,
+and the history comes last because a likelihood prompt goes on where it ends.
 """
 
 import re

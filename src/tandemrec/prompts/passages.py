@@ -1,8 +1,8 @@
 """Passages of other users' histories that match what a user met last: prompt augmentation by
 retrieval.
 
-Ours, beside the paper's one similar user (Llama4Rec, equation 3): a language model too small to know
-the items can still read what others went on with after the same ones.
+Ours, beside the paper's one similar user (Llama4Rec, equation 3): a language model too small to
+know the items can still read what others went on with after the same ones.
 """
 
 from __future__ import annotations

@@ -37,7 +37,7 @@ class PromptConfig(Settings):
 
 @dataclass(frozen=True, eq=False)
 class Profiles:
-    """Histories and titles; with prompt augmentation also similar users and the backbone's hints."""
+    """Histories and titles; with prompt augmentation also similar users, hints and passages."""
 
     noun: str
     titles: Sequence[str]  # [I], readable

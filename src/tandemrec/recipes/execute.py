@@ -21,9 +21,10 @@ from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.base import LLM
 from tandemrec.progress import Progress, silent
 from tandemrec.recipes import recommend
-from tandemrec.recipes.llama4rec import SeedResult, Setup, one_seed
+from tandemrec.recipes.llama4rec import SeedResult, one_seed
 from tandemrec.recipes.results import contents
 from tandemrec.recipes.settings import PLUS, Llama4RecConfig
+from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.recipes.tuning import tuned
 from tandemrec.report import write
@@ -78,9 +79,10 @@ def llama4rec(
     run = Run(folder)
     store = AnswerStore(folder / "answers.sqlite")
     setup = Setup(split, backbone, llm, config, run, progress)
-    asked = Remembering(tuned(setup), store)
+    language_model, tuning = tuned(setup, seeds[0])
+    asked = Remembering(language_model, store, progress)
     results = [one_seed(setup, asked, seed) for seed in seeds]
-    found = contents(setup, results, preset=preset, command=command)
+    found = contents(setup, results, tuning, preset=preset, command=command)
     write(found, folder)
     return Finished(setup, results, found)
 

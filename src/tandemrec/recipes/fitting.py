@@ -1,12 +1,67 @@
-"""Backbones of a run, fitted once and loaded ever after."""
+"""The backbones of a run, fitted once and loaded ever after."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from tandemrec.augment.direct import Preferences
+from tandemrec.backbones import Fitted, training_of
 from tandemrec.data.interactions import Interactions
-from tandemrec.training import Fitted, fit, train_config
+from tandemrec.progress import Progress
+from tandemrec.recipes.setup import Setup
+from tandemrec.training import TrainConfig, fit
 
-if TYPE_CHECKING:
-    from tandemrec.recipes.llama4rec import Setup
+
+def learns(backbone: Any) -> bool:
+    """Whether a backbone is fitted here; what only scores is taken as it is."""
+    return callable(getattr(backbone, "loss", None))
+
+
+def fitted(
+    setup: Setup,
+    seed: int,
+    name: str,
+    preferences: Preferences | None = None,
+    train: Interactions | None = None,
+) -> Any:
+    """A backbone of the run: on its training data or on `train`, with the LLM's preferences or
+    without. What cannot learn is given back as it is: preferences do not change it."""
+    if not learns(setup.backbone):
+        return setup.backbone
+    step = f"seed-{seed}/{name}"
+    checkpoint = setup.run.scratch(step) / "checkpoint.pt"
+
+    def stage(preferences: Preferences | None, **inputs: Any) -> Fitted:
+        triples = None if preferences is None else preferences.triples
+        return fit(
+            **inputs, extra_triples=triples, checkpoint=checkpoint, progress=named(setup, step)
+        )
+
+    found = setup.run.step(
+        step,
+        Fitted,
+        stage,
+        backbone=setup.backbone,
+        data=setup.split.train if train is None else train,
+        valid=setup.split.valid,
+        config=train_config(setup, seed),
+        hyper=setup.config.backbone or None,
+        preferences=preferences,
+    )
+    setup.run.clear(step)
+    return found
+
+
+def train_config(setup: Setup, seed: int) -> TrainConfig:
+    """The backbone's published settings, with the run's on top."""
+    values = {**training_of(setup.backbone), **setup.config.training, "seed": seed}
+    return TrainConfig.model_validate(values)
+
+
+def named(setup: Setup, step: str) -> Progress:
+    """The run's progress under the step's name."""
+
+    def tell(stage: str, done: float, total: float, note: str = "") -> None:
+        setup.progress(step, done, total, note)
+
+    return tell

@@ -15,9 +15,7 @@ from numpy.typing import NDArray
 
 from tandemrec.augment.direct import Preferences, preferences
 from tandemrec.data.interactions import Interactions
-from tandemrec.data.split import Split
 from tandemrec.llm.base import LLM
-from tandemrec.progress import Progress
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
 from tandemrec.prompts.titles import readable
@@ -25,23 +23,10 @@ from tandemrec.ranking import rank, similar_users
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import ARMS, Arm, Choice, View, Weighing, choose, final
 from tandemrec.recipes.fitting import fitted
-from tandemrec.recipes.settings import Llama4RecConfig
+from tandemrec.recipes.setup import Setup
 from tandemrec.rerank import Reranked, rerank
-from tandemrec.runs import Run
 
 Part = Literal["valid", "test"]
-
-
-@dataclass(frozen=True)
-class Setup:
-    """What all seeds of a run share."""
-
-    split: Split
-    backbone: Any  # a backbone class, or an object that scores already
-    llm: LLM
-    config: Llama4RecConfig
-    run: Run
-    progress: Progress
 
 
 @dataclass(frozen=True)

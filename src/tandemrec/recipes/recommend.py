@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
@@ -14,7 +15,8 @@ from tandemrec.prompts.profiles import Profiles
 from tandemrec.ranking import rank
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import Weighing
-from tandemrec.recipes.llama4rec import SeedResult, Setup, told_profiles
+from tandemrec.recipes.llama4rec import SeedResult, told_profiles
+from tandemrec.recipes.setup import Setup
 from tandemrec.report.contents import FULL
 from tandemrec.rerank import rerank
 

@@ -11,23 +11,23 @@ from tandemrec.data.split import Split
 from tandemrec.evaluation import compare, controls, groups
 from tandemrec.evaluation.metrics import UserMetrics, per_user
 from tandemrec.rankings import Rankings
-from tandemrec.recipes.arms import ARMS, Weighing
-from tandemrec.recipes.llama4rec import SeedResult, Setup, view_of
+from tandemrec.recipes.arms import ARMS
+from tandemrec.recipes.llama4rec import SeedResult, view_of
+from tandemrec.recipes.setup import Setup
+from tandemrec.recipes.telling import answers, curves, notes, stories
 from tandemrec.report.contents import (
     BASE,
     FULL,
     PRIMARY,
-    AnswerCount,
     Bias,
     Contents,
-    Curve,
     GroupRow,
     Heatmap,
     Row,
     Selection,
-    Story,
     Test,
 )
+from tandemrec.tuning.tune import Tuned
 
 CONTROLS = ("echo", "random", "oracle")
 Measured = Mapping[str, Sequence[UserMetrics]]  # method -> one for each seed
@@ -36,12 +36,10 @@ Measured = Mapping[str, Sequence[UserMetrics]]  # method -> one for each seed
 def contents(
     setup: Setup,
     seeds: Sequence[SeedResult],
+    tuning: Tuned | None,
     *,
     preset: str,
     command: str,
-    curves: Sequence[Curve] = (),
-    answers: Sequence[AnswerCount] = (),
-    notes: Sequence[str] = (),
 ) -> Contents:
     """Everything that the page, the tables and `scores.json` show."""
     measured = measure(setup.split, seeds)
@@ -60,12 +58,12 @@ def contents(
         selection=[row for each in seeds for row in _selection(setup, each)],
         heatmaps=_heatmaps(full, setup.config.metric),
         groups=_groups(setup.split, measured),
-        curves=list(curves),
+        curves=curves(full, tuning),
         stories=stories(setup, full),
         position_bias=_bias(setup, full),
-        answers=list(answers),
+        answers=answers(seeds),
         timings=setup.run.seconds,
-        notes=list(notes),
+        notes=notes(setup, seeds, tuning),
     )
 
 
@@ -98,7 +96,7 @@ def measure(split: Split, seeds: Sequence[SeedResult]) -> dict[str, list[UserMet
 
 
 def _controls(split: Split, seed: SeedResult) -> dict[str, Rankings]:
-    """What repeating, shuffling and knowing would make of the candidates that Llama4Rec is given."""
+    """What repeating, shuffling and knowing would make of Llama4Rec's candidates."""
     candidates = seed.test[view_of(ARMS[FULL])].candidates
     return {
         "echo": controls.echo(candidates),
@@ -220,33 +218,3 @@ def _bias(setup: Setup, seed: SeedResult) -> list[Bias]:
             name = way_name(setup, way)
             rows.append(Bias(method=name, slot=slot, share=float(share), p_value=bias.p_value))
     return rows
-
-
-def stories(setup: Setup, seed: SeedResult, n: int = 4) -> list[Story]:
-    """A few users that were asked about, evenly spaced, so that nobody picks the pretty ones."""
-    arm, choice = ARMS[FULL], seed.choices[FULL]
-    view = seed.test[view_of(arm)]
-    weighing = Weighing.of(setup.split.train, setup.config.blend)
-    rows = np.flatnonzero(view.asked)
-    picked = np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int))
-    return [_story(setup, seed, int(place), int(rows[place]), weighing) for place in picked]
-
-
-def _story(setup: Setup, seed: SeedResult, place: int, row: int, weighing: Weighing) -> Story:
-    arm, choice = ARMS[FULL], seed.choices[FULL]
-    view, catalogue = seed.test[view_of(arm)], setup.split.catalogue
-    user = view.candidates.users[row : row + 1]
-
-    def titles(items: Sequence[int]) -> list[str]:
-        return [catalogue.titles[item] for item in items if item >= 0]
-
-    target = setup.split.test.of(int(user[0]))
-    return Story(
-        user_id=str(catalogue.user_ids[int(user[0])]),
-        history=titles(setup.split.train.of(int(user[0]))[-10:]),
-        backbone=titles(view.candidates.items[row]),
-        llm=titles(view.reranked[choice.way].rankings.items[place]),
-        alpha=float(weighing.alpha(user, arm.order, choice.grid)[0]),
-        final=titles(seed.lists[FULL].items[row]),
-        target=titles(target)[0],
-    )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field
 
 from tandemrec.aggregate import BlendConfig
 from tandemrec.augment.direct import PreferenceConfig
@@ -18,7 +18,7 @@ from tandemrec.tuning.tune import TuneConfig
 class Llama4RecConfig(Settings):
     """Every choice of a run; a stage is given its own part of it, and nothing else."""
 
-    candidates: PositiveInt = Field(default=10, ge=2, le=26)
+    candidates: int = Field(default=10, ge=10, le=26)
     """How many of the backbone's best items the LLM re-ranks: the paper's k'."""
     ask: Literal["decidable", "all"] = "decidable"
     """Who is asked about: all users, or only those whose held-out item is among the candidates.
@@ -54,8 +54,9 @@ PAPER = Llama4RecConfig(
 "Llama4Rec as published: letters, rank utilities, full-parameter tuning on instructions."
 
 PLUS = Llama4RecConfig(
-    prompt=PromptConfig(history=32),
-    examples=ExamplesConfig(instructions=0, sequences=1200, window=32),
+    prompt=PromptConfig(history=12, similar=0, hint=0, passages=6),
+    examples=ExamplesConfig(instructions=0, sequences=300, window=8, augmented=0.75),
+    tune=TuneConfig(trainable_layers=10, learning_rate=2e-4, epochs=1),
     preferences=PreferenceConfig(pairs=2, way="likelihood", pool=20),
     rerank=(RerankConfig(way="likelihood", normalise="sum", prior=0.5),),
     blend=BlendConfig(utility="score"),

@@ -14,7 +14,8 @@ from tandemrec.llm.base import LLM
 from tandemrec.prompts.passages import Passages
 from tandemrec.ranking import rank, similar_users
 from tandemrec.recipes.fitting import fitted
-from tandemrec.recipes.llama4rec import Setup, plain_profiles
+from tandemrec.recipes.llama4rec import plain_profiles
+from tandemrec.recipes.setup import Setup
 from tandemrec.tuning.examples import Example, Fold, hold_out, instructions, sequences
 from tandemrec.tuning.tune import Tuned, tune
 

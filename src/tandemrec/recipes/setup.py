@@ -1,0 +1,26 @@
+"""What all seeds of a run share."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+from tandemrec.data.split import Split
+from tandemrec.llm.base import LLM
+from tandemrec.progress import Progress
+from tandemrec.recipes.settings import Llama4RecConfig
+from tandemrec.runs import Run
+
+
+@dataclass(frozen=True)
+class Setup:
+    """The split, the two models, the settings, and where results and progress go."""
+
+    split: Split
+    backbone: Any
+    "A backbone class, or an object that scores already."
+    llm: LLM
+    "The language model as it came, before tuning."
+    config: Llama4RecConfig
+    run: Run
+    progress: Progress

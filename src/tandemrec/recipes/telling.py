@@ -1,0 +1,114 @@
+"""What a report tells beside its tables: curves, counts of answers, notes, a few real users."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from tandemrec.recipes.arms import ARMS, Weighing
+from tandemrec.recipes.llama4rec import SeedResult, view_of
+from tandemrec.recipes.setup import Setup
+from tandemrec.report.contents import FULL, AnswerCount, Curve, Story
+from tandemrec.tuning.tune import Tuned
+
+
+def curves(seed: SeedResult, tuning: Tuned | None) -> list[Curve]:
+    """How the backbones and the language model learnt."""
+    found = []
+    for name, model in (("Base", seed.base), ("with the LLM's preferences", seed.augmented)):
+        points = [p for p in getattr(model, "curve", ()) if p.valid is not None]
+        x, y = [float(p.epoch) for p in points], [float(p.valid or 0) for p in points]
+        if points:
+            found.append(
+                Curve(name=name, x=x, y=y, x_label="epoch", y_label="NDCG@10 on validation")
+            )
+    if tuning is not None and tuning.curve:
+        x, y = ([float(value) for value in column] for column in zip(*tuning.curve, strict=True))
+        found.append(
+            Curve(name="the LLM", x=x, y=y, x_label="tokens read", y_label="loss of the batch")
+        )
+    return found
+
+
+def answers(seeds: Sequence[SeedResult]) -> list[AnswerCount]:
+    """What the language model was asked, all seeds together, and what could not be used."""
+    asked = sum(each.preferences.asked for each in seeds)
+    dropped = asked - sum(len(each.preferences.users) for each in seeds)
+    found = [
+        AnswerCount(
+            stage="data augmentation (pairs)",
+            asked=asked,
+            stored=0,
+            rejected={"not consistent, or too close": dropped} if dropped else {},
+        )
+    ]
+    for part in ("valid", "test"):
+        views = [view for each in seeds for view in getattr(each, part).values()]
+        lists = [ranked for view in views for ranked in view.reranked]
+        kinds = sorted({kind for each in lists for kind in each.rejected})
+        found.append(
+            AnswerCount(
+                stage=f"re-ranking, {part} (lists)",
+                asked=sum(len(each.shown) for each in lists),
+                stored=0,
+                rejected={k: sum(each.rejected.get(k, 0) for each in lists) for k in kinds},
+            )
+        )
+    return found
+
+
+def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> list[str]:
+    """What a reader of the table must know."""
+    found = []
+    view = seeds[0].test[view_of(ARMS[FULL])]
+    if setup.config.ask == "decidable":
+        found.append(
+            f"The LLM was asked about {int(view.asked.sum())} of {len(view.asked)} test users: "
+            "those whose held-out item is among the candidates. Nobody else's metrics can change, "
+            f"so {1 - view.asked.mean():.0%} of the work was saved and the table is the same."
+        )
+    if tuning is None:
+        found.append("The LLM was not tuned, so IFT is the LLM as it came.")
+    elif len(seeds) > 1:
+        found.append("The LLM was tuned once, with the first seed; seeds vary everything else.")
+    if not hasattr(setup.backbone, "loss"):
+        found.append(
+            "The backbone was given, not fitted here: data augmentation cannot change it, so "
+            "Llama4Rec and w/o DA are one."
+        )
+    if setup.config.prompt.passages:
+        found.append(
+            "Prompt augmentation quotes passages of other users' histories in time order. Base "
+            "does not use the order of interactions; part of what is gained is that order."
+        )
+    return found
+
+
+def stories(setup: Setup, seed: SeedResult, n: int = 4) -> list[Story]:
+    """A few users that were asked about, evenly spaced, so that nobody picks the pretty ones."""
+    view = seed.test[view_of(ARMS[FULL])]
+    weighing = Weighing.of(setup.split.train, setup.config.blend)
+    rows = np.flatnonzero(view.asked)
+    picked = np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int))
+    return [_story(setup, seed, int(place), int(rows[place]), weighing) for place in picked]
+
+
+def _story(setup: Setup, seed: SeedResult, place: int, row: int, weighing: Weighing) -> Story:
+    arm, choice = ARMS[FULL], seed.choices[FULL]
+    view, catalogue = seed.test[view_of(arm)], setup.split.catalogue
+    user = view.candidates.users[row : row + 1]
+
+    def titles(items: Sequence[int]) -> list[str]:
+        return [catalogue.titles[item] for item in items if item >= 0]
+
+    target = setup.split.test.of(int(user[0]))
+    return Story(
+        user_id=str(catalogue.user_ids[int(user[0])]),
+        history=titles(setup.split.train.of(int(user[0]))[-10:]),
+        backbone=titles(view.candidates.items[row]),
+        llm=titles(view.reranked[choice.way].rankings.items[place]),
+        alpha=float(weighing.alpha(user, arm.order, choice.grid)[0]),
+        final=titles(seed.lists[FULL].items[row]),
+        target=titles(target)[0],
+    )
