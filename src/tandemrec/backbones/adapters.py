@@ -33,7 +33,8 @@ class ScoreMatrix:
         embeddings: ArrayLike | None = None,
         missing: float = 0.0,
     ) -> None:
-        self.scores: Any = _matrix(scores)
+        self.sparse = bool(sparse.issparse(scores))
+        self.scores: Any = _rows(scores) if self.sparse else _table("scores", scores)
         self.missing = missing
         self.embeddings = None if embeddings is None else _table("embeddings", embeddings)
         if self.embeddings is not None and len(self.embeddings) != self.scores.shape[0]:
@@ -45,7 +46,7 @@ class ScoreMatrix:
     def score(self, queries: Tensor) -> Tensor:
         """The rows of these users, [B, I]."""
         rows = self.scores[queries.numpy()]
-        return torch.from_numpy(self._filled(rows) if sparse.issparse(rows) else rows)
+        return torch.from_numpy(self._filled(rows) if self.sparse else rows)
 
     def _filled(self, rows: Any) -> NDArray[np.float32]:
         dense = np.full(rows.shape, self.missing, np.float32)
@@ -60,13 +61,13 @@ class ScoreMatrix:
         """
         if self.embeddings is not None:
             return torch.from_numpy(self.embeddings)
-        dense = self.scores.toarray() if sparse.issparse(self.scores) else self.scores
+        dense = self.scores.toarray() if self.sparse else self.scores
         return torch.from_numpy(np.where(np.isfinite(dense), dense, np.float32(0)))
 
     @cached_property
     def fingerprint(self) -> str:
         parts = [self.scores]
-        if sparse.issparse(self.scores):
+        if self.sparse:
             parts = [self.scores.indptr, self.scores.indices, self.scores.data]
         parts += [] if self.embeddings is None else [self.embeddings]
         return _hashed(f"{self.scores.shape},{self.missing}", parts)
@@ -110,11 +111,11 @@ class ImplicitModel:
         return _hashed("implicit", [self.users, self.items])
 
 
-def _matrix(scores: Any) -> Any:
-    """A float32 array, or CSR array in which each place is stored once, [U, I]."""
-    if sparse.issparse(scores):
-        return scores.tocsr().astype(np.float32)
-    return _table("scores", scores)
+def _rows(scores: Any) -> Any:
+    """A float32 CSR array in which each place is stored once, [U, I]."""
+    rows = scores.tocsr().astype(np.float32)
+    rows.sum_duplicates()
+    return rows
 
 
 def _table(name: str, values: Any) -> NDArray[np.float32]:

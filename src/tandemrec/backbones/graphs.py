@@ -29,11 +29,12 @@ def normalised(train: Interactions) -> Tensor:
 
 def _tensor(matrix: sparse.csr_array) -> Tensor:
     matrix.sort_indices()
-    parts = (torch.from_numpy(matrix.indptr.astype(np.int32)),)
-    parts += (torch.from_numpy(matrix.indices.astype(np.int32)), torch.from_numpy(matrix.data))
+    starts = torch.from_numpy(matrix.indptr.astype(np.int32))
+    columns = torch.from_numpy(matrix.indices.astype(np.int32))
+    values, size = torch.from_numpy(matrix.data), list(matrix.shape)
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(*parts, size=matrix.shape, check_invariants=True)
+        return torch.sparse_csr_tensor(starts, columns, values, size, check_invariants=True)
 
 
 class _Mean(torch.autograd.Function):
@@ -62,5 +63,5 @@ def mean_over_steps(graph: Tensor, signal: Tensor, steps: int) -> Tensor:
 
     `graph` must be symmetric: the backward pass uses the same products.
     """
-    result: Tensor = _Mean.apply(graph, signal, steps)
+    result: Tensor = _Mean.apply(graph, signal, steps)  # type: ignore[no-untyped-call]
     return result
