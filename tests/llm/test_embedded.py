@@ -8,10 +8,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_llm import tiny_folder
 
 from tandemrec.errors import LLMError
 from tandemrec.llm import Prompt, embedded, files, llm
+from tiny_llm import tiny_folder
 
 
 @pytest.fixture(autouse=True)

@@ -5,12 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from tiny_llm import tiny_folder
 
 from tandemrec.errors import LLMError
 from tandemrec.llm.base import LLM, Prompt
 from tandemrec.llm.local import LocalLLM
 from tandemrec.llm.network import pick_dtype
+from tiny_llm import tiny_folder
 
 HISTORIES = ["Star Wars\nFargo\n", "Heat\nAlien\nToy Story\nHeat\n", "Fargo\n"]
 TITLES = ["Alien\n", "Alien Heat\n", "Toy Story\n", "Star\n"]

@@ -3,12 +3,12 @@ from importlib.metadata import EntryPoint
 from types import ModuleType
 
 import pytest
-from tiny_llm import tiny_folder
 
 import tandemrec.llm
 from tandemrec.errors import LLMError, TandemrecError, UnknownName
 from tandemrec.llm import LLM, LLMS, Prompt, known, llm
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
+from tiny_llm import tiny_folder
 
 
 def test_every_name_is_listed():

@@ -159,8 +159,9 @@ def _read(source: Path) -> tuple[Any, Any]:
     read = AutoModelForCausalLM.from_pretrained(source.parent, dtype=torch.float32, **where)
     settings = read.config.to_dict()
     settings.pop("quantization_config", None)
-    model = LlamaForCausalLM(LlamaConfig(**settings))
-    model.load_state_dict(read.state_dict())
+    with torch.device("meta"):  # draws no first values, which would be thrown away
+        model = LlamaForCausalLM(LlamaConfig(**settings))
+    model.load_state_dict(read.state_dict(), assign=True)
     return model, tokenizer
 
 
