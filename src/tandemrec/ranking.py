@@ -79,7 +79,7 @@ def _keep(scores: Tensor, candidates: NDArray[np.int64] | None) -> None:
     """Set all but the candidates to -inf, in place."""
     if candidates is None:
         return
-    wanted = torch.from_numpy(np.broadcast_to(candidates, (len(scores), candidates.shape[-1])))
+    wanted = torch.from_numpy(np.tile(candidates, (len(scores) if candidates.ndim == 1 else 1, 1)))
     dropped = torch.ones(len(scores), scores.shape[1] + 1, dtype=torch.bool)
     # The column behind the last takes the -1s.
     dropped.scatter_(1, torch.where(wanted < 0, scores.shape[1], wanted), False)

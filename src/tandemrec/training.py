@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import copy
 import hashlib
-import io
 import json
 import math
-import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -21,12 +19,13 @@ from torch import Tensor, nn
 from tandemrec.backbones import Epoch, Fitted, build, get, training_of
 from tandemrec.backbones.fitted import weights_hash
 from tandemrec.backbones.scoring import ndcg
+from tandemrec.checkpoint import Checkpoint
 from tandemrec.config import Settings
 from tandemrec.data import batches
 from tandemrec.data.batches import Columns
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.split import Split
-from tandemrec.errors import BackboneError, ConfigError, RunError
+from tandemrec.errors import BackboneError, ConfigError
 from tandemrec.progress import Progress, silent
 
 
@@ -98,13 +97,20 @@ def _model(backbone: Any, train: Interactions, hyper: Any, seed: int) -> nn.Modu
     elif hyper:
         raise BackboneError("Settings go to a backbone class; this model is built already.")
     else:
-        model = copy.deepcopy(backbone)
+        model = _copied(backbone)
     if not (isinstance(model, nn.Module) and callable(getattr(model, "loss", None))):
         raise BackboneError(
             f"{type(model).__name__} cannot be trained: a backbone is an nn.Module with "
             "`loss(batch)`. What only scores goes to `rank` as it is; see docs/add-a-backbone.md."
         )
     return model
+
+
+def _copied(model: Any) -> Any:
+    """A copy with weights of its own; sparse graphs are shared, since torch cannot copy them."""
+    buffers = model.buffers() if isinstance(model, nn.Module) else ()
+    shared = {id(each): each for each in buffers if each.layout != torch.strided}
+    return copy.deepcopy(model, shared)
 
 
 def _device(name: str) -> torch.device:
@@ -154,9 +160,9 @@ class _Loop:
 
     def run(self, checkpoint: Path | None, progress: Progress) -> None:
         """All epochs that are left."""
-        store = _Store(checkpoint, _made_from(self)) if checkpoint else None
-        if store:
-            store.restore(self)
+        store = Checkpoint(checkpoint, _made_from(self)) if checkpoint else None
+        if store and (state := store.load()):
+            _restore(self, state)
         while len(self.curve) < self.config.epochs and not self.stalled:
             self.step()
             last = self.curve[-1]
@@ -165,9 +171,9 @@ class _Loop:
             )
             progress(type(self.model).__name__, last.epoch, self.config.epochs, note)
             if store and last.epoch % self.config.checkpoint_every == 0:
-                store.save(self)
+                store.save(_state(self))
         if store:
-            store.save(self)
+            store.save(_state(self))
 
     def step(self) -> None:
         """One epoch, measured if its turn has come, kept if it is the best."""
@@ -235,39 +241,6 @@ def _made_from(loop: _Loop) -> str:
     parts += [loop.valid.fingerprint if loop.valid is not None else ""]
     parts += [column.tobytes().hex() for column in loop.extra or ()]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
-
-
-@dataclass(frozen=True)
-class _Store:
-    """The checkpoint file: written whole or not at all."""
-
-    file: Path
-    made_from: str
-
-    def save(self, loop: _Loop) -> None:
-        content = io.BytesIO()
-        torch.save({"made_from": self.made_from, **_state(loop)}, content)
-        fresh = self.file.with_name(f".{self.file.name}.new")
-        try:
-            self.file.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(content.getbuffer())
-            os.replace(fresh, self.file)
-        except OSError as error:
-            raise RunError(f"The checkpoint {self.file} cannot be written: {error}.") from None
-
-    def restore(self, loop: _Loop) -> None:
-        """Put the loop where the checkpoint left it, if there is one of the same inputs."""
-        if not self.file.exists():
-            return
-        try:
-            state = torch.load(self.file, map_location="cpu", weights_only=True)
-        except Exception as error:
-            raise RunError(
-                f"The checkpoint {self.file} is damaged ({type(error).__name__}); delete it and "
-                "start again."
-            ) from None
-        if state.get("made_from") == self.made_from:
-            _restore(loop, state)
 
 
 def _state(loop: _Loop) -> dict[str, Any]:

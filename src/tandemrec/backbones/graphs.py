@@ -51,10 +51,9 @@ class _Mean(torch.autograd.Function):
 
 
 def _mean(graph: Tensor, signal: Tensor, steps: int) -> Tensor:
-    total, reached = signal.clone(), signal
-    for _ in range(steps):
-        reached = graph @ reached
-        total += reached
+    total = signal
+    for _ in range(steps):  # x + A (x + A (x + ...))
+        total = torch.addmm(signal, graph, total)
     return total / (steps + 1)
 
 

@@ -100,11 +100,11 @@ def stated(extra: Columns, train: Interactions) -> Columns:
             "Extra triples must be three columns of one length: users, preferred, other. "
             f"Received shapes {users.shape}, {liked.shape} and {other.shape}."
         )
-    limits = (("user", users, train.n_users), ("item", np.append(liked, other), train.n_items))
+    limits = (("a user", users, train.n_users), ("an item", np.append(liked, other), train.n_items))
     for kind, numbers, limit in limits:
         if len(numbers) and not (numbers.min() >= 0 and numbers.max() < limit):
             raise DataError(
-                f"Extra triples name a {kind} that is not there. Received numbers from "
+                f"Extra triples name {kind} that is not there. Received numbers from "
                 f"{numbers.min()} to {numbers.max()}; allowed are 0 to {limit - 1}."
             )
     return users, liked, other

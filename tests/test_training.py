@@ -1,0 +1,316 @@
+"""The loop: early stopping, extra triples, seeds, checkpoints that go on exactly."""
+
+import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+
+from tandemrec.backbones import MF, Fitted, LightGCN, build
+from tandemrec.backbones.scoring import ndcg
+from tandemrec.data.batches import Triples
+from tandemrec.data.catalogue import Catalogue, Dataset
+from tandemrec.data.interactions import Interactions
+from tandemrec.data.split import Split, leave_last_out
+from tandemrec.data.worlds import checkerboard, clubs, one_pair
+from tandemrec.errors import BackboneError, ConfigError, DataError, RunError
+from tandemrec.training import TrainConfig, fit
+
+SMALL = {"width": 8}
+
+
+def a_split() -> Split:
+    rows = clubs()
+    names = [str(n) for n in range(60)]
+    return leave_last_out(Dataset("clubs", rows, Catalogue(names, names[:40], names[:40])))
+
+
+def weights(fitted: Fitted) -> list[torch.Tensor]:
+    return list(fitted.model.state_dict().values())
+
+
+def same(one: Fitted, two: Fitted) -> bool:
+    return all(torch.equal(a, b) for a, b in zip(weights(one), weights(two), strict=True))
+
+
+def config(**values: Any) -> TrainConfig:
+    return TrainConfig(**{"epochs": 30, "batch_size": 64, "learning_rate": 0.02, **values})
+
+
+class Noisy(nn.Module):
+    """No base class of ours, dropout from torch's own generator."""
+
+    def __init__(self, train: Interactions) -> None:
+        super().__init__()
+        self.users = nn.Embedding(train.n_users, 8)
+        self.items = nn.Embedding(train.n_items, 8)
+        self.dropout = nn.Dropout(0.3)
+
+    def score(self, users: torch.Tensor) -> torch.Tensor:
+        return self.dropout(self.users(users)) @ self.items.weight.T
+
+    def loss(self, batch: Triples) -> torch.Tensor:
+        scores, rows = self.score(batch.users), torch.arange(len(batch.users))
+        return nn.functional.softplus(scores[rows, batch.other] - scores[rows, batch.liked]).mean()
+
+
+def test_the_loss_falls_and_the_curve_tells() -> None:
+    fitted = fit(MF, clubs(), config(), hyper=SMALL)
+    assert [point.epoch for point in fitted.curve] == list(range(1, 31))
+    assert fitted.curve[-1].loss < 0.5 * fitted.curve[0].loss
+    assert all(point.valid is None for point in fitted.curve)
+    assert fitted.best_epoch == 30
+
+
+def test_the_best_epoch_on_validation_is_kept() -> None:
+    split = a_split()
+    fitted = fit(MF, split, config(epochs=400, every=2, patience=5), hyper=SMALL)
+    measured = {point.epoch: point.valid for point in fitted.curve if point.valid is not None}
+    assert sorted(measured) == list(range(2, len(fitted.curve) + 1, 2))
+    assert fitted.best_epoch == max(measured, key=lambda epoch: (measured[epoch], -epoch))
+    assert len(fitted.curve) == fitted.best_epoch + 2 * 5 < 400
+    assert ndcg(fitted.model, split.train, split.valid) == measured[fitted.best_epoch]
+    best = fit(MF, split.train, config(epochs=fitted.best_epoch), hyper=SMALL)
+    assert same(fitted, best)
+
+
+def test_the_last_epoch_is_measured_too() -> None:
+    fitted = fit(MF, a_split(), config(epochs=3, every=5), hyper=SMALL)
+    assert [point.valid is not None for point in fitted.curve] == [False, False, True]
+
+
+def test_test_interactions_are_not_touched() -> None:
+    split = a_split()
+    nothing = split.test.rows(np.zeros(len(split.test), bool))
+    blind = Split(split.data, split.train, split.valid, nothing)
+    assert same(fit(MF, split, config(), hyper=SMALL), fit(MF, blind, config(), hyper=SMALL))
+
+
+@pytest.mark.parametrize("backbone", [MF, LightGCN, Noisy])
+def test_a_seed_gives_the_same_weights_and_leaves_the_generator(backbone: type) -> None:
+    before = torch.get_rng_state()
+    one, two = (fit(backbone, clubs(), config(epochs=4, seed=3)) for _ in range(2))
+    other = fit(backbone, clubs(), config(epochs=4, seed=4))
+    assert torch.equal(torch.get_rng_state(), before)
+    assert same(one, two) and not same(one, other)
+
+
+def test_a_model_that_is_given_stays_as_it_was() -> None:
+    model = build(LightGCN, clubs(), SMALL)
+    first = model.nodes.weight.detach().clone()
+    fitted = fit(model, clubs(), config(epochs=2))
+    assert torch.equal(model.nodes.weight, first)
+    assert not torch.equal(fitted.model.nodes.weight, first)
+
+
+def test_extra_triples_change_what_is_learnt() -> None:
+    """Item 19 of the odd ones is said to be liked by even users: they now score it higher."""
+    world, even = checkerboard(), np.arange(0, 20, 2)
+    extra = (np.repeat(even, 4), np.full(40, 19), np.tile([1, 3, 5, 7], 10))
+    without = fit(MF, world, config(), hyper=SMALL).score(torch.from_numpy(even))
+    told = fit(MF, world, config(), hyper=SMALL, extra_triples=extra)
+    scores = told.score(torch.from_numpy(even))
+    assert (scores[:, 19] > without[:, 19]).all()
+    assert (scores[:, 19] > scores[:, [1, 3, 5, 7]].max(1).values).all()
+
+
+def test_extra_triples_are_in_the_gradient() -> None:
+    """One step from the same weights: only the extra triple moves user 1, who met nothing."""
+    train = Interactions.sorted(np.array([0]), np.array([0]), n_users=2, n_items=3)
+    moved = []
+    for extra in (None, (np.array([1]), np.array([1]), np.array([2]))):
+        fitted = fit(MF, train, config(epochs=1), hyper={"decay": 0}, extra_triples=extra)
+        moved.append(fitted.model.users.weight[1] - build(MF, train, {"decay": 0}).users.weight[1])
+    assert not moved[0].any() and moved[1].all()
+
+
+def test_wrong_extra_triples_are_refused() -> None:
+    with pytest.raises(DataError, match="allowed are 0 to 39"):
+        fit(MF, clubs(), extra_triples=(np.array([0]), np.array([40]), np.array([1])))
+
+
+def test_progress_is_told_after_each_epoch() -> None:
+    told: list[tuple[Any, ...]] = []
+    fit(MF, a_split(), config(epochs=2), hyper=SMALL, progress=lambda *args: told.append(args))
+    assert [call[:3] for call in told] == [("MF", 1, 2), ("MF", 2, 2)]
+    assert "loss 0." in told[0][3] and "NDCG@10" in told[1][3]
+
+
+class Killed(Exception):
+    pass
+
+
+def killer(at: int) -> Any:
+    def progress(stage: str, done: float, total: float, note: str = "") -> None:
+        if done == at:
+            raise Killed
+
+    return progress
+
+
+@pytest.mark.parametrize("backbone", [MF, LightGCN, Noisy])
+@pytest.mark.parametrize("at", [2, 9, 20])
+def test_a_killed_fit_goes_on_exactly(backbone: type, at: int, tmp_path: Path) -> None:
+    split, extra = a_split(), (np.array([1]), np.array([2]), np.array([3]))
+    settings = config(epochs=25, every=2, patience=50, checkpoint_every=4)
+
+    def train(checkpoint: Path | None, progress: Any = None) -> Fitted:
+        return fit(
+            backbone,
+            split,
+            settings,
+            extra_triples=extra,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
+
+    file = tmp_path / "deep" / "fit.pt"
+    with pytest.raises(Killed):
+        train(file, killer(at))
+    told: list[float] = []
+    resumed = train(file, lambda stage, done, total, note="": told.append(done))
+    whole = train(None)
+    assert told[0] == 4 * ((at - 1) // 4) + 1  # progress is told before the checkpoint is saved
+    assert same(resumed, whole)
+    assert resumed.curve == whole.curve and resumed.best_epoch == whole.best_epoch
+
+
+KILLED = """
+import sys, time, torch
+from pathlib import Path
+torch.set_num_threads(1)
+from tandemrec.backbones import LightGCN
+from tandemrec.data.worlds import clubs
+from tandemrec.training import TrainConfig, fit
+slow = lambda *args: (print("epoch", flush=True), time.sleep(0.01))
+settings = TrainConfig(epochs=40, batch_size=64, learning_rate=0.02, checkpoint_every=1)
+fit(LightGCN, clubs(), settings, checkpoint=Path(sys.argv[1]), progress=slow)
+"""
+
+
+def test_after_sigkill_the_weights_are_the_same(tmp_path: Path) -> None:
+    file = tmp_path / "fit.pt"
+    command = [sys.executable, "-c", KILLED, str(file)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as process:
+        assert process.stdout is not None
+        for _ in range(15):
+            assert process.stdout.readline() == "epoch\n"
+        os.kill(process.pid, signal.SIGKILL)
+    assert file.exists()
+    settings = config(epochs=40, checkpoint_every=1)
+    told: list[float] = []
+    resumed = fit(
+        LightGCN, clubs(), settings, checkpoint=file, progress=lambda *args: told.append(args[1])
+    )
+    assert 14 <= told[0] < 40
+    assert same(resumed, fit(LightGCN, clubs(), settings))
+
+
+def test_a_finished_checkpoint_trains_no_more(tmp_path: Path) -> None:
+    file = tmp_path / "fit.pt"
+    one = fit(MF, clubs(), config(epochs=3), checkpoint=file)
+    two = fit(MF, clubs(), config(epochs=3), checkpoint=file, progress=killer(3))
+    assert same(one, two)
+
+
+def test_a_checkpoint_of_other_inputs_is_replaced(tmp_path: Path) -> None:
+    file = tmp_path / "fit.pt"
+    fit(MF, clubs(), config(epochs=3, seed=1), checkpoint=file)
+    fitted = fit(MF, clubs(), config(epochs=3, seed=2), checkpoint=file)
+    assert same(fitted, fit(MF, clubs(), config(epochs=3, seed=2)))
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path: Path) -> None:
+    file = tmp_path / "fit.pt"
+    file.write_bytes(b"half a file")
+    with pytest.raises(RunError, match=r"fit.pt is damaged .* delete it"):
+        fit(MF, clubs(), config(epochs=3), checkpoint=file)
+
+
+def test_a_checkpoint_that_cannot_be_written_is_named(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    with pytest.raises(RunError, match="cannot be written"):
+        fit(MF, clubs(), config(epochs=1), checkpoint=tmp_path / "file" / "fit.pt")
+
+
+@pytest.mark.parametrize("backbone", [MF, LightGCN, Noisy])
+def test_what_is_fitted_can_be_saved_and_loaded(backbone: type, tmp_path: Path) -> None:
+    fitted = fit(backbone, a_split(), config(epochs=6))
+    fitted.save(tmp_path)
+    loaded = Fitted.load(tmp_path)
+    users = torch.arange(60)
+    assert torch.equal(loaded.score(users), fitted.score(users))
+    assert loaded.fingerprint == fitted.fingerprint
+    assert (loaded.curve, loaded.best_epoch) == (fitted.curve, fitted.best_epoch)
+
+
+def test_a_class_that_is_gone_is_named(tmp_path: Path) -> None:
+    class Local(Noisy):
+        pass
+
+    fit(Local, clubs(), config(epochs=1)).save(tmp_path)
+    with pytest.raises(RunError, match="Local cannot be imported"):
+        Fitted.load(tmp_path)
+
+
+def test_what_cannot_be_trained_is_named() -> None:
+    with pytest.raises(BackboneError, match="Linear cannot be trained"):
+        fit(nn.Linear(2, 2), clubs())
+    everything = Interactions.sorted(np.zeros(2, np.int64), np.arange(2), n_users=1, n_items=2)
+    with pytest.raises(BackboneError, match="nothing for MF to learn"):
+        fit(MF, everything, config())
+    with pytest.raises(BackboneError, match="Noisy has no `Config`"):
+        fit(Noisy, clubs(), hyper={"width": 3})
+
+
+def test_a_loss_that_is_no_number_is_named() -> None:
+    model = build(MF, clubs())
+    model.users.weight.data[:] = torch.nan
+    with pytest.raises(BackboneError, match=r"became nan in epoch 1. Try a smaller learning_rate"):
+        fit(model, clubs(), config())
+
+
+def test_a_device_that_is_not_there_is_named() -> None:
+    with pytest.raises(ConfigError, match="Device 'warp' cannot be used here"):
+        fit(MF, clubs(), config(device="warp"))
+
+
+class Fixed:
+    def __init__(self, *rows: list[float]) -> None:
+        self.table = torch.tensor(rows)
+
+    def score(self, users: torch.Tensor) -> torch.Tensor:
+        return self.table[users]
+
+
+def test_ndcg_by_hand() -> None:
+    """Item 0 is met; of 1..3 the held-out item 2 comes second, behind 3: 1 / log2(3)."""
+    train = Interactions.sorted(np.array([0]), np.array([0]), n_users=2, n_items=4)
+    held = Interactions.sorted(np.array([0]), np.array([2]), n_users=2, n_items=4)
+    model = Fixed([9, 1, 2, 3], [0, 0, 0, 0])
+    assert ndcg(model, train, held) == pytest.approx(1 / np.log2(3))
+    assert ndcg(model, train, held, k=1) == 0
+
+
+def test_ndcg_of_several_held_out_items_by_hand() -> None:
+    """User 0 has places 1 and 3 of an ideal 1 and 2; user 1 scores all alike, which counts last."""
+    train = Interactions.sorted(np.array([0]), np.array([0]), n_users=2, n_items=4)
+    users, items = np.array([0, 0, 1]), np.array([3, 1, 0])
+    held = Interactions.sorted(users, items, n_users=2, n_items=4)
+    first = (1 + 1 / np.log2(4)) / (1 + 1 / np.log2(3))
+    second = 1 / np.log2(5)
+    model = Fixed([9, 1, 2, 3], [0, 0, 0, 0])
+    assert ndcg(model, train, held) == pytest.approx((first + second) / 2)
+    assert ndcg(model, train, held, batch_size=1) == pytest.approx((first + second) / 2)
+
+
+def test_one_pair_is_enough_to_learn() -> None:
+    fitted = fit(LightGCN, one_pair(), config())
+    scores = fitted.score(torch.tensor([0]))[0]
+    assert scores[0] > scores[1]
