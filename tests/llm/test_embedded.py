@@ -176,5 +176,7 @@ def test_the_real_model_scores_as_one_at_a_time(monkeypatch):
             rows = logits[len(given) - 1 : -1]
             expected = rows[range(len(answer)), answer].sum()
             np.testing.assert_allclose(logprob, expected, atol=1e-4)
-    assert "Paris" in real.generate([Prompt("", "The capital of France?")], max_tokens=12)[0]
+    assert (
+        "Paris" in real.generate([Prompt("", "What is the capital of France?")], max_tokens=12)[0]
+    )
     assert real.choose(asked[:1], options[:1])[0].logprobs.argmax() == 0

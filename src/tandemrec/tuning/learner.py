@@ -125,17 +125,18 @@ class Reporter(TrainerCallback):  # type: ignore[misc]
     def __init__(self, plan: Plan, progress: Progress, seconds: float) -> None:
         self.plan, self.progress, self.seconds = plan, progress, seconds
         self.saved = self.start = time.monotonic()
-        self.before, self.loss = 0, float("nan")
+        self.before = 0
 
     def on_train_begin(self, args: Any, state: Any, control: Any, **others: Any) -> None:
         self.saved = self.start = time.monotonic()
         self.before = self.plan.tokens[state.global_step - 1] if state.global_step else 0
 
     def on_log(self, args: Any, state: Any, control: Any, **others: Any) -> None:
-        self.loss = others["logs"].get("loss", self.loss)
-        done = self.plan.tokens[max(0, state.global_step - 1)]
+        if "loss" not in others["logs"]:  # the Trainer's farewell
+            return
+        done = self.plan.tokens[state.global_step - 1]
         rate = (done - self.before) / (time.monotonic() - self.start)
-        note = f"loss {self.loss:.3f}, {rate:.0f} tokens/s"
+        note = f"loss {others['logs']['loss']:.3f}, {rate:.0f} tokens/s"
         self.progress("tuning", done, self.plan.tokens[-1], note)
 
     def on_step_end(self, args: Any, state: Any, control: Any, **others: Any) -> None:
