@@ -6,7 +6,7 @@ import contextlib
 import random
 import shutil
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -88,7 +88,7 @@ def _linears(layer: nn.Module) -> list[str]:
     return sorted({name.split(".")[-1] for name, part in parts if isinstance(part, nn.Linear)})
 
 
-def _stack(network: Network) -> Sequence[nn.Module]:
+def _stack(network: Network) -> nn.ModuleList:
     """The model's layers, lowest first."""
     lists = (part for part in network.model.base_model.modules() if isinstance(part, nn.ModuleList))
     return next(part for part in lists if len(part) == network.layers)
