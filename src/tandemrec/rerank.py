@@ -99,6 +99,7 @@ def _backbone_order(candidates: Rankings, shown: NDArray[np.int64]) -> NDArray[n
 
 
 Shown = NDArray[np.int64]  # [U, K]
+Row = Sequence[float] | NDArray[np.floating]  # one user's scores
 Asked = tuple[NDArray[np.float64], dict[str, int]]
 
 
@@ -117,7 +118,7 @@ def _listwise(
     rows = [profiles.names(row[row >= 0]) for row in shown]
     prompts = [direct.listwise(fact, row) for fact, row in zip(facts, rows, strict=True)]
     options = [list(direct.LABELS[: len(row)]) for row in rows]
-    return _padded([c.logprobs for c in llm.choose(prompts, options)], shown)
+    return _padded([choice.logprobs for choice in llm.choose(prompts, options)], shown)
 
 
 def _written(
@@ -175,7 +176,7 @@ def priors(lines: Sequence[str], noun: str, llm: LLM) -> dict[str, float]:
     return {text: float(p) for chunk, c in pairs for text, p in zip(chunk, c.logprobs, strict=True)}
 
 
-def _padded(values: Sequence[Sequence[float]], shown: NDArray[np.int64]) -> Asked:
+def _padded(values: Sequence[Row], shown: NDArray[np.int64]) -> Asked:
     """Rows of scores as an array; a score that is no number is an answer that is rejected."""
     scores = np.full(shown.shape, -np.inf)
     for row, found in enumerate(values):

@@ -6,9 +6,13 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from tandemrec.progress import Progress
+
+if TYPE_CHECKING:
+    from rich.progress import Progress as Bars
+    from rich.progress import TaskID
 
 EVERY = 5.0
 "Seconds between two plain lines of one stage."
@@ -23,10 +27,12 @@ def bars(stream: TextIO | None = None) -> Iterator[Progress]:
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
-    from rich.progress import Progress as Bars
+    from rich.progress import Progress as RichBars
 
     columns = ("{task.description}", BarColumn(), "{task.fields[rate]}", TimeRemainingColumn())
-    with Bars(*columns, TextColumn("{task.fields[note]}"), console=Console(file=stream)) as shown:
+    with RichBars(
+        *columns, TextColumn("{task.fields[note]}"), console=Console(file=stream)
+    ) as shown:
         yield _Rich(shown)
 
 
@@ -53,8 +59,9 @@ class Lines:
 
 
 class _Rich:
-    def __init__(self, bars) -> None:  # type: ignore[no-untyped-def]
-        self.bars, self.tasks = bars, {}
+    def __init__(self, bars: Bars) -> None:
+        self.bars = bars
+        self.tasks: dict[str, TaskID] = {}
 
     def __call__(self, stage: str, done: float, total: float, note: str = "") -> None:
         if stage not in self.tasks:

@@ -19,11 +19,15 @@ def recommend(
 ) -> None:
     """Recommend items to known users, or to somebody with a history of his own."""
     from tandemrec.cli.progress import bars
+    from tandemrec.data.history import read_history
     from tandemrec.recipes.execute import finished
 
     with bars() as progress:
         run = finished(folder, progress)
-        frame = run.recommend(user, k) if history is None else run.recommend_new(history, k)
+        if history is None:
+            frame = run.recommend(user, k)
+        else:
+            frame = run.recommend_new(read_history(history), k)
     if as_json:
         print(frame.write_json())
         return

@@ -14,7 +14,7 @@ def report(
     as_json: Annotated[bool, typer.Option("--json", help="Print the rows as JSON.")] = False,
 ) -> None:
     """Write the page and the tables again, and show the main table."""
-    from tandemrec.report import write
+    from tandemrec.report import console_table, write
     from tandemrec.report.contents import Contents, scores
 
     contents = Contents.load(folder)
@@ -24,7 +24,5 @@ def report(
         return
     from rich.console import Console
 
-    from tandemrec.report.console import table
-
-    Console().print(table(contents))
+    Console().print(console_table(contents))
     print(f"Report: {folder / 'index.html'}")

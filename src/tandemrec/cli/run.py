@@ -46,18 +46,16 @@ def run(
     }
     spec = spec_of(what, {key: value for key, value in given.items() if value not in (None, {})})
     from tandemrec.recipes.execute import execute
+    from tandemrec.report import console_table
     from tandemrec.report.contents import scores
 
     with bars() as progress:
-        contents = execute(
-            spec, command=shlex.join(["tandemrec", *sys.argv[1:]]), progress=progress
-        )
+        command = shlex.join(["tandemrec", *sys.argv[1:]])
+        contents = execute(spec, command=command, progress=progress).contents
     if as_json:
         print(json.dumps(scores(contents)))
         return
     from rich.console import Console
 
-    from tandemrec.report.console import table
-
-    Console().print(table(contents))
+    Console().print(console_table(contents))
     print(f"Report: {spec.out / 'index.html'}")

@@ -69,6 +69,11 @@ class Network:
         logits = torch.nn.functional.linear(hidden.to(dtype), weight, bias)
         return logits if self._cap is None else self._cap * torch.tanh(logits / self._cap)
 
+    @property
+    def plain_head(self) -> Tensor | None:
+        """The head's weight [V, D] where it is all that the head is: no bias, no cap."""
+        return self._head.weight if self._cap is None and self._head.bias is None else None
+
     def check(self) -> None:
         """Trees and the head by itself must give what the model's own forward pass gives."""
         trie = Trie()

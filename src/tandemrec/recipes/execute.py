@@ -80,7 +80,7 @@ def llama4rec(
     store = AnswerStore(folder / "answers.sqlite")
     setup = Setup(split, backbone, llm, config, run, progress)
     language_model, tuning = tuned(setup, seeds[0])
-    asked = Remembering(language_model, store, progress)
+    asked = Remembering(language_model, store, progress=progress)
     results = [one_seed(setup, asked, seed) for seed in seeds]
     found = contents(setup, results, tuning, preset=preset, command=command)
     write(found, folder)
@@ -91,7 +91,8 @@ def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) ->
     """Run what a spec asks for; every name in it is checked before anything is computed."""
     config = spec.config
     backbone = backbones.get(spec.backbone)
-    language_model = named_llm(spec.llm, adapter=spec.adapter, progress=progress)
+    language_model: Any = named_llm(spec.llm, adapter=spec.adapter, progress=progress)
+    language_model.progress = silent  # fetching is told by it, asking by the store of answers
     split = leave_last_out(load(spec.data, items=spec.items, noun=spec.noun, progress=progress))
     Run(spec.out)  # an unusable folder is better known before the work than after it
     (spec.out / SPEC).write_text(spec.model_dump_json(indent=2))

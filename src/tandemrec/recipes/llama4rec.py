@@ -120,7 +120,8 @@ def whom_to_ask(setup: Setup, candidates: Rankings, part: Part) -> NDArray[np.bo
         return np.ones(len(candidates.users), dtype=bool)
     truth = setup.split.valid if part == "valid" else setup.split.test
     users = np.repeat(candidates.users, candidates.items.shape[1])
-    return truth.met(users, candidates.items.ravel()).reshape(candidates.items.shape).any(1)
+    hits = truth.met(users, candidates.items.ravel()).reshape(candidates.items.shape)
+    return np.asarray(hits.any(axis=1))
 
 
 def reranked(

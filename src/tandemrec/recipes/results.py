@@ -90,7 +90,7 @@ def measure(split: Split, seeds: Sequence[SeedResult]) -> dict[str, list[UserMet
     """Every method's metrics on test: Base, the arms, and the control rows."""
     measured: dict[str, list[UserMetrics]] = {}
     for each in seeds:
-        for name, lists in (each.lists | _controls(split, each)).items():
+        for name, lists in {**each.lists, **_controls(split, each)}.items():
             measured.setdefault(name, []).append(per_user(lists, split.test))
     return measured
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 
 import numpy as np
 
@@ -99,7 +99,7 @@ def _story(setup: Setup, seed: SeedResult, place: int, row: int, weighing: Weigh
     view, catalogue = seed.test[view_of(arm)], setup.split.catalogue
     user = view.candidates.users[row : row + 1]
 
-    def titles(items: Sequence[int]) -> list[str]:
+    def titles(items: Iterable[int]) -> list[str]:
         return [catalogue.titles[item] for item in items if item >= 0]
 
     target = setup.split.test.of(int(user[0]))

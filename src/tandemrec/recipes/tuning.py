@@ -52,7 +52,7 @@ def tuned(setup: Setup, seed: int) -> tuple[LLM, Tuned | None]:
     )
     setup.run.clear("tuned")
     again = Tuned.load(setup.run.folder / "tuned")
-    return again.llm(f"{setup.llm.name}, tuned", progress=setup.progress), found
+    return again.llm(f"{setup.llm.name}, tuned"), found
 
 
 def instruction_set(setup: Setup, seed: int) -> InstructionSet:

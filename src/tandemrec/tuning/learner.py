@@ -20,6 +20,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback
 from tandemrec.errors import ConfigError
 from tandemrec.llm.network import Network
 from tandemrec.progress import Progress
+from tandemrec.tuning.loss import HeadLoss
 from tandemrec.tuning.plan import Lesson, Plan, collate
 
 WEIGHTS = "learnt.safetensors"
@@ -42,8 +43,12 @@ class Learner(nn.Module):
         hidden = self.network.hidden(tokens)[:, :-1]  # [B, T-1, D]: each place predicts the next
         wanted = labels[:, 1:]
         learnt = wanted >= 0
-        logits = self.network.read(hidden[learnt])  # [N, V]
-        return {"loss": nn.functional.cross_entropy(logits.float(), wanted[learnt])}
+        return {"loss": self._loss(hidden[learnt], wanted[learnt])}
+
+    def _loss(self, hidden: Tensor, wanted: Tensor) -> Tensor:
+        if self.network.plain_head is not None:
+            return HeadLoss.apply(hidden, self.network.plain_head, wanted)
+        return nn.functional.cross_entropy(self.network.read(hidden).float(), wanted)
 
     def learnt(self) -> dict[str, Tensor]:
         """The weights that learn, by name."""

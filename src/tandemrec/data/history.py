@@ -1,0 +1,47 @@
+"""Somebody's own history, from a file: item ids, oldest first."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from tandemrec.data.columns import NAMES, identities, plain, times
+from tandemrec.data.tables import read_table
+from tandemrec.errors import DataError
+
+_HEADERS = {plain(name) for name in NAMES["item"]}
+
+
+def read_history(path: str | Path) -> list[str]:
+    """Item ids from a file: one id a line (with a header or without), or any table with an item
+    column, which is put in time order if it has a time column. Raises DataError."""
+    path = Path(path)
+    lines = _lines(path)
+    if lines is None:
+        return _from_table(path)
+    items = lines[1:] if lines and plain(lines[0]) in _HEADERS else lines
+    if not items:
+        raise DataError("the history is empty.", file=path, remedy="Give one item id a line.")
+    return items
+
+
+def _lines(path: Path) -> list[str] | None:
+    """The lines of a text file of one column; None for a table."""
+    if not path.is_file():
+        raise DataError("there is no such file.", file=path, remedy="Give a file of item ids.")
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except UnicodeDecodeError:
+        return None
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    return None if any(mark in line for line in lines for mark in ",;\t|") else lines
+
+
+def _from_table(path: Path) -> list[str]:
+    table = read_table(path, ("item", "time"))
+    items = identities(table, table.needed("item")).cast(str).to_list()
+    column = table.column("time")
+    if column is None:
+        return items
+    return [items[row] for row in np.argsort(times(table, column), kind="stable")]

@@ -1,0 +1,32 @@
+from pathlib import Path
+
+import pytest
+
+from tandemrec.data.history import read_history
+from tandemrec.errors import DataError
+
+
+@pytest.mark.parametrize(
+    ("text", "items"),
+    [
+        ("1\n50\n181\n", ["1", "50", "181"]),
+        ("item_id\n1\n50\n", ["1", "50"]),
+        ("item_id,timestamp\n1,30\n50,10\n181,20\n", ["50", "181", "1"]),
+        ("item;title\n7;Alien\n3;Babe\n", ["7", "3"]),
+    ],
+)
+def test_histories_are_read(text: str, items: list[str], tmp_path: Path) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text(text)
+    assert read_history(file) == items
+
+
+def test_bad_histories_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="there is no such file"):
+        read_history(tmp_path / "none.csv")
+    (tmp_path / "empty.csv").write_text("item_id\n")
+    with pytest.raises(DataError, match="the history is empty"):
+        read_history(tmp_path / "empty.csv")
+    (tmp_path / "other.csv").write_text("user_id,rating\n1,2\n")
+    with pytest.raises(DataError, match="item"):
+        read_history(tmp_path / "other.csv")
