@@ -47,7 +47,7 @@ class Learner(nn.Module):
 
     def _loss(self, hidden: Tensor, wanted: Tensor) -> Tensor:
         if self.network.plain_head is not None:
-            return HeadLoss.apply(hidden, self.network.plain_head, wanted)
+            return HeadLoss.apply(hidden, self.network.plain_head, wanted)  # type: ignore[no-untyped-call]
         return nn.functional.cross_entropy(self.network.read(hidden).float(), wanted)
 
     def learnt(self) -> dict[str, Tensor]:
