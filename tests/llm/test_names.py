@@ -86,3 +86,10 @@ def test_other_packages_add_names(monkeypatch):
     assert llm("theirs:x", device="cpu").name == "fake:theirs x cpu"
     with pytest.raises(UnknownName, match="Did you mean 'theirs'"):
         llm("their")
+
+
+def test_the_package_calls_it_by_the_same_name():
+    import tandemrec as tr
+
+    assert [tr.llm("fake").name, tr.llm("fake:1").name] == ["fake", "fake:1"]
+    assert tandemrec.llm.Prompt is Prompt

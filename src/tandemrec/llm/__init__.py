@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import sys
 from collections.abc import Callable, Mapping
 from importlib.metadata import entry_points
 from pathlib import Path
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from tandemrec.errors import LLMError, UnknownName
@@ -95,3 +97,16 @@ def _fake(argument: str, **options: Any) -> FakeLLM:
 
 LLMS: dict[str, Factory] = {"smollm2-135m": _smollm, "fake": _fake}
 "The names that this package brings; an argument may follow a colon."
+
+
+class _Callable(ModuleType):
+    """This module under the name `tandemrec.llm`, which users call: `tr.llm("smollm2-135m")`.
+
+    Python puts a submodule in the place of a function of the same name as soon as it is imported.
+    """
+
+    def __call__(self, name_or_path: str | Path, **options: Any) -> LLM:
+        return llm(name_or_path, **options)
+
+
+sys.modules[__name__].__class__ = _Callable
