@@ -9,8 +9,8 @@ from multiprocessing.process import BaseProcess
 from pathlib import Path
 
 import pytest
-from recipes.worlds import small
 
+from recipes.worlds import small
 from tandemrec.backbones import MF
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.base import Choice, Prompt

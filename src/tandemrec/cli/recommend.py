@@ -7,6 +7,8 @@ from typing import Annotated
 
 import typer
 
+from tandemrec.errors import ConfigError
+
 
 def recommend(
     folder: Annotated[Path, typer.Argument(help="A finished run's folder.")],
@@ -18,6 +20,8 @@ def recommend(
     as_json: Annotated[bool, typer.Option("--json", help="Print rows as JSON.")] = False,
 ) -> None:
     """Recommend items to known users, or to somebody with a history of his own."""
+    if not user and history is None:
+        raise ConfigError("Nobody to recommend for: give --user ID, or --history FILE.")
     from tandemrec.cli.progress import bars
     from tandemrec.data.history import read_history
     from tandemrec.recipes.execute import finished

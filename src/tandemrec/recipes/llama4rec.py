@@ -91,18 +91,47 @@ def views(
 ) -> dict[str, View]:
     """Each backbone's candidates and what the LLM makes of them, with prompt augmentation and
     without it."""
+    lists = {name: part_candidates(setup, model, part) for name, model in models.items()}
+    asked = {name: whom_to_ask(setup, candidates, part) for name, candidates in lists.items()}
+    profiles = {
+        (name, told): told_profiles(setup, model, lists[name]) if told else plain_profiles(setup)
+        for name, model in models.items()
+        for told in (False, True)
+    }
+    ask_together(setup, llm, [lists[n].of(asked[n]) for n in models], list(profiles.values()))
     found = {}
-    for model_name, model in models.items():
-        candidates = part_candidates(setup, model, part)
-        asked = whom_to_ask(setup, candidates, part)
-        for told in ("plain", "told"):
-            profiles = plain_profiles(setup)
-            if told == "told":
-                profiles = told_profiles(setup, model, candidates)
-            name = f"{model_name}-{told}"
-            ways = reranked(setup, llm, candidates.of(asked), profiles, f"{part}/{name}", seed)
-            found[name] = View(candidates, asked, ways)
+    for (name, told), known in profiles.items():
+        view = f"{name}-{'told' if told else 'plain'}"
+        ways = reranked(setup, llm, lists[name].of(asked[name]), known, f"{part}/{view}", seed)
+        found[view] = View(lists[name], asked[name], ways)
     return found
+
+
+def ask_together(
+    setup: Setup, llm: LLM, lists: Sequence[Rankings], profiles: Sequence[Profiles]
+) -> None:
+    """Where both backbones' lists bring the same likelihood prompt, have both lists' candidates
+    read with it at once; the store of answers knows them when each list is ranked."""
+    same = {known.fingerprint: known for known in profiles if known.hints is None}
+    both = union(lists)
+    for config in setup.config.rerank:
+        if config.way == "likelihood":
+            for known in same.values():
+                rerank(both, known, llm, config)
+
+
+def union(lists: Sequence[Rankings]) -> Rankings:
+    """Every user of any list, with all his candidates in one row; missing places hold -1."""
+    rows: dict[int, list[int]] = {}
+    for each in lists:
+        for user, items in zip(each.users.tolist(), each.items.tolist(), strict=True):
+            rows.setdefault(user, []).extend(item for item in items if item >= 0)
+    found = [list(dict.fromkeys(items)) for items in rows.values()]
+    width = max(map(len, found), default=0)
+    items = np.array([row + [-1] * (width - len(row)) for row in found], np.int64)
+    items = items.reshape(len(rows), width)
+    scores = np.where(items >= 0, 0.0, -np.inf).astype(np.float32)
+    return Rankings(np.array(list(rows), np.int64), items, scores)
 
 
 def part_candidates(setup: Setup, model: Any, part: Part) -> Rankings:

@@ -1,0 +1,134 @@
+"""Does the language model know anything that the backbone does not? Measured out of fold.
+
+    python benchmarks/information.py [--llm smollm2-135m] [--tuned runs/first/tuned] [--targets 3]
+
+NDCG on 943 users has a standard error of about 0.006 and hides small effects. This asks a sharper
+question: each user's last training interactions are held out, a backbone is fitted on the rest,
+and where it has the held-out item among its ten best, a conditional logit tells which of the ten
+it was, from the backbone's scores alone and with the language model's beside them. The
+likelihood-ratio test says whether they add anything. The backbone stops early on validation; test
+is not looked at.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import minimize
+from scipy.stats import chi2
+
+import tandemrec as tr
+from tandemrec.cli.progress import bars
+from tandemrec.llm.answers import AnswerStore, Remembering
+from tandemrec.llm.local import LocalLLM
+from tandemrec.prompts.passages import Passages
+from tandemrec.prompts.profiles import Profiles
+from tandemrec.prompts.titles import readable
+from tandemrec.rankings import Rankings
+from tandemrec.recipes.settings import PLUS
+from tandemrec.rerank import RerankConfig, rerank
+from tandemrec.tuning.examples import Fold, hold_out
+from tandemrec.tuning.tune import Tuned
+
+Floats = NDArray[np.float64]
+SEED = 0
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--llm", default="smollm2-135m")
+    parser.add_argument("--tuned", default="", help="a run's `tuned` folder, instead of the LLM")
+    parser.add_argument("--targets", type=int, default=3)
+    parser.add_argument("--store", default="runs/information.sqlite")
+    given = parser.parse_args()
+    with bars() as progress:
+        split = tr.leave_last_out(tr.load("ml-100k", progress=progress))
+        fold = hold_out(split.train, given.targets)
+        config = tr.TrainConfig(**(PLUS.training | {"seed": SEED}))
+        model = tr.fit(tr.LightGCN, fold.seen, config, valid=split.valid, progress=progress)
+        cases, target = decidable(fold, model)
+        llm = tuned_llm(given.tuned) if given.tuned else tr.llm(given.llm, progress=progress)
+        asked = Remembering(llm, AnswerStore(given.store), progress=progress)
+        plain = profiles(split, fold)
+        told = plain.telling(passages=Passages(fold.seen))
+        columns = {"history": scores(cases, plain, asked), "passages": scores(cases, told, asked)}
+    report(cases, target, columns, llm.name)
+
+
+def tuned_llm(folder: str) -> LocalLLM:
+    return Tuned.load(Path(folder)).llm("tuned")
+
+
+def decidable(fold: Fold, model: object) -> tuple[Rankings, NDArray[np.int64]]:
+    """A row for each held-out item that is among its user's ten best, and its place there."""
+    lists = tr.rank(model, fold.seen, None, 10 + int(fold.targets.counts.max()))
+    rows, places = [], []
+    for user, item in zip(fold.targets.users, fold.targets.items, strict=True):
+        others = np.setdiff1d(fold.targets.of(user), [item])
+        keep = np.flatnonzero(~np.isin(lists.items[user], others))[:10]
+        if item in lists.items[user][keep]:
+            rows.append((user, lists.items[user][keep], lists.scores[user][keep]))
+            places.append(int(np.flatnonzero(lists.items[user][keep] == item)[0]))
+    users, items, values = (np.array(column) for column in zip(*rows, strict=True))
+    return Rankings(users, items, values), np.array(places)
+
+
+def profiles(split: tr.Split, fold: Fold) -> Profiles:
+    histories = [fold.seen.of(user) for user in range(fold.seen.n_users)]
+    titles = readable(split.catalogue.titles)
+    return Profiles(split.data.noun, titles, histories, PLUS.prompt)
+
+
+def scores(cases: Rankings, told: Profiles, llm: Remembering) -> tuple[Floats, Floats]:
+    """log P(title | prompt) and log P(title | nothing), each [cases, 10] in the cases' order."""
+    with_prompt, alone = (
+        _lined_up(cases, rerank(cases, told, llm, RerankConfig(prior=prior)).rankings)
+        for prior in (0.0, 1.0)
+    )
+    return with_prompt, with_prompt - alone
+
+
+def _lined_up(cases: Rankings, ranked: Rankings) -> Floats:
+    places = (cases.items[:, :, None] == ranked.items[:, None, :]).argmax(2)
+    return np.take_along_axis(ranked.scores, places, axis=1).astype(np.float64)
+
+
+def report(
+    cases: Rankings,
+    target: NDArray[np.int64],
+    columns: dict[str, tuple[Floats, Floats]],
+    name: str,
+) -> None:
+    backbone = cases.scores.astype(np.float64)
+    base, _ = fitted([backbone], target)
+    print(f"\n{len(target)} held-out items among ten candidates; {name}")
+    print(f"log-likelihood a case: by chance {-np.log(10):.4f}, backbone {base / len(target):.4f}")
+    for what, (likelihood, prior) in columns.items():
+        value, weights = fitted([backbone, likelihood, prior], target)
+        p = chi2.sf(2 * (value - base), 2)
+        shown = ", ".join(f"{weight:+.3f}" for weight in weights)
+        print(f"with the LLM ({what}): {value / len(target):.4f}, p = {p:.2g}; weights {shown}")
+
+
+def fitted(features: Sequence[Floats], target: NDArray[np.int64]) -> tuple[float, Floats]:
+    """The highest log-likelihood of a conditional logit, and its weights."""
+    stacked = np.stack([f - f.mean(1, keepdims=True) for f in features], -1)
+    rows = np.arange(len(target))
+
+    def loss(weights: Floats) -> tuple[float, Floats]:
+        utility = stacked @ weights
+        utility -= utility.max(1, keepdims=True)
+        share = np.exp(utility) / np.exp(utility).sum(1, keepdims=True)
+        gradient = stacked[rows, target] - (share[..., None] * stacked).sum(1)
+        return -float(np.log(share[rows, target]).sum()), -gradient.sum(0)
+
+    found = minimize(loss, np.zeros(len(features)), jac=True)
+    return -float(found.fun), found.x
+
+
+if __name__ == "__main__":
+    main()
