@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Sequence
 
@@ -18,6 +19,9 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Exit codes: 0; 1, found wanting; 2, a user's error; 130, interrupted."""
+    # Threads that spin while they wait make a busy machine four times slower (docs/log.md); it must
+    # be said before torch is imported.
+    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from tandemrec.cli.entry import guarded
 
     return guarded(list(sys.argv[1:] if arguments is None else arguments))

@@ -54,7 +54,7 @@ PAPER = Llama4RecConfig(
 "Llama4Rec as published: letters, rank utilities, full-parameter tuning on instructions."
 
 PLUS = Llama4RecConfig(
-    training={"batch_size": 8192, "learning_rate": 5e-3},
+    training={"batch_size": 8192, "learning_rate": 5e-3, "epochs": 300},
     prompt=PromptConfig(history=12, similar=0, hint=0, passages=6),
     examples=ExamplesConfig(instructions=0, sequences=300, window=8, augmented=0.75),
     tune=TuneConfig(trainable_layers=10, learning_rate=2e-4, epochs=1),

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tandemrec.errors import ConfigError
 from tandemrec.llm.base import LLM
 from tandemrec.prompts.passages import Passages
 from tandemrec.ranking import rank, similar_users
@@ -41,6 +42,11 @@ def tuned(setup: Setup, seed: int) -> tuple[LLM, Tuned | None]:
     config, model = setup.config.tune, getattr(setup.llm, "folder", None)
     if config is None or model is None:
         return setup.llm, None
+    if getattr(setup.llm, "adapter", None) is not None:
+        raise ConfigError(
+            f"{setup.llm.name} has an adapter, which tuning would leave out. Merge it into a model "
+            "folder first, or take the model as it is with --set tune=none."
+        )
     config = config.model_copy(update={"seed": seed})
 
     def stage(examples: InstructionSet, llm: LLM, config: Any) -> Tuned:

@@ -1,0 +1,75 @@
+"""Every command and example of README and docs is what the package has."""
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+from recipes.worlds import small
+
+import tandemrec as tr
+from tandemrec.cli import COMMANDS
+from tandemrec.llm.fake import FakeLLM
+
+ROOT = Path(__file__).parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+
+
+def commands() -> list[str]:
+    lines = [line.strip() for page in PAGES for line in page.read_text().splitlines()]
+    found = [line.split("#")[0] for line in lines if line.startswith("tandemrec ")]
+    return [part.strip() for line in found for part in line.split(";")]
+
+
+@pytest.mark.parametrize("command", commands())
+def test_commands_and_options_exist(command: str) -> None:
+    import typer
+
+    from tandemrec.cli.entry import _app
+
+    words = shlex.split(command)
+    assert words[1] in COMMANDS
+    known = typer.main.get_command(_app(words[1]))
+    chosen = known.commands[words[1]]  # type: ignore[attr-defined]
+    parts = [chosen, *getattr(chosen, "commands", {}).values()]
+    options = {name for part in parts for given in part.params for name in given.opts}
+    assert {word for word in words if re.match(r"--?[a-z]", word)} <= options
+
+
+def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[0]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(tr, "load", lambda name: small().data, raising=False)
+    monkeypatch.setattr(tr, "llm", lambda name: FakeLLM(), raising=False)
+    names: dict[str, object] = {}
+    exec(code, names)
+    assert (tmp_path / "runs" / "first" / "index.html").exists()
+
+
+def test_every_public_name_is_there() -> None:
+    for name in tr.__all__:
+        assert getattr(tr, name) is not None, name
+    assert sorted(tr.__all__) == sorted(tr.PUBLIC)
+
+
+def test_links_between_pages_lead_somewhere() -> None:
+    for page in PAGES:
+        for target in re.findall(r"\]\((?!http)([^)#]+)\)", page.read_text()):
+            assert (page.parent / target).exists(), f"{page.name}: {target}"
+
+
+def test_functions_named_beside_equations_exist() -> None:
+    """docs/papers.md: each `module.name` in the last column can be imported."""
+    from importlib import import_module
+
+    text = (ROOT / "docs" / "papers.md").read_text()
+    rows = [line for line in text.splitlines() if line.startswith("|") and "`" in line]
+    for row in rows:
+        for path in re.findall(r"`([a-z_0-9]+(?:\.[A-Za-z_0-9]+)+)", row.split("|")[-2]):
+            module = path.rsplit(".", 1)[0]
+            try:
+                found = import_module(f"tandemrec.{module}")
+                assert hasattr(found, path.rsplit(".", 1)[1]), path
+            except ModuleNotFoundError:
+                module, name, method = path.rsplit(".", 2)
+                assert hasattr(getattr(import_module(f"tandemrec.{module}"), name), method), path
