@@ -24,7 +24,7 @@ import torch
 import tandemrec as tr
 from tandemrec.evaluation.metrics import per_user
 
-HERE = Path(__file__).parent
+HERE = Path(__file__).parent.absolute()
 TRAINING: dict[str, dict[str, Any]] = {
     "mf": {"batch_size": 8192, "learning_rate": 1e-2},
     "lightgcn": {"batch_size": 8192, "learning_rate": 5e-3},
@@ -58,7 +58,7 @@ def main() -> None:
         report("accuracy", [accuracy(split, name, options.seeds) for name in TRAINING], options)
     if options.recbole:
         with tempfile.TemporaryDirectory() as folder:
-            peer = Peer(options.recbole, Path(folder), options.threads)
+            peer = Peer(str(Path(options.recbole).absolute()), Path(folder), options.threads)
             peer.give(split)
             report("recbole", [beside(split, peer, name, options) for name in TRAINING], options)
 
@@ -121,7 +121,9 @@ class Peer:
         (self.folder / "job.json").write_text(json.dumps(job))
         script, out = HERE / "peers" / "recbole_direct.py", self.folder / "result.npz"
         command = [self.python, "-W", "ignore", script, self.folder, self.folder / "job.json", out]
-        subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
+        # RecBole writes its logs where it is run.
+        parts, quiet = [str(part) for part in command], subprocess.DEVNULL
+        subprocess.run(parts, check=True, cwd=self.folder, stdout=quiet)
         with np.load(out) as file:
             return dict(file)
 
