@@ -132,6 +132,7 @@ def beside(split: tr.Split, peer: Peer, name: str, options: argparse.Namespace) 
     """Seconds an epoch in alternating rounds, then accuracy with equal settings and stopping."""
     ours, theirs = timing(split, peer, name, options.rounds)
     ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
+    print(f"{name}: times faster in each round {np.round(ratios, 1)}", file=sys.stderr, flush=True)
     mine, yours, own = [], [], []
     for seed in range(options.seeds):
         mine.append(one_seed(split, name, ALIKE[name], seed)["NDCG@5"])
