@@ -5,9 +5,9 @@ import shlex
 from pathlib import Path
 
 import pytest
-from recipes.worlds import small
 
 import tandemrec as tr
+from recipes.worlds import small
 from tandemrec.cli import COMMANDS
 from tandemrec.llm.fake import FakeLLM
 
