@@ -6,6 +6,7 @@ import sys
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from math import inf
 from typing import TYPE_CHECKING, TextIO
 
 from tandemrec.progress import Progress
@@ -41,12 +42,14 @@ class Lines:
 
     def __init__(self, stream: TextIO, every: float = EVERY) -> None:
         self.stream, self.every = stream, every
-        self.stage, self.start, self.first, self.last = "", 0.0, 0.0, 0.0
+        self.stage, self.start, self.first, self.last = "", 0.0, 0.0, -inf
+        self.done = 0.0
 
     def __call__(self, stage: str, done: float, total: float, note: str = "") -> None:
         now = time.monotonic()
-        if stage != self.stage:
-            self.stage, self.start, self.first, self.last = stage, now, done, 0.0
+        if stage != self.stage or done < self.done:  # another stage, or the next of the same name
+            self.stage, self.start, self.first, self.last = stage, now, done, -inf
+        self.done = done
         if done < total and now - self.last < self.every:
             return
         self.last = now
@@ -67,6 +70,8 @@ class _Rich:
         if stage not in self.tasks:
             self.tasks[stage] = self.bars.add_task(stage, total=total, rate="", note=note)
         task = self.tasks[stage]
+        if done < self.bars.tasks[task].completed:  # the next of the same name
+            self.bars.reset(task, total=total)
         self.bars.update(task, completed=done, total=total, note=note)
         speed = self.bars.tasks[task].speed
         self.bars.update(task, rate=f"{speed:.3g}/s" if speed else "")
