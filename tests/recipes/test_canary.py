@@ -22,13 +22,13 @@ from tandemrec.rerank import RerankConfig, rerank
 from tandemrec.runs import Run
 
 N_USERS, N_ITEMS = 24, 16
-CANARY = "Canary"
+CANARY, LAST = "Canary", "Last Canary"
 WAYS = tuple(RerankConfig(way=way) for way in ("listwise", "pointwise", "likelihood"))
 FAST = {"epochs": 2, "every": 1, "batch_size": 64}
 
 
 def split() -> Split:
-    """Everybody's last two items are his alone, and are called Canary; nobody else met them."""
+    """Everybody's last two items are his alone: a Canary for validation, a Last Canary for test."""
     rng = np.random.default_rng(0)
     rows = []
     for user in range(N_USERS):
@@ -37,7 +37,8 @@ def split() -> Split:
     users, items, times = np.array(rows).T
     total = N_ITEMS + 2 * N_USERS
     interactions = Interactions.sorted(users, items, times=times, n_users=N_USERS, n_items=total)
-    titles = [f"Film {n:02d}" if n < N_ITEMS else f"{CANARY} {n:02d}" for n in range(total)]
+    titles = [f"Film {n:02d}" for n in range(N_ITEMS)]
+    titles += [f"{LAST if n % 2 else CANARY} {n:02d}" for n in range(N_ITEMS, total)]
     catalogue = Catalogue(list(range(N_USERS)), list(range(total)), titles)
     return leave_last_out(Dataset("canaries", interactions, catalogue, "film"))
 
@@ -55,8 +56,8 @@ def told(prompt: Prompt) -> str:
     return "\n".join(words)
 
 
-def leaks(prompts: Iterable[Prompt]) -> list[str]:
-    return [told(prompt) for prompt in prompts if CANARY in told(prompt)]
+def leaks(prompts: Iterable[Prompt], canary: str = CANARY) -> list[str]:
+    return [told(prompt) for prompt in prompts if canary in told(prompt)]
 
 
 def config(preset: Llama4RecConfig) -> Llama4RecConfig:
@@ -67,14 +68,30 @@ def config(preset: Llama4RecConfig) -> Llama4RecConfig:
 
 @pytest.mark.parametrize("preset", [PAPER, PLUS], ids=["paper", "plus"])
 def test_no_prompt_of_a_run_knows_a_held_out_item(preset: Llama4RecConfig, tmp_path: Path) -> None:
-    llm = FakeLLM()
-    llama4rec(split(), backbone=MF, llm=llm, config=config(preset), out=tmp_path)
+    llm, strict = FakeLLM(), config(preset).model_copy(update={"history_at_test": "train"})
+    llama4rec(split(), backbone=MF, llm=llm, config=strict, out=tmp_path)
     prompts = [prompt for prompt, _ in llm.log]
     sections = "\n".join(prompt.user for prompt in prompts)
     for part in ("similar user", "recommender suggests", "Another user", "Candidates", "Would the"):
         assert part in sections  # otherwise the test looks at nothing
     assert any(CANARY in text for _, options in llm.log for text in options)
     assert leaks(prompts) == []
+
+
+def test_only_ones_own_validation_item_is_past_at_test(tmp_path: Path) -> None:
+    """Test prompts may go on to it; validation prompts and everybody else's never know it."""
+    llm = FakeLLM()
+    llama4rec(split(), backbone=MF, llm=llm, config=config(PLUS), out=tmp_path)
+    prompts = [prompt for prompt, _ in llm.log]
+    assert leaks(prompts, LAST) == []
+    found = leaks(prompts)
+    assert found
+    for text in found:
+        before, _, own = text.partition("this user enjoyed, in order:\n")
+        assert CANARY not in before
+        assert own.count(CANARY) == 1 and own.splitlines()[-1].startswith(CANARY)
+    first = next(n for n, prompt in enumerate(prompts) if leaks([prompt]))
+    assert first > len(prompts) / 3  # data augmentation and validation come before
 
 
 @pytest.mark.parametrize("out_of_fold", [True, False])

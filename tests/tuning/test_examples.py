@@ -26,7 +26,9 @@ def parts(targets: int = 2):  # type: ignore[no-untyped-def]
     candidates = Rankings(np.arange(N_USERS), lists, np.zeros(lists.shape, np.float32))
     histories = [fold.seen.of(user) for user in range(N_USERS)]
     similar = np.roll(np.arange(N_USERS), 1)
-    profiles = Profiles("film", TITLES, histories, PromptConfig(), similar, candidates)
+    profiles = Profiles(
+        "film", TITLES, histories, PromptConfig(), similar=similar, hints=candidates
+    )
     return fold, candidates, profiles
 
 

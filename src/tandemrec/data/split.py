@@ -27,6 +27,19 @@ class Split:
         return self.data.catalogue
 
     @cached_property
+    def before_test(self) -> Interactions:
+        """Training and validation together: what is past when test is asked about."""
+        first, second = self.train, self.valid
+        return Interactions.sorted(
+            np.append(first.users, second.users),
+            np.append(first.items, second.items),
+            np.append(first.ratings, second.ratings),
+            np.append(first.times, second.times),
+            n_users=first.n_users,
+            n_items=first.n_items,
+        )
+
+    @cached_property
     def fingerprint(self) -> str:
         parts = (self.data, self.train, self.valid, self.test)
         return "-".join(part.fingerprint[:16] for part in parts)

@@ -43,6 +43,7 @@ class Profiles:
     titles: Sequence[str]  # [I], readable
     histories: Sequence[NDArray[np.int64]]  # [all users], oldest first
     config: PromptConfig
+    own: Sequence[NDArray[np.int64]] | None = None  # where a user's own history goes on further
     similar: NDArray[np.int64] | None = None  # [all users], each one's most similar user
     hints: Rankings | None = None  # the backbone's predictions, rows found by user
     passages: Passages | None = None  # finds passages of other users' histories
@@ -65,13 +66,14 @@ class Profiles:
     def joined_by(self, history: NDArray[np.int64], similar: int) -> Profiles:
         """The same with one more user behind the others, to whom `similar` is the most alike."""
         alike = None if self.similar is None else np.append(self.similar, similar)
-        return replace(self, histories=[*self.histories, history], similar=alike)
+        own = None if self.own is None else [*self.own, history]
+        return replace(self, histories=[*self.histories, history], own=own, similar=alike)
 
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all that prompts may be made from."""
         digest = sha256(repr((self.noun, tuple(self.titles), self.config)).encode())
-        for history in self.histories:
+        for history in (*self.histories, *(self.own or ())):
             digest.update(len(history).to_bytes(8, "big") + history.tobytes())
         digest.update(b"" if self.similar is None else self.similar.tobytes())
         digest.update(b"" if self.hints is None else self.hints.fingerprint.encode())
@@ -80,7 +82,7 @@ class Profiles:
 
     def facts(self, user: int) -> Facts:
         """What a prompt tells of one user."""
-        return self.facts_of(self.histories[user], user)
+        return self.facts_of((self.own or self.histories)[user], user)
 
     def facts_of(self, history: NDArray[np.int64], user: int) -> Facts:
         """The same for another history of the user's, such as its beginning."""

@@ -93,8 +93,12 @@ def views(
     without it."""
     lists = {name: part_candidates(setup, model, part) for name, model in models.items()}
     asked = {name: whom_to_ask(setup, candidates, part) for name, candidates in lists.items()}
+    past = setup.split.train
+    if part == "test" and setup.config.history_at_test == "valid":
+        past = setup.split.before_test
+    plain = plain_profiles(setup, past)
     profiles = {
-        (name, told): told_profiles(setup, model, lists[name]) if told else plain_profiles(setup)
+        (name, told): told_profiles(setup, model, lists[name], past) if told else plain
         for name, model in models.items()
         for told in (False, True)
     }
@@ -166,22 +170,26 @@ def reranked(
     return ways
 
 
-def plain_profiles(setup: Setup, known: Interactions | None = None) -> Profiles:
-    """What a prompt may tell without prompt augmentation: histories from `known` interactions,
-    by default training data."""
-    known = setup.split.train if known is None else known
-    histories = [known.of(user) for user in range(known.n_users)]
+def plain_profiles(setup: Setup, past: Interactions | None = None) -> Profiles:
+    """What a prompt may tell without prompt augmentation: histories from training data; a user's
+    own goes on to what `past` holds."""
     titles = readable(setup.split.catalogue.titles)
-    return Profiles(setup.split.data.noun, titles, histories, setup.config.prompt)
+    train = setup.split.train
+    own = None if past is None or past is train else histories(past)
+    return Profiles(setup.split.data.noun, titles, histories(train), setup.config.prompt, own)
+
+
+def histories(known: Interactions) -> list[NDArray[np.int64]]:
+    """Every user's items, oldest first."""
+    return [known.of(user) for user in range(known.n_users)]
 
 
 def told_profiles(
-    setup: Setup, model: Any, hints: Rankings, known: Interactions | None = None
+    setup: Setup, model: Any, hints: Rankings, past: Interactions | None = None
 ) -> Profiles:
     """The same with prompt augmentation (section IV-C): similar users, hints and passages, all
     from training data."""
-    plain = plain_profiles(setup, known)
-    return plain.telling(
+    return plain_profiles(setup, past).telling(
         similar=similar_users(model) if setup.config.prompt.similar else None,
         hints=hints if setup.config.prompt.hint else None,
         passages=Passages(setup.split.train) if setup.config.prompt.passages else None,

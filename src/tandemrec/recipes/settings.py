@@ -23,6 +23,9 @@ class Llama4RecConfig(Settings):
     ask: Literal["decidable", "all"] = "decidable"
     """Who is asked about: all users, or only those whose held-out item is among the candidates.
     Nobody else's metrics can change, so the table is the same; the report says what was saved."""
+    history_at_test: Literal["valid", "train"] = "valid"
+    """Whether a user's own history in a test prompt goes on to his validation interaction, which is
+    past by then, or stops where training does. Everybody else's stops there in any case."""
     metric: str = "NDCG@5"
     """What ranking ways and weights are chosen by, on validation."""
     backbone: dict[str, Any] = Field(default_factory=dict)
