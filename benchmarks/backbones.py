@@ -168,7 +168,13 @@ def timing(
 def _seconds(split: tr.Split, name: str, epochs: int) -> float:
     ends: list[float] = []
     config = tr.TrainConfig(**TIMED, epochs=epochs)
-    tr.fit(name, split.train, config, progress=lambda *_: ends.append(time.perf_counter()))
+    tr.fit(
+        name,
+        split.train,
+        config,
+        hyper=ALIKE[name],
+        progress=lambda *_: ends.append(time.perf_counter()),
+    )
     return float(np.median(np.diff(ends)))
 
 

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from tandemrec.backbones.base import BackboneConfig, EmbeddingBackbone
 from tandemrec.backbones.graphs import mean_over_steps, normalised
-from tandemrec.backbones.losses import bpr, half_squares
+from tandemrec.backbones.losses import bpr, half_squares, margins
 from tandemrec.data.batches import Triples
 from tandemrec.data.interactions import Interactions
 
@@ -57,9 +57,9 @@ class LightGCN(EmbeddingBackbone):
 
     def loss(self, batch: Triples) -> Tensor:
         """BPR's mean over the batch (equation 15), the penalty on layer 0 alone."""
+        loss = bpr(margins(*self.embed(), batch))
+        if not self.decay:
+            return loss
         first_item, size = self.sizes[0], len(batch.users)
         rows = torch.cat([batch.users, batch.liked + first_item, batch.other + first_item])
-        final = mean_over_steps(self.graph, self.nodes.weight, self.layers)
-        user, liked, other = final.index_select(0, rows).chunk(3)  # each [B, D]
-        margins = (user * (liked - other)).sum(1)
-        return bpr(margins) + self.decay * half_squares(self.nodes.weight, rows, size)
+        return loss + self.decay * half_squares(self.nodes.weight, rows, size)

@@ -15,7 +15,7 @@ from pydantic import NonNegativeFloat, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from tandemrec.backbones.base import BackboneConfig, EmbeddingBackbone
-from tandemrec.backbones.losses import bpr, half_squares
+from tandemrec.backbones.losses import bpr, half_squares, margins
 from tandemrec.data.batches import Triples
 from tandemrec.data.interactions import Interactions
 
@@ -51,9 +51,9 @@ class MF(EmbeddingBackbone):
     def loss(self, batch: Triples) -> Tensor:
         """BPR's mean over the batch, and `decay` times half the squared norms per triple."""
         users, items = self.embed()
-        pair = torch.cat([batch.liked, batch.other])
-        liked, other = items.index_select(0, pair).chunk(2)  # each [B, D]
-        margins = (users.index_select(0, batch.users) * (liked - other)).sum(1)
-        size = len(margins)
+        loss = bpr(margins(users, items, batch))
+        if not self.decay:
+            return loss
+        size, pair = len(batch.users), torch.cat([batch.liked, batch.other])
         norms = half_squares(users, batch.users, size) + half_squares(items, pair, size)
-        return bpr(margins) + self.decay * norms
+        return loss + self.decay * norms

@@ -52,7 +52,7 @@ class Unmet:
 
     def draw(self, users: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
         """One unmet item for each of these users, [B]; each user must have one."""
-        place = rng.integers(self.counts(users))
+        place = (rng.random(len(users)) * self.counts(users)).astype(np.int64)
         passed = np.searchsorted(self.before, users * (self.n_items + 1) + place, side="right")
         return place + passed - self.bounds[users]
 
