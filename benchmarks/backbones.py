@@ -4,7 +4,7 @@
     python benchmarks/backbones.py --recbole .venvs/recbole/bin/python
 
 Leave-last-out split, full catalogue. Settings were chosen on validation (docs/log.md). Prints
-Markdown tables, and writes benchmarks/results/backbones-{accuracy,recbole}.json.
+Markdown tables, and writes benchmarks/results/backbones-*.json.
 """
 
 from __future__ import annotations
@@ -46,9 +46,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawTextHelpFormatter
     )
-    parser.add_argument("--accuracy", action="store_true", help="five seeds on test")
+    parser.add_argument("--accuracy", action="store_true", help="all seeds on test")
     parser.add_argument("--recbole", metavar="PYTHON", help="RecBole's interpreter, to compare")
-    parser.add_argument("--seeds", type=int, default=5)
+    parser.add_argument("--seeds", type=int, default=5, help="0: only time RecBole")
     parser.add_argument("--rounds", type=int, default=3, help="alternating rounds of timing")
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
@@ -60,7 +60,11 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as folder:
             peer = Peer(str(Path(options.recbole).absolute()), Path(folder), options.threads)
             peer.give(split)
-            report("recbole", [beside(split, peer, name, options) for name in TRAINING], options)
+            rows = [pace(split, peer, name, options.rounds) for name in TRAINING]
+            report("recbole-time", rows, options)
+            if options.seeds:
+                rows = [beside(split, peer, name, options.seeds) for name in TRAINING]
+                report("recbole-accuracy", rows, options)
 
 
 def accuracy(split: tr.Split, name: str, seeds: int) -> dict[str, Any]:
@@ -128,13 +132,10 @@ class Peer:
             return dict(file)
 
 
-def beside(split: tr.Split, peer: Peer, name: str, options: argparse.Namespace) -> dict[str, Any]:
-    """Seconds an epoch in alternating rounds, then accuracy with equal settings and stopping."""
-    ours, theirs = timing(split, peer, name, options.rounds)
-    ratios = [a / b for a, b in zip(theirs, ours, strict=True)]
-    print(f"{name}: times faster in each round {np.round(ratios, 1)}", file=sys.stderr, flush=True)
+def beside(split: tr.Split, peer: Peer, name: str, seeds: int) -> dict[str, Any]:
+    """Accuracy with equal settings, batches and stopping rule."""
     mine, yours, own = [], [], []
-    for seed in range(options.seeds):
+    for seed in range(seeds):
         mine.append(one_seed(split, name, ALIKE[name], seed)["NDCG@5"])
         result = peer.train(name, TRAINING[name], 1000, 10, seed)
         yours.append(on_test(tr.ScoreMatrix(result["scores"]), split)["NDCG@5"])
@@ -142,15 +143,23 @@ def beside(split: tr.Split, peer: Peer, name: str, options: argparse.Namespace) 
         print(f"RecBole {name}, seed {seed}: {yours[-1]:.4f}", file=sys.stderr, flush=True)
     return {
         "backbone": name,
-        "ours, s/epoch": np.median(ours),
-        "RecBole, s/epoch": np.median(theirs),
-        "times faster": np.median(theirs) / np.median(ours),
-        "least of rounds": min(ratios),
         "ours, NDCG@5": np.mean(mine),
         "RecBole, NDCG@5": np.mean(yours),
         "its own word": np.mean(own),
-        "sd ours": np.std(mine, ddof=1) if options.seeds > 1 else 0.0,
-        "sd RecBole": np.std(yours, ddof=1) if options.seeds > 1 else 0.0,
+        "sd ours": np.std(mine, ddof=1) if seeds > 1 else 0.0,
+        "sd RecBole": np.std(yours, ddof=1) if seeds > 1 else 0.0,
+    }
+
+
+def pace(split: tr.Split, peer: Peer, name: str, rounds: int) -> dict[str, Any]:
+    """Seconds an epoch of each, in alternating rounds; the medians, and the least ratio."""
+    ours, theirs = timing(split, peer, name, rounds)
+    return {
+        "backbone": name,
+        "ours, s/epoch": np.median(ours),
+        "RecBole, s/epoch": np.median(theirs),
+        "times faster": np.median(theirs) / np.median(ours),
+        "least of rounds": min(a / b for a, b in zip(theirs, ours, strict=True)),
     }
 
 
