@@ -73,7 +73,10 @@ def rerank(candidates: Rankings, profiles: Profiles, llm: LLM, config: RerankCon
     if not len(candidates.users):
         return Reranked(candidates, candidates.items, {})
     shown = _shuffled(candidates, config.seed)
-    facts = [profiles.facts(int(user)) for user in candidates.users]
+    facts = [
+        profiles.facts(int(user), row[row >= 0])
+        for user, row in zip(candidates.users, shown, strict=True)
+    ]
     scores, rejected = _ask(config)(facts, shown, profiles, llm, config)
     bad = ~np.isfinite(np.where(shown >= 0, scores, 0)).all(1)
     scores[bad] = _backbone_order(candidates, shown)[bad]

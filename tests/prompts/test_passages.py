@@ -56,3 +56,21 @@ def test_the_same_as_looking_at_every_window() -> None:
         ours = Passages(train).of(history, user, 3, 4, 5)
         values = [sum(worth.get(int(item), 0.0) for item in passage) for passage in ours]
         assert np.allclose(values, sorted(best, reverse=True)[:3])
+
+
+def about(items: list[int], n: int = 9, length: int = 4, recent: int = 3) -> list[list[int]]:
+    history = world().of(0)  # 1, 2, 3
+    passages = Passages(world()).of(history, 0, n, length, recent, np.array(items, np.int64))
+    return [list(map(int, passage)) for passage in passages]
+
+
+def test_about_candidates_only_passages_that_hold_one_are_quoted() -> None:
+    """User 1's best window with a 7 is 2, 3, 7, 6; his best of all, 9, 8, 2, 3, holds none."""
+    assert about([7]) == [[2, 3, 7]]  # and of that window, 6 is neither met nor a candidate
+    assert about([4, 5]) == [[1, 2, 3, 4], [3, 5]]
+    assert about([0]) == []  # no window has it beside a match
+    assert about([]) == []
+
+
+def test_among_equal_matches_more_candidates_win() -> None:
+    assert about([8, 7]) == [[8, 2, 3, 7]]  # not 9, 8, 2, 3, which comes first and holds one

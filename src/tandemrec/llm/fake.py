@@ -1,4 +1,4 @@
-"""Language models that need no weights: for tests, the docs and a first run."""
+"""Language models that need no weights: for tests, the docs, a first run, and a control."""
 
 from __future__ import annotations
 
@@ -71,3 +71,17 @@ class FollowingLLM(FakeLLM):
         """What the second function says, whole."""
         self._note(prompts, [()] * len(prompts))
         return [self._write(prompt) for prompt in prompts]
+
+
+class CountingLLM(FakeLLM):
+    """Reads no language: an option is the likelier the more lines of the prompt are equal to it.
+
+    A control for prompts that quote others: what a language model adds to this, it has read.
+    """
+
+    def __init__(self) -> None:
+        super().__init__("counting")
+
+    def logprob(self, prompt: Prompt, option: str) -> float:
+        """log(1 + n) of the n lines of the prompt that are the option's text."""
+        return math.log1p(prompt.user.split("\n").count(option.strip()))

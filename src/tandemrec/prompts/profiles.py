@@ -6,6 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +16,8 @@ from tandemrec.config import Settings
 from tandemrec.prompts.direct import Facts
 from tandemrec.prompts.passages import Passages
 from tandemrec.rankings import Rankings
+
+Items = NDArray[np.int64]
 
 
 class PromptConfig(Settings):
@@ -33,6 +36,9 @@ class PromptConfig(Settings):
     """Items in such a passage."""
     recent: PositiveInt = 10
     """How many of the user's last items a passage is matched against."""
+    about: Literal["history", "candidates"] = "history"
+    """Passages that match the user's last items, whole; or those of them that hold a candidate of
+    his, and of these only the candidates and the matched items."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -80,16 +86,21 @@ class Profiles:
         digest.update(b"" if self.passages is None else self.passages.train.fingerprint.encode())
         return digest.hexdigest()
 
-    def facts(self, user: int) -> Facts:
-        """What a prompt tells of one user."""
-        return self.facts_of((self.own or self.histories)[user], user)
+    @property
+    def same_for_all(self) -> bool:
+        """Whether a prompt tells the same of a user whatever his candidates are."""
+        about = self.passages is not None and self.config.about == "candidates"
+        return self.hints is None and not about
 
-    def facts_of(self, history: NDArray[np.int64], user: int) -> Facts:
+    def facts(self, user: int, candidates: Items | None = None) -> Facts:
+        """What a prompt tells of one user; `candidates` are what it is asked about."""
+        return self.facts_of((self.own or self.histories)[user], user, candidates)
+
+    def facts_of(self, history: Items, user: int, candidates: Items | None = None) -> Facts:
         """The same for another history of the user's, such as its beginning."""
         told = self.names(history[-self.config.history :])
-        return Facts(
-            self.noun, told, self._alike(user), self._hint(user), self._passages(history, user)
-        )
+        passages = self._passages(history, user, candidates)
+        return Facts(self.noun, told, self._alike(user), self._hint(user), passages)
 
     def _alike(self, user: int) -> list[str]:
         if self.similar is None or not self.config.similar:
@@ -102,13 +113,14 @@ class Profiles:
         items = self.hints.items[self._rows[user]][: self.config.hint]
         return self.names(items[items >= 0])
 
-    def _passages(self, history: NDArray[np.int64], user: int) -> list[list[str]]:
+    def _passages(self, history: Items, user: int, candidates: Items | None) -> list[list[str]]:
         """The best match stands last, nearest to the user's own history."""
         config = self.config
         if self.passages is None or not config.passages:
             return []
+        about = candidates if config.about == "candidates" else None
         found = self.passages.of(
-            history, user, config.passages, config.passage_length, config.recent
+            history, user, config.passages, config.passage_length, config.recent, about
         )
         return [self.names(passage) for passage in reversed(found)]
 

@@ -12,22 +12,28 @@ from numpy.typing import NDArray
 from tandemrec import aggregate
 from tandemrec.aggregate import BlendConfig, Grid, Pair
 from tandemrec.data.interactions import Interactions
+from tandemrec.evaluation.likelihood import log_likelihood
 from tandemrec.evaluation.metrics import per_user
 from tandemrec.rankings import Rankings
 from tandemrec.rerank import Reranked
+
+LIKELIHOOD = "log-likelihood"
+"The name of the measure that is no metric: evaluation.likelihood."
 
 
 @dataclass(frozen=True)
 class Arm:
     """A row of the table, told apart by the parts of Llama4Rec that it has."""
 
-    kind: Literal["main", "ablation"]
+    kind: Literal["main", "ablation", "control"]
     augmented: bool
     "Data augmentation: the backbone also learnt the LLM's preferences."
     told: bool
     "Prompt augmentation: the LLM is told the similar user and the backbone's prediction."
     order: Literal["llm", "adaptive", "constant"]
     "Whose order counts: the LLM's alone, or both blended with adaptive or constant weights."
+    counted: bool = False
+    "In the LLM's place stands one that only counts how often its prompt names a candidate."
 
 
 ARMS: dict[str, Arm] = {
@@ -38,6 +44,9 @@ ARMS: dict[str, Arm] = {
     "w/o AA": Arm("ablation", True, True, "constant"),
 }
 "Llama4Rec, tables II and VI."
+
+COUNTING = {"counting": Arm("control", True, True, "adaptive", counted=True)}
+"Whether an LLM reads more than it could count, where prompts quote passages."
 
 
 @dataclass(frozen=True)
@@ -101,6 +110,8 @@ def choose(arm: Arm, view: View, truth: Interactions, weighing: Weighing, metric
     """Try every ranking way, with every pair of alphas where they count, on validation."""
 
     def value(ranked: Rankings) -> float:
+        if metric == LIKELIHOOD:
+            return log_likelihood(ranked, truth)
         return per_user(view.whole(ranked), truth).means()[metric]
 
     tried = [_best(arm, view, way, weighing, value) for way in range(len(view.reranked))]

@@ -16,12 +16,13 @@ from numpy.typing import NDArray
 from tandemrec.augment.direct import Preferences, preferences
 from tandemrec.data.interactions import Interactions
 from tandemrec.llm.base import LLM
+from tandemrec.llm.fake import CountingLLM
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
 from tandemrec.prompts.titles import readable
 from tandemrec.ranking import rank, similar_users
 from tandemrec.rankings import Rankings
-from tandemrec.recipes.arms import ARMS, Arm, Choice, View, Weighing, choose, final
+from tandemrec.recipes.arms import ARMS, COUNTING, Arm, Choice, View, Weighing, choose, final
 from tandemrec.recipes.fitting import fitted
 from tandemrec.recipes.setup import Setup
 from tandemrec.rerank import Reranked, rerank
@@ -54,11 +55,11 @@ def one_seed(setup: Setup, llm: LLM, seed: int) -> SeedResult:
     valid = views(setup, llm, models, seed, "valid")
     choices = {
         name: choose(arm, valid[view_of(arm)], setup.split.valid, weighing, setup.config.metric)
-        for name, arm in ARMS.items()
+        for name, arm in arms_of(setup).items()
     }
     test = views(setup, llm, models, seed, "test")
     lists = {"Base": test[view_of(ARMS["IFT"])].candidates}
-    for name, arm in ARMS.items():
+    for name, arm in arms_of(setup).items():
         lists[name] = final(arm, test[view_of(arm)], choices[name], weighing)
     return SeedResult(seed, llm, base, augmented, written, choices, valid, test, lists)
 
@@ -81,9 +82,20 @@ def data_augmentation(setup: Setup, llm: LLM, base: Any, seed: int) -> Preferenc
     )
 
 
+def arms_of(setup: Setup) -> dict[str, Arm]:
+    """The table's rows; where prompts quote passages, also the control that only counts in them."""
+    return ARMS | COUNTING if setup.config.prompt.passages else ARMS
+
+
 def view_of(arm: Arm) -> str:
     """The view that an arm needs; arms share views."""
-    return f"{'augmented' if arm.augmented else 'base'}-{'told' if arm.told else 'plain'}"
+    parts = (model_of(arm), "told" if arm.told else "plain", "counted" if arm.counted else "")
+    return "-".join(filter(None, parts))
+
+
+def model_of(arm: Arm) -> str:
+    """The name of the arm's backbone."""
+    return "augmented" if arm.augmented else "base"
 
 
 def views(
@@ -104,9 +116,11 @@ def views(
     }
     ask_together(setup, llm, [lists[n].of(asked[n]) for n in models], list(profiles.values()))
     found = {}
-    for (name, told), known in profiles.items():
-        view = f"{name}-{'told' if told else 'plain'}"
-        ways = reranked(setup, llm, lists[name].of(asked[name]), known, f"{part}/{view}", seed)
+    for view, arm in {view_of(arm): arm for arm in arms_of(setup).values()}.items():
+        name = model_of(arm)
+        candidates, known = lists[name].of(asked[name]), profiles[name, arm.told]
+        reader = CountingLLM() if arm.counted else llm
+        ways = reranked(setup, reader, candidates, known, f"{part}/{view}", seed)
         found[view] = View(lists[name], asked[name], ways)
     return found
 
@@ -116,7 +130,7 @@ def ask_together(
 ) -> None:
     """Where both backbones' lists bring the same likelihood prompt, have both lists' candidates
     read with it at once; the store of answers knows them when each list is ranked."""
-    same = {known.fingerprint: known for known in profiles if known.hints is None}
+    same = {known.fingerprint: known for known in profiles if known.same_for_all}
     both = union(lists)
     for config in setup.config.rerank:
         if config.way == "likelihood":

@@ -11,7 +11,7 @@ from tandemrec.data.split import Split
 from tandemrec.evaluation import compare, controls, groups
 from tandemrec.evaluation.metrics import UserMetrics, per_user
 from tandemrec.rankings import Rankings
-from tandemrec.recipes.arms import ARMS
+from tandemrec.recipes.arms import ARMS, COUNTING
 from tandemrec.recipes.llama4rec import SeedResult, view_of
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.telling import answers, curves, notes, stories
@@ -30,6 +30,7 @@ from tandemrec.report.contents import (
 from tandemrec.tuning.tune import Tuned
 
 CONTROLS = ("echo", "random", "oracle")
+"Those that need no choice on validation; they are not tested."
 Measured = Mapping[str, Sequence[UserMetrics]]  # method -> one for each seed
 
 
@@ -109,7 +110,8 @@ def _rows(measured: Measured, n: int, seed: int) -> list[Row]:
     base = measured[BASE][n]
     rows = []
     for method, runs in measured.items():
-        kind = "control" if method in CONTROLS else ARMS[method].kind if method in ARMS else "main"
+        arm = (ARMS | COUNTING).get(method)
+        kind = "control" if method in CONTROLS else arm.kind if arm else "main"
         test = None if method == BASE else compare.over_users([runs[n]], [base], PRIMARY)
         rows.append(
             Row(
@@ -124,7 +126,8 @@ def _rows(measured: Measured, n: int, seed: int) -> list[Row]:
 
 
 def tests(measured: Measured) -> list[Test]:
-    """Every method but the controls against Base, over users and, from two seeds on, over runs."""
+    """Every method with choices of its own against Base: over users and, from two seeds on, over
+    runs."""
     found = []
     for method, runs in measured.items():
         if method == BASE or method in CONTROLS:

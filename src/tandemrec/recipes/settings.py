@@ -26,8 +26,11 @@ class Llama4RecConfig(Settings):
     history_at_test: Literal["valid", "train"] = "valid"
     """Whether a user's own history in a test prompt goes on to his validation interaction, which is
     past by then, or stops where training does. Everybody else's stops there in any case."""
-    metric: str = "NDCG@5"
-    """What ranking ways and weights are chosen by, on validation."""
+    metric: Literal[
+        "NDCG@5", "NDCG@3", "NDCG@10", "HR@3", "HR@5", "HR@10", "MRR", "log-likelihood"
+    ] = "NDCG@5"
+    """What ranking ways and weights are chosen by, on validation: a metric, or how likely they make
+    the held-out items among the candidates, which is smooth (ours)."""
     backbone: dict[str, Any] = Field(default_factory=dict)
     """Hyperparameters of the backbone that differ from its own defaults."""
     training: dict[str, Any] = Field(default_factory=dict)
@@ -58,11 +61,12 @@ PAPER = Llama4RecConfig(
 
 PLUS = Llama4RecConfig(
     training={"batch_size": 8192, "learning_rate": 5e-3, "epochs": 300},
-    prompt=PromptConfig(history=12, similar=0, hint=0, passages=6),
+    metric="log-likelihood",
+    prompt=PromptConfig(history=12, similar=0, hint=0, passages=20, about="candidates"),
     examples=ExamplesConfig(instructions=0, sequences=300, window=8, augmented=0.75),
     tune=TuneConfig(trainable_layers=10, learning_rate=2e-4, epochs=1),
     preferences=PreferenceConfig(pairs=2, way="likelihood", pool=20),
-    rerank=(RerankConfig(way="likelihood", normalise="sum", prior=0.5),),
+    rerank=tuple(RerankConfig(way="likelihood", prior=prior) for prior in (0.0, 0.25, 0.5)),
     blend=BlendConfig(utility="score"),
 )
 "Ours: dense supervision on title sequences, likelihoods, fusion of scores."

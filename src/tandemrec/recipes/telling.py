@@ -44,7 +44,8 @@ def answers(seeds: Sequence[SeedResult]) -> list[AnswerCount]:
         )
     ]
     for part in ("valid", "test"):
-        views = [view for each in seeds for view in getattr(each, part).values()]
+        parts = [getattr(each, part) for each in seeds]
+        views = [part[name] for part in parts for name in {view_of(arm) for arm in ARMS.values()}]
         lists = [ranked for view in views for ranked in view.reranked]
         kinds = sorted({kind for each in lists for kind in each.rejected})
         found.append(
@@ -80,7 +81,8 @@ def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> li
     if setup.config.prompt.passages:
         found.append(
             "Prompt augmentation quotes passages of other users' histories in time order. Base "
-            "does not use the order of interactions; part of what is gained is that order."
+            "does not use the order of interactions; part of what is gained is that order. The row "
+            "counting blends how often the same prompts name a candidate, without a language model."
         )
     return found
 

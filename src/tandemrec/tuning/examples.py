@@ -113,7 +113,8 @@ def instructions(
         others = np.setdiff1d(candidates.items[user], [*fold.targets.of(user), -1])
         others = rng.permutation(others)[: candidates.items.shape[1] - 1]
         form = WAYS[config.ways[n % len(config.ways)]]
-        groups[tuple(form(told.facts(user), target, others, profiles, rng))] = None
+        facts = told.facts(user, np.append(others, target))
+        groups[tuple(form(facts, target, others, profiles, rng))] = None
     return [example for group in groups for example in group]
 
 
