@@ -13,11 +13,3 @@ def call(capsys):
         return code, out, err.splitlines()
 
     return called
-
-
-@pytest.fixture
-def away(monkeypatch, tmp_path):
-    """A machine with nothing on it: no data folder, and a cache of its own."""
-    monkeypatch.delenv("TANDEMREC_DATA", raising=False)
-    monkeypatch.setenv("TANDEMREC_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"

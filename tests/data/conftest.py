@@ -17,14 +17,6 @@ def write(tmp_path):
 
 
 @pytest.fixture
-def away(monkeypatch, tmp_path):
-    """A machine with nothing on it: no data folder, and a cache of its own."""
-    monkeypatch.delenv("TANDEMREC_DATA", raising=False)
-    monkeypatch.setenv("TANDEMREC_CACHE", str(tmp_path / "cache"))
-    return tmp_path / "cache"
-
-
-@pytest.fixture
 def real_data():
     folder = os.environ.get("TANDEMREC_DATA", "")
     if not folder or not (Path(folder) / "ml-100k.zip").exists():

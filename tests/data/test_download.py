@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from tandemrec.data import download
-from tandemrec.data.download import Source, Wheel, cache_folder, obtain
+from tandemrec.data.download import Source, Wheel, obtain
 from tandemrec.errors import DataError
 
 FILES = {"toy/a.txt": b"one", "toy/b.txt": b"two"}
@@ -220,15 +220,3 @@ def test_a_file_over_http_comes_whole_with_progress(monkeypatch):
     monkeypatch.setattr("urllib.request.urlopen", lambda url, timeout: Answer(b"x" * 3))
     with pytest.raises(OSError, match="ended after 3 of 300000 bytes"):
         download.fetch_url("https://example.org/toy.zip", lambda *step: None)
-
-
-def test_the_cache_folder(monkeypatch, tmp_path):
-    monkeypatch.setenv("TANDEMREC_CACHE", str(tmp_path / "own"))
-    assert cache_folder("given") == Path("given")
-    assert cache_folder() == tmp_path / "own"
-    monkeypatch.delenv("TANDEMREC_CACHE")
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / "tandemrec"
-    monkeypatch.delenv("XDG_CACHE_HOME")
-    monkeypatch.setenv("HOME", str(tmp_path))
-    assert cache_folder() == tmp_path / ".cache" / "tandemrec"

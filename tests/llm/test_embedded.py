@@ -128,18 +128,6 @@ def test_a_cache_that_cannot_be_written_is_one_clear_line(tmp_path):
         embedded.fetch(tmp_path)
 
 
-def test_the_cache_is_where_the_environment_says(monkeypatch):
-    for name in ("TANDEMREC_CACHE", "XDG_CACHE_HOME"):
-        monkeypatch.delenv(name, raising=False)
-    monkeypatch.setenv("HOME", "/home/somebody")
-    assert files.cache_folder() == Path("/home/somebody/.cache/tandemrec")
-    monkeypatch.setenv("XDG_CACHE_HOME", "/xdg")
-    assert files.cache_folder() == Path("/xdg/tandemrec")
-    monkeypatch.setenv("TANDEMREC_CACHE", "/own")
-    assert files.cache_folder() == Path("/own")
-    assert files.cache_folder("/given") == Path("/given")
-
-
 def test_checksums_of_large_files_are_remembered_until_they_change(tmp_path, monkeypatch):
     file = tmp_path / "large"
     file.write_bytes(b"a" * 10_000_001)

@@ -75,7 +75,7 @@ def _memory() -> Iterator[Fact]:
 
 
 def _cache() -> Iterator[Fact]:
-    from tandemrec.data.download import cache_folder
+    from tandemrec.cache import cache_folder
 
     folder = cache_folder()
     there = next(path for path in (folder, *folder.absolute().parents) if path.exists())
@@ -93,7 +93,8 @@ def _writable(folder: Path) -> bool:
 
 
 def _present() -> Iterator[Fact]:
-    from tandemrec.data.download import cache_folder, present
+    from tandemrec.cache import cache_folder
+    from tandemrec.data.download import present
     from tandemrec.data.sources import SOURCES
     from tandemrec.llm.embedded import NAME
 

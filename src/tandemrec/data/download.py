@@ -22,6 +22,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
 
+from tandemrec.cache import cache_folder
 from tandemrec.data.catalogue import Dataset
 from tandemrec.errors import DataError
 from tandemrec.progress import Progress, silent
@@ -60,14 +61,6 @@ class Obtained:
 
     files: Files
     route: str
-
-
-def cache_folder(given: str | Path | None = None) -> Path:
-    """Where downloads are kept: as given, $TANDEMREC_CACHE, or the platform's cache folder."""
-    if named := given or os.environ.get("TANDEMREC_CACHE"):
-        return Path(named).expanduser()
-    base = os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache"
-    return Path(base) / "tandemrec"
 
 
 def obtain(

@@ -10,6 +10,7 @@ from pathlib import Path
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
+from tandemrec.cache import cache_folder
 from tandemrec.errors import LLMError, UnknownName
 from tandemrec.llm.base import LLM, Choice, Prompt
 from tandemrec.progress import Progress, silent
@@ -83,13 +84,15 @@ def _local(folder: Path, name: str, options: dict[str, Any]) -> LocalLLM:
 
 
 def _smollm(argument: str, **options: Any) -> LocalLLM:
-    from tandemrec.llm import embedded, files
+    """SmolLM2-135M-Instruct, in this process; fetched at its first use."""
+    from tandemrec.llm import embedded
 
-    folder = embedded.fetch(files.cache_folder(options["cache"]), options["progress"])
+    folder = embedded.fetch(cache_folder(options["cache"]), options["progress"])
     return _local(folder, embedded.NAME, options)
 
 
 def _fake(argument: str, **options: Any) -> FakeLLM:
+    """No weights, no sense: answers from a hash, for tests and a first look; fake:SEED."""
     from tandemrec.llm.fake import FakeLLM
 
     return FakeLLM(argument)

@@ -1,4 +1,4 @@
-"""Where models are kept, and what their files are: the cache folder, and checksums."""
+"""What a model's files are: checksums, remembered where files are large."""
 
 from __future__ import annotations
 
@@ -8,15 +8,6 @@ import json
 import os
 from collections.abc import Iterable
 from pathlib import Path
-
-
-def cache_folder(cache: str | Path | None = None) -> Path:
-    """The one given, or $TANDEMREC_CACHE, $XDG_CACHE_HOME/tandemrec, ~/.cache/tandemrec."""
-    if cache is not None:
-        return Path(cache).expanduser()
-    if own := os.environ.get("TANDEMREC_CACHE"):
-        return Path(own).expanduser()
-    return Path(os.environ.get("XDG_CACHE_HOME") or "~/.cache").expanduser() / "tandemrec"
 
 
 def sha256(file: Path, cache: Path) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from tandemrec.cache import cache_folder
 from tandemrec.errors import LLMError
 from tandemrec.llm import files, network
 from tandemrec.llm.base import Choice, Prompt
@@ -54,7 +55,7 @@ class LocalLLM:
         self.batch_tokens = batch_tokens or (2048 if self.device.type == "cpu" else 16384)
         self.progress = progress
         self.tokens_read = 0
-        self._cache = files.cache_folder(cache)
+        self._cache = cache_folder(cache)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -18,6 +18,8 @@ from tandemrec.tuning.tune import TuneConfig
 class Llama4RecConfig(Settings):
     """Every choice of a run; a stage is given its own part of it, and nothing else."""
 
+    about: str = ""
+    """These settings in a line."""
     candidates: int = Field(default=10, ge=10, le=26)
     """How many of the backbone's best items the LLM re-ranks: the paper's k'."""
     ask: Literal["decidable", "all"] = "decidable"
@@ -50,6 +52,7 @@ class Llama4RecConfig(Settings):
 
 
 PAPER = Llama4RecConfig(
+    about="As published: letters, rank utilities, full-parameter tuning on instructions.",
     prompt=PromptConfig(history=20),
     examples=ExamplesConfig(instructions=5000, ways=("listwise", "pointwise")),
     tune=TuneConfig(),
@@ -57,9 +60,8 @@ PAPER = Llama4RecConfig(
     rerank=(RerankConfig(way="listwise"), RerankConfig(way="pointwise")),
     blend=BlendConfig(utility="rank"),
 )
-"Llama4Rec as published: letters, rank utilities, full-parameter tuning on instructions."
-
 PLUS = Llama4RecConfig(
+    about="Ours: titles' likelihoods, passages of other users' histories, fusion of scores.",
     training={"batch_size": 8192, "learning_rate": 5e-3, "epochs": 300},
     metric="log-likelihood",
     prompt=PromptConfig(history=12, similar=0, hint=0, passages=20, about="candidates"),
@@ -69,6 +71,4 @@ PLUS = Llama4RecConfig(
     rerank=tuple(RerankConfig(way="likelihood", prior=prior) for prior in (0.0, 0.25, 0.5)),
     blend=BlendConfig(utility="score"),
 )
-"Ours: dense supervision on title sequences, likelihoods, fusion of scores."
-
 PRESETS: dict[str, Llama4RecConfig] = {"paper": PAPER, "plus": PLUS}

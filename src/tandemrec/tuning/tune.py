@@ -12,6 +12,7 @@ import torch
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
+from tandemrec.cache import cache_folder
 from tandemrec.config import Settings
 from tandemrec.errors import ConfigError, LLMError
 from tandemrec.llm import files, network
@@ -100,7 +101,7 @@ def _request(examples: Sequence[Example], base: Path, config: TuneConfig) -> str
     """A hash of what the result depends on."""
     settings = config.model_dump_json(exclude={"checkpoint_seconds"})
     text = json.dumps([[*example.prompt, example.answer] for example in examples])
-    return files.fingerprint(["tune 1", settings, text], [base], files.cache_folder())
+    return files.fingerprint(["tune 1", settings, text], [base], cache_folder())
 
 
 def _begun(out: Path, request: str) -> bool:
@@ -245,9 +246,9 @@ def _finished(
     base: Path, config: TuneConfig, out: Path, curve: Sequence[tuple[int, float]]
 ) -> Tuned:
     """Write the note that says that all is there, and drop the checkpoints."""
-    whole = files.fingerprint(["tuned 1"], [out], files.cache_folder())
+    whole = files.fingerprint(["tuned 1"], [out], cache_folder())
     if config.method == "lora":
-        whole = files.fingerprint(["adapter 1", whole], [base], files.cache_folder())
+        whole = files.fingerprint(["adapter 1", whole], [base], cache_folder())
     note = {"base": str(base.resolve()), "method": config.method, "fingerprint": whole}
     files.write(out / NOTE, json.dumps(note | {"curve": curve}))
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
