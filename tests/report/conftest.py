@@ -205,11 +205,9 @@ def invent(seeds: int) -> Contents:
         stories=stories(),
         position_bias=biases(),
         answers=[
-            AnswerCount(stage="data augmentation", asked=3772, stored=3772),
-            AnswerCount(
-                stage="listwise", asked=1886, stored=0, rejected={"no label": 41, "twice": 3}
-            ),
-            AnswerCount(stage="likelihood", asked=18860, stored=943),
+            AnswerCount(stage="data augmentation", asked=3772),
+            AnswerCount(stage="listwise", asked=1886, rejected={"no label": 41, "twice": 3}),
+            AnswerCount(stage="likelihood", asked=18860),
         ],
         timings={"fit": 41.2, "augment": 133.0, "tune": 512.4, "rerank": 97.5, "blend": 0.4},
         notes=[

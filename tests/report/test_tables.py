@@ -118,7 +118,6 @@ def test_answers(contents: Contents) -> None:
     assert [c.text for c in listwise] == [
         "listwise",
         "1,886",
-        "0",
         "44",
         "2.3 %",
         "no label 41, twice 3",

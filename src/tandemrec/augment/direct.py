@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -92,26 +92,34 @@ def preferences(
 
     `pool` holds the backbone's best items of every user, where `config.pool` asks for it.
     """
-    users, first, second = draw_pairs(train, config, pool)
+    pairs = draw_pairs(train, config, pool)
     choose = _by_letters if config.way == "letters" else _by_likelihood
-    wins = choose(users, first, second, profiles, llm, config)  # 1 first, -1 second, 0 neither
+    wins = choose(pairs, profiles, llm, config)  # 1 first, -1 second, 0 neither
     kept = wins != 0
-    preferred = np.where(wins > 0, first, second)[kept]
-    other = np.where(wins > 0, second, first)[kept]
-    return Preferences(users[kept], preferred, other, len(users))
+    preferred = np.where(wins > 0, pairs.first, pairs.second)[kept]
+    other = np.where(wins > 0, pairs.second, pairs.first)[kept]
+    return Preferences(pairs.users[kept], preferred, other, len(pairs.users))
+
+
+class Pairs(NamedTuple):
+    """Two items a row that a user is to choose from."""
+
+    users: NDArray[np.int64]  # [N]
+    first: NDArray[np.int64]  # [N]
+    second: NDArray[np.int64]  # [N]
 
 
 def draw_pairs(
     train: Interactions, config: PreferenceConfig, pool: Rankings | None = None
-) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
-    """`config.pairs` pairs of different items for each user, none met in training; three [N]."""
+) -> Pairs:
+    """`config.pairs` pairs of different items for each user, none met in training."""
     rng = np.random.default_rng(config.seed)
     drawn = []
     for user in range(train.n_users):
         unmet = np.setdiff1d(_choices(user, train, config, pool), train.of(user))
         for _ in range(config.pairs if len(unmet) > 1 else 0):
             drawn.append((user, *rng.choice(unmet, 2, replace=False)))
-    return tuple(np.array(drawn, np.int64).reshape(-1, 3).T)  # type: ignore[return-value]
+    return Pairs(*np.array(drawn, np.int64).reshape(-1, 3).T)
 
 
 def _choices(
@@ -124,13 +132,9 @@ def _choices(
 
 
 def _by_letters(
-    users: NDArray[np.int64],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    profiles: Profiles,
-    llm: LLM,
-    config: PreferenceConfig,
+    pairs: Pairs, profiles: Profiles, llm: LLM, config: PreferenceConfig
 ) -> NDArray[np.int64]:
+    users, first, second = pairs
     facts = {int(user): profiles.facts(int(user)) for user in np.unique(users)}
 
     def ask(one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.int64]:
@@ -148,14 +152,10 @@ def _by_letters(
 
 
 def _by_likelihood(
-    users: NDArray[np.int64],
-    first: NDArray[np.int64],
-    second: NDArray[np.int64],
-    profiles: Profiles,
-    llm: LLM,
-    config: PreferenceConfig,
+    pairs: Pairs, profiles: Profiles, llm: LLM, config: PreferenceConfig
 ) -> NDArray[np.int64]:
     """One question a user: his history is read once for all his pairs; no order to be biased by."""
+    users, first, second = pairs
     asked = [int(user) for user in np.unique(users)]
     options = {u: sorted({*first[users == u], *second[users == u]}) for u in asked}
     lines = [[direct.line(name) for name in profiles.names(options[u])] for u in asked]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -120,7 +120,9 @@ def choose(arm: Arm, view: View, truth: Interactions, weighing: Weighing, metric
     return Choice(way, lined_up.spreads, grid, tuple(each[0] for each in tried))
 
 
-def _best(arm: Arm, view: View, way: int, weighing: Weighing, value):  # type: ignore[no-untyped-def]
+def _best(
+    arm: Arm, view: View, way: int, weighing: Weighing, value: Callable[[Rankings], float]
+) -> tuple[float, Pair, Grid | None]:
     lined_up = _line_up(view, way, weighing.config, None)
     users = lined_up.candidates.users
     grid = None

@@ -39,7 +39,6 @@ def answers(seeds: Sequence[SeedResult]) -> list[AnswerCount]:
         AnswerCount(
             stage="data augmentation (pairs)",
             asked=asked,
-            stored=0,
             rejected={"not consistent, or too close": dropped} if dropped else {},
         )
     ]
@@ -52,7 +51,6 @@ def answers(seeds: Sequence[SeedResult]) -> list[AnswerCount]:
             AnswerCount(
                 stage=f"re-ranking, {part} (lists)",
                 asked=sum(len(each.shown) for each in lists),
-                stored=0,
                 rejected={k: sum(each.rejected.get(k, 0) for each in lists) for k in kinds},
             )
         )

@@ -132,8 +132,6 @@ class AnswerCount(Part):
 
     stage: str
     asked: int
-    stored: int
-    "How many of them the store of answers already knew."
     rejected: dict[str, int] = Field(default_factory=dict)
     "How many, by what was wrong with them."
 

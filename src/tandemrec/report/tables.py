@@ -183,9 +183,9 @@ def answers(contents: Contents) -> Table:
         lost = sum(kinds.values())
         reasons = ", ".join(f"{kind} {number:,}" for kind, number in kinds.items() if number)
         share = _share(lost / stage.asked if stage.asked else None)
-        counts = (count(stage.asked), count(stage.stored), count(lost))
+        counts = (count(stage.asked), count(lost))
         rows.append((*words(stage.stage), *counts, share, *words(reasons or MISSING)))
-    columns = ("Stage", "Asked", "From the store", "Rejected", "Share", "Why")
+    columns = ("Stage", "Asked", "Rejected", "Share", "Why")
     caption = "Questions to the language model"
     return Table("answers", caption, columns, tuple(rows), note=ANSWERS_NOTE)
 
