@@ -57,7 +57,20 @@ def test_the_blend_is_equation_5() -> None:
     assert blended.scores[0] == pytest.approx([-1.5, -2.0, -2.5])
 
 
-@pytest.mark.parametrize("utility", ["rank", "score"])
+def test_shares_are_the_softmax_of_the_scaled_scores() -> None:
+    powers = np.exp(BACKBONE.scores[1] / 2)
+    assert utilities(BACKBONE, "share", 2.0)[1] == pytest.approx(powers / powers.sum(), rel=1e-6)
+
+
+def test_a_missing_candidate_has_no_share() -> None:
+    items, scores = np.array([[4, 7, -1], [-1] * 3]), np.array([[1.0, 0, -np.inf], [-np.inf] * 3])
+    short = Rankings(np.array([0, 1]), items, scores.astype(np.float32))
+    shares = utilities(short, "share")
+    assert shares[0] == pytest.approx([np.e / (np.e + 1), 1 / (np.e + 1), 0], rel=1e-6)
+    assert shares[1].tolist() == [0, 0, 0]
+
+
+@pytest.mark.parametrize("utility", ["rank", "score", "share"])
 def test_the_ends_of_the_weight_are_the_two_rankers(utility: str) -> None:
     lined_up = pair(BACKBONE, LLM, BlendConfig(utility=utility))
     assert (lined_up.blend(0.0).items == BACKBONE.items).all()
@@ -72,7 +85,7 @@ def test_ties_keep_the_backbones_order() -> None:
 def test_missing_places_stay_at_the_end() -> None:
     short = ranked([[4, 2, -1]], [[2, 1, -np.inf]])
     other = ranked([[2, 4, -1]], [[5, 1, -np.inf]])
-    for utility in ("rank", "score"):
+    for utility in ("rank", "score", "share"):
         blended = pair(short, other, BlendConfig(utility=utility)).blend(0.9)
         assert blended.items.tolist() == [[2, 4, -1]]
 

@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 import numpy as np
 from numpy.typing import NDArray
 from pydantic import BeforeValidator, Field
+from scipy.special import softmax
 
 from tandemrec.config import Settings
 from tandemrec.rankings import Rankings
@@ -26,9 +27,9 @@ Alphas = Annotated[
 class BlendConfig(Settings):
     """How the backbone's and the LLM's views of the same candidates are merged."""
 
-    utility: Literal["rank", "score"] = "rank"
-    """What is added up: -C * position as in the paper, or the rankers' own scores, each centred
-    per user and divided by its spread over all users (ours)."""
+    utility: Literal["rank", "score", "share"] = "rank"
+    """What is added up: -C * position as in the paper; the rankers' own scores, each centred per
+    user and divided by its spread over all users; or the softmax of these (both ours)."""
     form: Literal["inside", "outside"] = "inside"
     """Equation 6: alpha1 * max(fraction, alpha2), or max(alpha1 * fraction, alpha2)."""
     tail: Literal["log1p", "log", "count"] = "log1p"
@@ -72,12 +73,23 @@ def utilities(rankings: Rankings, kind: str = "rank", spread: float = 1.0) -> Fl
     """Each candidate's worth in one ranker's eyes, [U, K] in the order of `rankings`.
 
     "rank": U = -C * position, C = 1, positions from 1 (Llama4Rec, section IV-D). "score": the
-    score less its mean over the user's candidates, divided by `spread`.
+    score less its mean over the user's candidates, divided by `spread`. "share": the softmax of
+    these over the user's candidates, so that equation 5 mixes two distributions over them, and one
+    candidate that a ranker finds absurd does not flatten its view of the others.
     """
     if kind == "rank":
         positions = np.arange(1, rankings.items.shape[1] + 1)
         return np.broadcast_to(-positions, rankings.items.shape).astype(np.float64)
-    return _centred(rankings) / spread
+    scores = _centred(rankings) / spread
+    if kind == "score":
+        return scores
+    missing = rankings.items < 0
+    shares: Floats = softmax(np.where(missing, LEAST, scores), axis=1)
+    return np.where(missing, 0.0, shares)
+
+
+LEAST = -1e9
+"A missing candidate's score; finite, so that a user without any candidate makes no NaN."
 
 
 def spread(rankings: Rankings) -> float:

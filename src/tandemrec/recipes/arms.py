@@ -71,7 +71,7 @@ class Choice:
     way: int
     "Index of the ranking way."
     spreads: tuple[float, float]
-    "Spread of the backbone's and of the LLM's scores on validation, for utility 'score'."
+    "Spread of the backbone's and of the LLM's scores on validation, for utility score or share."
     grid: Grid | None
     "The grid of alphas, for adaptive weights."
     tried: tuple[float, ...]

@@ -69,6 +69,6 @@ PLUS = Llama4RecConfig(
     tune=TuneConfig(trainable_layers=10, learning_rate=1e-4, epochs=1),
     preferences=PreferenceConfig(pairs=2, way="likelihood", pool=20),
     rerank=tuple(RerankConfig(way="likelihood", prior=prior) for prior in (0.0, 0.25, 0.5)),
-    blend=BlendConfig(utility="score"),
+    blend=BlendConfig(utility="share"),
 )
 PRESETS: dict[str, Llama4RecConfig] = {"paper": PAPER, "plus": PLUS}
