@@ -67,7 +67,7 @@ PLUS = Llama4RecConfig(
     prompt=PromptConfig(history=12, similar=0, hint=0, passages=20, recent=5, about="candidates"),
     examples=ExamplesConfig(instructions=100, ways=("likelihood",), augmented=0.75),
     tune=TuneConfig(trainable_layers=10, learning_rate=1e-4, epochs=1),
-    preferences=PreferenceConfig(pairs=2, way="likelihood", pool=20),
+    preferences=PreferenceConfig(pairs=2, way="likelihood"),
     rerank=tuple(RerankConfig(way="likelihood", prior=prior) for prior in (0.0, 0.25, 0.5)),
     blend=BlendConfig(utility="share"),
 )
