@@ -22,15 +22,11 @@ import numpy as np
 import torch
 
 import tandemrec as tr
+from tandemrec.backbones import get, training_of
 from tandemrec.evaluation.metrics import per_user
 
 HERE = Path(__file__).parent.absolute()
-TRAINING: dict[str, dict[str, Any]] = {
-    "mf": {"batch_size": 8192, "learning_rate": 1e-2},
-    "lightgcn": {"batch_size": 8192, "learning_rate": 5e-3},
-}
-HYPER: dict[str, dict[str, Any]] = {"mf": {"decay": 1e-2}, "lightgcn": {}}
-"Chosen on validation with two seeds; everything else is as the classes have it."
+NAMES = ("mf", "lightgcn")
 THEIRS: dict[str, tuple[str, dict[str, Any]]] = {
     "mf": ("BPR", {}),
     "lightgcn": ("LightGCN", {"n_layers": 3, "reg_weight": 1e-4, "require_pow": True}),
@@ -55,21 +51,21 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     split = tr.leave_last_out(tr.load("ml-100k"))
     if options.accuracy:
-        report("accuracy", [accuracy(split, name, options.seeds) for name in TRAINING], options)
+        report("accuracy", [accuracy(split, name, options.seeds) for name in NAMES], options)
     if options.recbole:
         with tempfile.TemporaryDirectory() as folder:
             peer = Peer(str(Path(options.recbole).absolute()), Path(folder), options.threads)
             peer.give(split)
-            rows = [pace(split, peer, name, options.rounds) for name in TRAINING]
+            rows = [pace(split, peer, name, options.rounds) for name in NAMES]
             report("recbole-time", rows, options)
             if options.seeds:
-                rows = [beside(split, peer, name, options.seeds) for name in TRAINING]
+                rows = [beside(split, peer, name, options.seeds) for name in NAMES]
                 report("recbole-accuracy", rows, options)
 
 
 def accuracy(split: tr.Split, name: str, seeds: int) -> dict[str, Any]:
     """Means over the seeds, on test; and what one fit costs."""
-    rows = [one_seed(split, name, HYPER[name], seed) for seed in range(seeds)]
+    rows = [one_seed(split, name, {}, seed) for seed in range(seeds)]
     found = np.array([row["NDCG@5"] for row in rows])
     return {
         "backbone": name,
@@ -86,7 +82,8 @@ def accuracy(split: tr.Split, name: str, seeds: int) -> dict[str, Any]:
 def one_seed(split: tr.Split, name: str, hyper: dict[str, Any], seed: int) -> dict[str, float]:
     """The metrics on test of the epoch that is best on validation, and the fit's seconds."""
     start = time.perf_counter()
-    fitted = tr.fit(name, split, tr.TrainConfig(**TRAINING[name], seed=seed), hyper=hyper)
+    config = tr.TrainConfig(**training_of(get(name), quick=True), seed=seed)
+    fitted = tr.fit(name, split, config, hyper=hyper)
     seconds = time.perf_counter() - start
     valid = max(point.valid for point in fitted.curve if point.valid is not None)
     found = on_test(fitted, split) | {"valid": valid, "epochs": fitted.best_epoch}
@@ -137,7 +134,7 @@ def beside(split: tr.Split, peer: Peer, name: str, seeds: int) -> dict[str, Any]
     mine, yours, own = [], [], []
     for seed in range(seeds):
         mine.append(one_seed(split, name, ALIKE[name], seed)["NDCG@5"])
-        result = peer.train(name, TRAINING[name], 1000, 10, seed)
+        result = peer.train(name, training_of(get(name), quick=True), 1000, 10, seed)
         yours.append(on_test(tr.ScoreMatrix(result["scores"]), split)["NDCG@5"])
         own.append(float(result["ndcg"]))
         print(f"RecBole {name}, seed {seed}: {yours[-1]:.4f}", file=sys.stderr, flush=True)

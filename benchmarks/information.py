@@ -55,7 +55,7 @@ def main() -> None:
     with bars() as progress:
         split = tr.leave_last_out(tr.load("ml-100k", progress=progress))
         fold = hold_out(split.train, given.targets)
-        config = tr.TrainConfig(**(PLUS.training | {"seed": SEED}))
+        config = tr.TrainConfig(**tr.LightGCN.quick, **PLUS.training, seed=SEED)
         model = tr.fit(tr.LightGCN, fold.seen, config, valid=split.valid, progress=progress)
         cases, target = decidable(fold, model)
         backbone = cases.scores.astype(np.float64)

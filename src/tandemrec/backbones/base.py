@@ -33,6 +33,8 @@ class Backbone(nn.Module, ABC, Generic[Batch]):
     Config: ClassVar[type[BackboneConfig]] = BackboneConfig
     published: ClassVar[Mapping[str, Any]] = {}
     "Training settings of its paper, by the names of TrainConfig; the rest are TrainConfig's own."
+    quick: ClassVar[Mapping[str, Any]] = {}
+    "Training settings that reach as much in less time; chosen on validation (docs/log.md)."
 
     def __init__(self, config: Any, train: Interactions) -> None:
         super().__init__()

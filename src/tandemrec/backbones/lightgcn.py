@@ -40,6 +40,7 @@ class LightGCN(EmbeddingBackbone):
 
     Config: ClassVar[type[BackboneConfig]] = LightGCNConfig
     published: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-3, "batch_size": 1024}
+    quick: ClassVar[Mapping[str, Any]] = {"learning_rate": 5e-3, "batch_size": 8192}
 
     def __init__(self, config: LightGCNConfig, train: Interactions) -> None:
         super().__init__(config, train)

@@ -53,8 +53,9 @@ def fitted(
 
 
 def train_config(setup: Setup, seed: int) -> TrainConfig:
-    """The backbone's published settings, with the run's on top."""
-    values = {**training_of(setup.backbone), **setup.config.training, "seed": seed}
+    """The backbone's own settings, with the run's on top."""
+    own = training_of(setup.backbone, quick=setup.config.quick)
+    values = {**own, **setup.config.training, "seed": seed}
     return TrainConfig.model_validate(values)
 
 

@@ -35,6 +35,9 @@ class Llama4RecConfig(Settings):
     the held-out items among the candidates, which is smooth (ours)."""
     backbone: dict[str, Any] = Field(default_factory=dict)
     """Hyperparameters of the backbone that differ from its own defaults."""
+    quick: bool = False
+    """Whether the backbone's training settings are those that reach as much in less time, or those
+    of its paper."""
     training: dict[str, Any] = Field(default_factory=dict)
     """Training settings of the backbone that differ from its own defaults."""
     prompt: PromptConfig = PromptConfig()
@@ -62,7 +65,8 @@ PAPER = Llama4RecConfig(
 )
 PLUS = Llama4RecConfig(
     about="Ours: titles' likelihoods, passages of other users' histories, fusion of scores.",
-    training={"batch_size": 8192, "learning_rate": 5e-3, "epochs": 300},
+    quick=True,
+    training={"epochs": 300},
     metric="log-likelihood",
     prompt=PromptConfig(history=12, similar=0, hint=0, passages=20, recent=5, about="candidates"),
     examples=ExamplesConfig(instructions=100, ways=("likelihood",), augmented=0.75),
