@@ -3,8 +3,12 @@
 import csv
 import io
 import json
+import shutil
+import subprocess
+from pathlib import Path
 
 import polars as pl
+import pytest
 
 from tandemrec.report import Contents, formats, scoreboard
 from tandemrec.report.page import all_tables
@@ -29,6 +33,18 @@ def test_markdown() -> None:
         "",
         "† ≤",
     ]
+
+
+@pytest.mark.skipif(not shutil.which("pdflatex"), reason="pdflatex is not installed")
+def test_latex_compiles(contents: Contents, tmp_path: Path) -> None:
+    tables = formats.latex([*all_tables(contents), HOSTILE])
+    packages = r"\documentclass{article}\usepackage{booktabs}"
+    page = rf"{packages}\begin{{document}}{tables}\end{{document}}"
+    (tmp_path / "page.tex").write_text(page, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "page.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout[-1000:]
+    assert "Missing character" not in (tmp_path / "page.log").read_text(errors="replace")
 
 
 def test_latex() -> None:

@@ -66,6 +66,7 @@ def _latex(table: Table) -> str:
         r"\centering",
         rf"\caption{{{tex(table.caption)}.{' ' + tex(table.note) if table.note else ''}}}",
         rf"\label{{tab:{table.name}}}",
+        r"\footnotesize\setlength{\tabcolsep}{3pt}",
         rf"\begin{{tabular}}{{{align}}}",
         *(r"\toprule", head, r"\midrule", *body, r"\bottomrule"),
         r"\end{tabular}",
