@@ -5,7 +5,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 import pytest
 
+from tandemrec.data.interactions import Interactions
 from tandemrec.llm.base import Choice, Prompt
+from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles, PromptConfig
 from tandemrec.rankings import Rankings
 from tandemrec.rerank import RerankConfig, Reranked, rerank
@@ -37,9 +39,9 @@ class Scripted:
         return [self.text] * len(prompts)
 
 
-def profiles(**more: object) -> Profiles:
+def profiles(config: PromptConfig = PromptConfig(), **more: object) -> Profiles:  # noqa: B008  frozen
     histories = [np.array([4, 5]), np.array([0])]
-    return Profiles("movie", TITLES, histories, PromptConfig(), **more)  # type: ignore[arg-type]
+    return Profiles("movie", TITLES, histories, config, **more)  # type: ignore[arg-type]
 
 
 def candidates() -> Rankings:
@@ -132,6 +134,17 @@ def test_augmented_prompts_tell_the_similar_user_and_the_hint() -> None:
     assert "Movies a similar user enjoyed:\nAlien\n" in llm.asked[0].user
     assert "A recommender suggests:\nAlien\nBabe\nCasino\n" in llm.asked[0].user
     assert "similar" not in rerank_prompt(told.plain)
+
+
+def test_passages_are_about_what_each_user_is_asked_about() -> None:
+    """User 2 met Evita (as user 0 did), Babe, and Alien (as user 1 did), in this order."""
+    users, items = np.array([0, 1, 2, 2, 2]), np.array([4, 0, 4, 1, 0])
+    train = Interactions.sorted(users, items, times=np.arange(5), n_users=3, n_items=6)
+    told = profiles(config=PromptConfig(passages=3, about="candidates"), passages=Passages(train))
+    llm = Scripted(lambda *_: 0.0)
+    rerank(candidates(), told, llm, RerankConfig(way="likelihood"))
+    assert llm.asked[0].user.startswith("Another user:\nEvita\nBabe\nAlien\nMovies this user")
+    assert llm.asked[1].user.startswith("Another user:\nBabe\nAlien\nMovies this user")
 
 
 def rerank_prompt(known: Profiles) -> str:

@@ -111,3 +111,19 @@ def test_what_came_next_is_learnt_and_passages_are_of_others() -> None:
 def test_same_seed_same_set() -> None:
     sets = [instructions(*parts(), ExamplesConfig(seed=seed)) for seed in (0, 0, 1)]
     assert sets[0] == sets[1] != sets[2]
+
+
+def test_passages_in_an_instruction_are_about_what_it_asks() -> None:
+    """The target is among the candidates that passages are about, and nothing else is quoted."""
+    fold, candidates, profiles = parts()
+    config = PromptConfig(similar=0, hint=0, passages=4, about="candidates")
+    told = Profiles("film", TITLES, profiles.histories, config, passages=Passages(fold.seen))
+    examples = ExamplesConfig(ways=("likelihood",), augmented=1.0)
+    quoting = 0
+    for prompt, answer in instructions(fold, candidates, told, examples):
+        before, _, own = prompt.user.partition("Films this user enjoyed, in order:\n")
+        quoted = set(before.splitlines()) - {"Another user:", ""}
+        shown = {f"Film {item:02d}" for item in (20, 21, 22, *range(9, 14))} | {answer.strip()}
+        assert quoted <= shown | set(own.splitlines())
+        quoting += answer.strip() in quoted
+    assert quoting  # otherwise the test looks at nothing
