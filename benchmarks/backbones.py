@@ -85,8 +85,7 @@ def one_seed(split: tr.Split, name: str, hyper: dict[str, Any], seed: int) -> di
     config = tr.TrainConfig(**training_of(get(name), quick=True), seed=seed)
     fitted = tr.fit(name, split, config, hyper=hyper)
     seconds = time.perf_counter() - start
-    valid = max(point.valid for point in fitted.curve if point.valid is not None)
-    found = on_test(fitted, split) | {"valid": valid, "epochs": fitted.best_epoch}
+    found = on_test(fitted, split) | {"valid": fitted.best_valid, "epochs": fitted.best_epoch}
     print(f"{name}, seed {seed}: {json.dumps(found)}", file=sys.stderr, flush=True)
     return found | {"seconds": seconds}
 

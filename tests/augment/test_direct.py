@@ -79,6 +79,25 @@ def test_close_calls_are_dropped() -> None:
     assert found.asked == 6 > len(found.users)
 
 
+def test_the_most_decided_stay_in_their_order() -> None:
+    found = preferences(train(), profiles(), Likes(), PreferenceConfig(pairs=3, way="likelihood"))
+    assert (found.margins == found.preferred - found.other).all()  # what `Likes` says
+    half = found.most_decided(0.5)
+    assert len(half.users) == 3 == len(half.margins) and half.asked == found.asked == 6
+    assert sorted(half.margins) == sorted(found.margins)[3:]
+    rows = list(zip(*found.triples, strict=True))
+    assert [rows.index(row) for row in zip(*half.triples, strict=True)] == sorted(
+        rows.index(row) for row in zip(*half.triples, strict=True)
+    )
+    assert found.most_decided(1.0).fingerprint == found.fingerprint
+    assert len(found.most_decided(0.0).users) == 0
+
+
+def test_in_letters_the_less_decided_of_both_orders_counts() -> None:
+    found = preferences(train(), profiles(), Likes(), PreferenceConfig(pairs=3, way="letters"))
+    assert (found.margins > 0).all()
+
+
 def test_likelihood_reads_a_history_once_for_all_pairs() -> None:
     llm = Likes()
     preferences(train(), profiles(), llm, PreferenceConfig(pairs=4, way="likelihood"))

@@ -166,3 +166,24 @@ def test_more_items_than_there_are_candidates(tmp_path: Path) -> None:
     assert len(frame) <= 25
     assert frame["item_id"].n_unique() == len(frame)
     assert N_USERS == 40
+
+
+def test_validation_chooses_how_many_preferences_are_learnt(tmp_path: Path) -> None:
+    done = run(tmp_path, config=QUICK.model_copy(update={"trusted": (0.0, 0.5, 1.0)}))
+    (seed,) = done.seeds
+    assert seed.trials[0.0] is seed.base
+    values = {share: model.best_valid for share, model in seed.trials.items()}
+    best = max(values, key=lambda share: values[share])
+    assert seed.augmented is seed.trials[best]
+    assert len({model.fingerprint for model in seed.trials.values()}) == 3
+    told = [one for one in done.contents.selection if one.what.startswith("share of")]
+    assert [(one.option, one.value, one.chosen) for one in told] == [
+        (f"{share:.0%}", value, share == best) for share, value in values.items()
+    ]
+    assert (
+        done.setup.run.made
+        and run(
+            tmp_path, config=QUICK.model_copy(update={"trusted": (0.0, 0.5, 1.0)})
+        ).setup.run.made
+        == []
+    )

@@ -52,6 +52,7 @@ class Preferences:
     users: NDArray[np.int64]  # [N]
     preferred: NDArray[np.int64]  # [N]
     other: NDArray[np.int64]  # [N]
+    margins: NDArray[np.float64]  # [N], by how many nats the one was preferred
     asked: int
 
     @cached_property
@@ -64,6 +65,13 @@ class Preferences:
         """As `fit` takes them: users, preferred, other."""
         return self.users, self.preferred, self.other
 
+    def most_decided(self, share: float) -> Preferences:
+        """The share of them with the largest margins, in the order they stand in."""
+        order = np.argsort(-self.margins, kind="stable")
+        keep = np.sort(order[: round(share * len(order))])
+        users, preferred, other = (column[keep] for column in self.triples)
+        return Preferences(users, preferred, other, self.margins[keep], self.asked)
+
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         np.savez_compressed(
@@ -71,13 +79,14 @@ class Preferences:
             users=self.users,
             preferred=self.preferred,
             other=self.other,
+            margins=self.margins,
         )
         (folder / "asked.json").write_text(json.dumps(self.asked))
 
     @classmethod
     def load(cls, folder: Path) -> Preferences:
         with np.load(folder / "preferences.npz", allow_pickle=False) as file:
-            columns = (file["users"], file["preferred"], file["other"])
+            columns = (file["users"], file["preferred"], file["other"], file["margins"])
             return cls(*columns, asked=json.loads((folder / "asked.json").read_text()))
 
 
@@ -93,12 +102,13 @@ def preferences(
     `pool` holds the backbone's best items of every user, where `config.pool` asks for it.
     """
     pairs = draw_pairs(train, config, pool)
-    choose = _by_letters if config.way == "letters" else _by_likelihood
-    wins = choose(pairs, profiles, llm, config)  # 1 first, -1 second, 0 neither
-    kept = wins != 0
-    preferred = np.where(wins > 0, pairs.first, pairs.second)[kept]
-    other = np.where(wins > 0, pairs.second, pairs.first)[kept]
-    return Preferences(pairs.users[kept], preferred, other, len(pairs.users))
+    weigh = _by_letters if config.way == "letters" else _by_likelihood
+    margins = weigh(pairs, profiles, llm, config)
+    kept = margins != 0
+    preferred = np.where(margins > 0, pairs.first, pairs.second)[kept]
+    other = np.where(margins > 0, pairs.second, pairs.first)[kept]
+    asked = len(pairs.users)
+    return Preferences(pairs.users[kept], preferred, other, np.abs(margins[kept]), asked)
 
 
 class Pairs(NamedTuple):
@@ -133,28 +143,30 @@ def _choices(
 
 def _by_letters(
     pairs: Pairs, profiles: Profiles, llm: LLM, config: PreferenceConfig
-) -> NDArray[np.int64]:
+) -> NDArray[np.float64]:
+    """By how much each pair's first item is preferred, [N]; 0 where the two orders disagree."""
     users, first, second = pairs
     facts = {int(user): profiles.facts(int(user)) for user in np.unique(users)}
 
-    def ask(one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.int64]:
+    def ask(one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.float64]:
         names = zip(users, profiles.names(one), profiles.names(two), strict=True)
         prompts = [direct.pairwise(facts[int(user)], a, b) for user, a, b in names]
         choices = llm.choose(prompts, [("A", "B")] * len(prompts))
-        margins = np.array([c.logprobs[0] - c.logprobs[1] for c in choices])
-        return np.sign(margins).astype(np.int64)
+        return np.array([c.logprobs[0] - c.logprobs[1] for c in choices], np.float64)
 
     straight = ask(first, second)
     if not config.both_orders:
         return straight
     turned = -ask(second, first)
-    return np.where(straight == turned, straight, 0)
+    alike = np.sign(straight) == np.sign(turned)
+    return np.where(alike, np.sign(straight) * np.minimum(abs(straight), abs(turned)), 0.0)
 
 
 def _by_likelihood(
     pairs: Pairs, profiles: Profiles, llm: LLM, config: PreferenceConfig
-) -> NDArray[np.int64]:
-    """One question a user: his history is read once for all his pairs; no order to be biased by."""
+) -> NDArray[np.float64]:
+    """The same. One question a user: his history is read once for all his pairs; no order to be
+    biased by."""
     users, first, second = pairs
     asked = [int(user) for user in np.unique(users)]
     options = {u: sorted({*first[users == u], *second[users == u]}) for u in asked}
@@ -169,4 +181,4 @@ def _by_likelihood(
     margins = np.array(
         [worth[int(u), a] - worth[int(u), b] for u, a, b in zip(users, first, second, strict=True)]
     )
-    return (np.sign(margins) * (np.abs(margins) > config.margin)).astype(np.int64)
+    return np.where(np.abs(margins) > config.margin, margins, 0.0)

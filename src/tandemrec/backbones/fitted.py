@@ -43,6 +43,11 @@ class Fitted:
     best_epoch: int = 0
     "The epoch whose weights these are."
 
+    @property
+    def best_valid(self) -> float | None:
+        """NDCG@10 on validation of these weights; None where nothing was held out."""
+        return max((point.valid for point in self.curve if point.valid is not None), default=None)
+
     def score(self, queries: Tensor) -> Tensor:
         """Every item's score, [B, I]."""
         scores: Tensor = self.model.score(queries)

@@ -37,7 +37,8 @@ class SeedResult:
     seed: int
     llm: LLM  # the tuned one
     base: Any
-    augmented: Any
+    trials: Mapping[float, Any]  # backbones that learnt a share of the LLM's preferences
+    augmented: Any  # the one of them that validation chose
     preferences: Preferences
     choices: Mapping[str, Choice]
     valid: Mapping[str, View]
@@ -49,7 +50,8 @@ def one_seed(setup: Setup, llm: LLM, seed: int) -> SeedResult:
     """All stages of one seed with a tuned `llm`; test is opened last, after every choice."""
     base = fitted(setup, seed, "base")
     written = data_augmentation(setup, llm, base, seed)
-    augmented = fitted(setup, seed, "augmented", written)
+    trials = {share: taught(setup, seed, base, written, share) for share in setup.config.trusted}
+    augmented = max(trials.values(), key=on_validation)  # the first of equals
     models = {"base": base, "augmented": augmented}
     weighing = Weighing.of(setup.split.train, setup.config.blend)
     valid = views(setup, llm, models, seed, "valid")
@@ -61,7 +63,20 @@ def one_seed(setup: Setup, llm: LLM, seed: int) -> SeedResult:
     lists = {"Base": test[view_of(ARMS["IFT"])].candidates}
     for name, arm in arms_of(setup).items():
         lists[name] = final(arm, test[view_of(arm)], choices[name], weighing)
-    return SeedResult(seed, llm, base, augmented, written, choices, valid, test, lists)
+    return SeedResult(seed, llm, base, trials, augmented, written, choices, valid, test, lists)
+
+
+def taught(setup: Setup, seed: int, base: Any, written: Preferences, share: float) -> Any:
+    """The backbone that learnt a share of the LLM's preferences besides."""
+    if not share:
+        return base
+    name = "augmented" if share == 1 else f"augmented-{share:g}"
+    return fitted(setup, seed, name, written if share == 1 else written.most_decided(share))
+
+
+def on_validation(model: Any) -> float:
+    """A fitted backbone's NDCG@10 on validation; 0 for one that was not fitted here."""
+    return getattr(model, "best_valid", None) or 0.0
 
 
 def data_augmentation(setup: Setup, llm: LLM, base: Any, seed: int) -> Preferences:

@@ -12,7 +12,7 @@ from tandemrec.evaluation import compare, controls, groups
 from tandemrec.evaluation.metrics import UserMetrics, per_user
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import ARMS, COUNTING
-from tandemrec.recipes.llama4rec import SeedResult, view_of
+from tandemrec.recipes.llama4rec import SeedResult, on_validation, view_of
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.telling import answers, curves, notes, stories
 from tandemrec.report.contents import (
@@ -155,7 +155,7 @@ def tests(measured: Measured) -> list[Test]:
 
 
 def _selection(setup: Setup, seed: SeedResult) -> list[Selection]:
-    rows = []
+    rows = _trust(seed) if len(seed.trials) > 1 else []
     for name, choice in seed.choices.items():
         for way, value in enumerate(choice.tried):
             rows.append(
@@ -169,6 +169,21 @@ def _selection(setup: Setup, seed: SeedResult) -> list[Selection]:
                 )
             )
     return rows
+
+
+def _trust(seed: SeedResult) -> list[Selection]:
+    """How many of the LLM's preferences the backbone learns."""
+    return [
+        Selection(
+            what="share of the LLM's preferences",
+            option=f"{share:.0%}",
+            metric="NDCG@10",
+            value=on_validation(model),
+            chosen=model is seed.augmented,
+            seed=seed.seed,
+        )
+        for share, model in seed.trials.items()
+    ]
 
 
 def way_name(setup: Setup, way: int) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 
@@ -48,6 +48,10 @@ class Llama4RecConfig(Settings):
     """The tuning of the LLM; none leaves it as it came."""
     preferences: PreferenceConfig = PreferenceConfig()
     """Data augmentation."""
+    trusted: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(default=(1.0,), min_length=1)
+    """The shares of the LLM's preferences, the most decided first, of which validation chooses how
+    many join the backbone's triples, by the backbone's own NDCG@10; all of them is the paper's way,
+    0 leaves data augmentation out."""
     rerank: tuple[RerankConfig, ...] = (RerankConfig(),)
     """The ranking ways that validation chooses from."""
     blend: BlendConfig = BlendConfig()
