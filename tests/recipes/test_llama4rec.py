@@ -169,7 +169,9 @@ def test_more_items_than_there_are_candidates(tmp_path: Path) -> None:
 
 
 def test_validation_chooses_how_many_preferences_are_learnt(tmp_path: Path) -> None:
-    done = run(tmp_path, config=QUICK.model_copy(update={"trusted": (0.0, 0.5, 1.0)}))
+    config = QUICK.model_copy(update={"trusted": (0.0, 0.5, 1.0)})
+    done = run(tmp_path, config=config)
+    assert run(tmp_path, config=config).setup.run.made == []
     (seed,) = done.seeds
     assert seed.trials[0.0] is seed.base
     values = {share: model.best_valid for share, model in seed.trials.items()}
@@ -180,10 +182,3 @@ def test_validation_chooses_how_many_preferences_are_learnt(tmp_path: Path) -> N
     assert [(one.option, one.value, one.chosen) for one in told] == [
         (f"{share:.0%}", value, share == best) for share, value in values.items()
     ]
-    assert (
-        done.setup.run.made
-        and run(
-            tmp_path, config=QUICK.model_copy(update={"trusted": (0.0, 0.5, 1.0)})
-        ).setup.run.made
-        == []
-    )
