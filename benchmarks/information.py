@@ -88,9 +88,8 @@ def decidable(fold: Fold, model: object) -> tuple[Rankings, NDArray[np.int64]]:
 
 
 def profiles(split: tr.Split, fold: Fold) -> Profiles:
-    histories = [fold.seen.of(user) for user in range(fold.seen.n_users)]
     titles = readable(split.catalogue.titles)
-    return Profiles(split.data.noun, titles, histories, PLUS.prompt)
+    return Profiles(split.data.noun, titles, fold.seen.histories, PLUS.prompt)
 
 
 def scores(cases: Rankings, told: Profiles, llm: LLM, way: Way) -> list[Floats]:

@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tandemrec.data.interactions import Interactions
+
 
 @dataclass(frozen=True, eq=False)
 class Rankings:
@@ -46,6 +48,11 @@ class Rankings:
     def of(self, rows: NDArray[np.int64] | NDArray[np.bool_]) -> Rankings:
         """Some of the rows, by index or mask."""
         return Rankings(self.users[rows], self.items[rows], self.scores[rows])
+
+    def met(self, known: Interactions) -> NDArray[np.bool_]:
+        """Whether each place holds an item that its user met, [U, K]; a missing place does not."""
+        users = np.repeat(self.users, self.items.shape[1])
+        return known.met(users, self.items.ravel()).reshape(self.items.shape) & (self.items >= 0)
 
     @cached_property
     def fingerprint(self) -> str:

@@ -68,6 +68,11 @@ class Interactions:
         """The user's items, oldest first."""
         return self.items[self.bounds[user] : self.bounds[user + 1]]
 
+    @property
+    def histories(self) -> list[NDArray[np.int64]]:
+        """Every user's items, oldest first; [U]."""
+        return [self.of(user) for user in range(self.n_users)]
+
     @cached_property
     def counts(self) -> NDArray[np.int64]:
         """N(u), how many interactions each user has: [U]."""

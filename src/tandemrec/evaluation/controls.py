@@ -28,9 +28,7 @@ def random_order(rankings: Rankings, seed: int) -> Rankings:
 
 def oracle(rankings: Rankings, truth: Interactions) -> Rankings:
     """The held-out items first: the most that any re-ranking of these candidates can reach."""
-    users = np.repeat(rankings.users, rankings.items.shape[1])
-    met = truth.met(users, rankings.items.ravel()).reshape(rankings.items.shape)
-    return _reordered(rankings, np.where(met, 0.0, 1.0))
+    return _reordered(rankings, np.where(rankings.met(truth), 0.0, 1.0))
 
 
 def _reordered(rankings: Rankings, keys: NDArray[np.float64]) -> Rankings:

@@ -23,9 +23,7 @@ def log_likelihood(rankings: Rankings, truth: Interactions) -> float:
     chosen by it are less of a lottery.
     """
     scores = np.where(rankings.items >= 0, rankings.scores, -np.inf).astype(np.float64)  # [U, K]
-    users = np.repeat(rankings.users, scores.shape[1])
-    held_out = truth.met(users, rankings.items.ravel()).reshape(scores.shape)
-    rows, places = np.nonzero(held_out & np.isfinite(scores))
+    rows, places = np.nonzero(rankings.met(truth) & np.isfinite(scores))
     if not len(rows):
         return 0.0
     cases = scores[rows]  # [N, K]

@@ -105,11 +105,7 @@ def _hits(rankings: Rankings, truth: Interactions, users: NDArray[np.int64]) -> 
     """Whether each place holds a held-out item of the user: [U, K]."""
     hits = np.zeros((len(users), rankings.items.shape[1]), dtype=bool)
     rows = np.flatnonzero(np.isin(rankings.users, users))
-    items = rankings.items[rows]  # [R, K]
-    known = items >= 0
-    repeated = np.repeat(rankings.users[rows], items.shape[1])
-    met = truth.met(repeated, items.ravel()).reshape(items.shape)
-    hits[np.searchsorted(users, rankings.users[rows])] = met & known
+    hits[np.searchsorted(users, rankings.users[rows])] = rankings.of(rows).met(truth)
     if (hits.sum(axis=1) > _relevant(truth, users)).any():
         raise ValueError("an item stands twice in one user's ranking")
     return hits

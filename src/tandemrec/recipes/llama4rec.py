@@ -71,7 +71,7 @@ def taught(setup: Setup, seed: int, base: Any, written: Preferences, share: floa
     if not share:
         return base
     name = "augmented" if share == 1 else f"augmented-{share:g}"
-    return fitted(setup, seed, name, written if share == 1 else written.most_decided(share))
+    return fitted(setup, seed, name, written.most_decided(share))
 
 
 def on_validation(model: Any) -> float:
@@ -181,9 +181,7 @@ def whom_to_ask(setup: Setup, candidates: Rankings, part: Part) -> NDArray[np.bo
     if setup.config.ask == "all":
         return np.ones(len(candidates.users), dtype=bool)
     truth = setup.split.valid if part == "valid" else setup.split.test
-    users = np.repeat(candidates.users, candidates.items.shape[1])
-    hits = truth.met(users, candidates.items.ravel()).reshape(candidates.items.shape)
-    return np.asarray(hits.any(axis=1))
+    return np.asarray(candidates.met(truth).any(axis=1))
 
 
 def reranked(
@@ -204,13 +202,8 @@ def plain_profiles(setup: Setup, past: Interactions | None = None) -> Profiles:
     own goes on to what `past` holds."""
     titles = readable(setup.split.catalogue.titles)
     train = setup.split.train
-    own = None if past is None or past is train else histories(past)
-    return Profiles(setup.split.data.noun, titles, histories(train), setup.config.prompt, own)
-
-
-def histories(known: Interactions) -> list[NDArray[np.int64]]:
-    """Every user's items, oldest first."""
-    return [known.of(user) for user in range(known.n_users)]
+    own = None if past is None or past is train else past.histories
+    return Profiles(setup.split.data.noun, titles, train.histories, setup.config.prompt, own)
 
 
 def told_profiles(

@@ -15,7 +15,7 @@ from tandemrec.llm.base import LLM
 from tandemrec.prompts.passages import Passages
 from tandemrec.ranking import rank, similar_users
 from tandemrec.recipes.fitting import fitted
-from tandemrec.recipes.llama4rec import histories, plain_profiles
+from tandemrec.recipes.llama4rec import plain_profiles
 from tandemrec.recipes.setup import Setup
 from tandemrec.tuning.examples import Example, Fold, hold_out, instructions, sequences
 from tandemrec.tuning.tune import Tuned, tune
@@ -83,7 +83,7 @@ def _instructions(setup: Setup, fold: Fold, seed: int) -> list[Example]:
     model = fitted(setup, seed, name, train=learnt)
     everybody = np.arange(learnt.n_users)
     candidates = rank(model, fold.seen, everybody, setup.config.candidates)
-    profiles = replace(plain_profiles(setup), histories=histories(fold.seen)).telling(
+    profiles = replace(plain_profiles(setup), histories=fold.seen.histories).telling(
         similar=similar_users(model),
         hints=candidates,
         passages=Passages(learnt) if setup.config.prompt.passages else None,
