@@ -8,6 +8,7 @@ import pytest
 from tandemrec.augment.direct import PreferenceConfig, Preferences, draw_pairs, preferences
 from tandemrec.data.interactions import Interactions
 from tandemrec.llm.base import Choice, Prompt
+from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles, PromptConfig
 from tandemrec.rankings import Rankings
 
@@ -109,6 +110,34 @@ def test_pairs_may_come_from_the_backbones_best() -> None:
     users, first, second = draw_pairs(train(), PreferenceConfig(pairs=5, pool=3), pool)
     assert set(first[users == 0]) | set(second[users == 0]) == {1, 3, 5}
     assert (first != second).all()
+
+
+def test_pairs_are_different_and_of_few_items() -> None:
+    pairs = draw_pairs(train(), PreferenceConfig(pairs=99, items=4))
+    assert [len(items) for items in pairs.items.values()] == [4, 4]
+    asked = {(user, *sorted(pair)) for user, *pair in zip(*pairs, strict=True)}
+    assert len(asked) == len(pairs.users) == 2 * 6  # every two of four
+    every = draw_pairs(train(), PreferenceConfig(pairs=99))
+    assert np.bincount(every.users).tolist() == [6 * 5 / 2, 9 * 8 / 2]
+
+
+def test_each_pair_is_as_likely_first_as_second() -> None:
+    draws = [draw_pairs(train(), PreferenceConfig(pairs=99, seed=seed)) for seed in range(40)]
+    first = np.concatenate([one < two for _, one, two in draws])
+    assert abs(first.mean() - 0.5) < 0.05
+
+
+def test_prompts_may_quote_passages_about_the_items() -> None:
+    likes = Likes()
+    about = profiles().about_candidates(Passages(train()), 2)
+    config = PreferenceConfig(pairs=1, items=2, way="likelihood", seed=3)
+    preferences(train(), about, likes, config)
+    pairs = draw_pairs(train(), config)
+    for prompt, (user, items) in zip(likes.asked, pairs.items.items(), strict=False):
+        quoted = prompt.user.partition("Films this user")[0].splitlines()
+        allowed = {TITLES[item] for item in [*items, *train().of(user)]}
+        assert set(quoted) - allowed == {"Another user:"}
+        assert set(quoted) & {TITLES[item] for item in items}
 
 
 def test_same_seed_same_pairs() -> None:

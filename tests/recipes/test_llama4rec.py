@@ -173,11 +173,11 @@ def test_validation_chooses_how_many_preferences_are_learnt(tmp_path: Path) -> N
     done = run(tmp_path, config=config)
     assert run(tmp_path, config=config).setup.run.made == []
     (seed,) = done.seeds
-    assert seed.trials[0.0] is seed.base
-    values = {share: model.best_valid for share, model in seed.trials.items()}
+    assert seed.augmentation.trials[0.0] is seed.base
+    values = {share: model.best_valid for share, model in seed.augmentation.trials.items()}
     best = max(values, key=lambda share: values[share])
-    assert seed.augmented is seed.trials[best]
-    assert len({model.fingerprint for model in seed.trials.values()}) == 3
+    assert seed.augmented is seed.augmentation.trials[best]
+    assert len({model.fingerprint for model in seed.augmentation.trials.values()}) == 3
     told = [one for one in done.contents.selection if one.what.startswith("share of")]
     assert [(one.option, one.value, one.chosen) for one in told] == [
         (f"{share:.0%}", value, share == best) for share, value in values.items()

@@ -15,7 +15,7 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import NonNegativeFloat, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
 from tandemrec.config import Settings
 from tandemrec.data.interactions import Interactions
@@ -30,7 +30,13 @@ class PreferenceConfig(Settings):
     """How the LLM is asked for preferences."""
 
     pairs: NonNegativeInt = 2
-    """Questions about each user; the paper does not say how many."""
+    """Different pairs of each user; the paper does not say how many."""
+    items: int | None = Field(default=None, ge=2)
+    """Draw a user's pairs from among so many items of his own: read once by `likelihood`, ten items
+    give up to 45 pairs. None draws them from all that he has not met."""
+    passages: NonNegativeInt = 0
+    """How many passages of other users' histories about the items the prompt quotes (ours); 0 tells
+    the user's history alone, as in the paper."""
     way: Literal["letters", "likelihood"] = "letters"
     """letters: A or B, as in the paper. likelihood: which title is the likelier next line."""
     both_orders: bool = True
@@ -40,7 +46,7 @@ class PreferenceConfig(Settings):
     prior: NonNegativeFloat = 0.5
     """likelihood: how much of the title's log-probability without a history is taken off."""
     pool: PositiveInt | None = None
-    """Draw the two items from the backbone's best so many; None draws from the whole catalogue."""
+    """Draw items from the backbone's best so many; None draws from the whole catalogue."""
     seed: int = 0
     """Draws the pairs."""
 
@@ -118,18 +124,39 @@ class Pairs(NamedTuple):
     first: NDArray[np.int64]  # [N]
     second: NDArray[np.int64]  # [N]
 
+    @property
+    def items(self) -> dict[int, NDArray[np.int64]]:
+        """All the items of each user's pairs, rising."""
+        both = np.stack([np.tile(self.users, 2), np.concatenate([self.first, self.second])])
+        users, items = np.unique(both, axis=1)
+        first = np.unique(users, return_index=True)[1]
+        found = np.split(items, first[1:])
+        return dict(zip(users[first].tolist(), found, strict=True))
+
+
+_NONE = np.empty((3, 0), np.int64)
+
 
 def draw_pairs(
     train: Interactions, config: PreferenceConfig, pool: Rankings | None = None
 ) -> Pairs:
-    """`config.pairs` pairs of different items for each user, none met in training."""
+    """Up to `config.pairs` different pairs for each user, of items not met in training."""
     rng = np.random.default_rng(config.seed)
-    drawn = []
+    drawn = [_NONE]
     for user in range(train.n_users):
         unmet = np.setdiff1d(_choices(user, train, config, pool), train.of(user))
-        for _ in range(config.pairs if len(unmet) > 1 else 0):
-            drawn.append((user, *rng.choice(unmet, 2, replace=False)))
-    return Pairs(*np.array(drawn, np.int64).reshape(-1, 3).T)
+        items = rng.permutation(unmet)[: config.items]
+        possible = len(items) * (len(items) - 1) // 2
+        numbers = rng.choice(possible, min(config.pairs, possible), replace=False)
+        one, two = _pair_of(numbers)
+        drawn.append(np.stack([np.full(len(numbers), user), items[one], items[two]]))
+    return Pairs(*np.concatenate(drawn, axis=1))
+
+
+def _pair_of(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The pairs 0 <= one < two in the order (0, 1), (0, 2), (1, 2), (0, 3), ..., by number."""
+    two = np.floor((1 + np.sqrt(1 + 8.0 * numbers)) / 2).astype(np.int64)
+    return numbers - two * (two - 1) // 2, two
 
 
 def _choices(
@@ -146,7 +173,7 @@ def _by_letters(
 ) -> NDArray[np.float64]:
     """By how much each pair's first item is preferred, [N]; 0 where the two orders disagree."""
     users, first, second = pairs
-    facts = {int(user): profiles.facts(int(user)) for user in np.unique(users)}
+    facts = {user: profiles.facts(user, items) for user, items in pairs.items.items()}
 
     def ask(one: NDArray[np.int64], two: NDArray[np.int64]) -> NDArray[np.float64]:
         names = zip(users, profiles.names(one), profiles.names(two), strict=True)
@@ -167,18 +194,17 @@ def _by_likelihood(
 ) -> NDArray[np.float64]:
     """The same. One question a user: his history is read once for all his pairs; no order to be
     biased by."""
-    users, first, second = pairs
-    asked = [int(user) for user in np.unique(users)]
-    options = {u: sorted({*first[users == u], *second[users == u]}) for u in asked}
-    lines = [[direct.line(name) for name in profiles.names(options[u])] for u in asked]
-    choices = llm.choose([direct.continuation(profiles.facts(u)) for u in asked], lines)
+    options = pairs.items
+    facts = [profiles.facts(user, items) for user, items in options.items()]
+    lines = [[direct.line(name) for name in profiles.names(items)] for items in options.values()]
+    choices = llm.choose([direct.continuation(fact) for fact in facts], lines)
     alone = priors(sorted({text for row in lines for text in row}), profiles.noun, llm)
     worth = {
-        (u, item): float(p) - config.prior * alone[text]
-        for u, row, choice in zip(asked, lines, choices, strict=True)
-        for item, text, p in zip(options[u], row, choice.logprobs, strict=True)
+        (user, item): float(p) - config.prior * alone[text]
+        for (user, items), row, choice in zip(options.items(), lines, choices, strict=True)
+        for item, text, p in zip(items.tolist(), row, choice.logprobs, strict=True)
     }
     margins = np.array(
-        [worth[int(u), a] - worth[int(u), b] for u, a, b in zip(users, first, second, strict=True)]
+        [worth[user, one] - worth[user, two] for user, one, two in np.stack(pairs).T.tolist()]
     )
     return np.where(np.abs(margins) > config.margin, margins, 0.0)

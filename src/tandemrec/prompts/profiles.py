@@ -69,6 +69,11 @@ class Profiles:
         """The same with prompt augmentation."""
         return replace(self, similar=similar, hints=hints, passages=passages)
 
+    def about_candidates(self, passages: Passages, n: int) -> Profiles:
+        """The same telling nothing but the history and `n` passages about what is asked about."""
+        config = self.config.model_copy(update={"passages": n, "about": "candidates"})
+        return replace(self.plain.telling(passages=passages), config=config)
+
     def joined_by(self, history: NDArray[np.int64], similar: int) -> Profiles:
         """The same with one more user behind the others, to whom `similar` is the most alike."""
         alike = None if self.similar is None else np.append(self.similar, similar)

@@ -33,7 +33,8 @@ class Arm:
     order: Literal["llm", "adaptive", "constant"]
     "Whose order counts: the LLM's alone, or both blended with adaptive or constant weights."
     counted: bool = False
-    "In the LLM's place stands one that only counts how often its prompt names a candidate."
+    """In the LLM's place stands one that only counts how often its prompt names an item, in data
+    augmentation and in re-ranking."""
 
 
 ARMS: dict[str, Arm] = {
@@ -46,7 +47,7 @@ ARMS: dict[str, Arm] = {
 "Llama4Rec, tables II and VI."
 
 COUNTING = {"counting": Arm("control", True, True, "adaptive", counted=True)}
-"Whether an LLM reads more than it could count, where prompts quote passages."
+"What the same pipeline gives with no language model, where prompts quote passages."
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,6 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from tandemrec.augment.direct import Preferences, preferences
 from tandemrec.data.interactions import Interactions
 from tandemrec.llm.base import LLM
 from tandemrec.llm.fake import CountingLLM
@@ -23,6 +22,7 @@ from tandemrec.prompts.titles import readable
 from tandemrec.ranking import rank, similar_users
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import ARMS, COUNTING, Arm, Choice, View, Weighing, choose, final
+from tandemrec.recipes.augmenting import Augmentation, augmentation
 from tandemrec.recipes.fitting import fitted
 from tandemrec.recipes.setup import Setup
 from tandemrec.rerank import Reranked, rerank
@@ -37,22 +37,26 @@ class SeedResult:
     seed: int
     llm: LLM  # the tuned one
     base: Any
-    trials: Mapping[float, Any]  # backbones that learnt a share of the LLM's preferences
-    augmented: Any  # the one of them that validation chose
-    preferences: Preferences
+    augmentation: Augmentation
     choices: Mapping[str, Choice]
     valid: Mapping[str, View]
     test: Mapping[str, View]
     lists: Mapping[str, Rankings]  # "Base" and each arm, on test
 
+    @property
+    def augmented(self) -> Any:
+        """The backbone that learnt from the LLM."""
+        return self.augmentation.model
+
 
 def one_seed(setup: Setup, llm: LLM, seed: int) -> SeedResult:
     """All stages of one seed with a tuned `llm`; test is opened last, after every choice."""
     base = fitted(setup, seed, "base")
-    written = data_augmentation(setup, llm, base, seed)
-    trials = {share: taught(setup, seed, base, written, share) for share in setup.config.trusted}
-    augmented = max(trials.values(), key=on_validation)  # the first of equals
-    models = {"base": base, "augmented": augmented}
+    known = plain_profiles(setup)
+    learnt = augmentation(setup, llm, base, known, seed)
+    models = {"base": base, "augmented": learnt.model}
+    if any(arm.counted for arm in arms_of(setup).values()):
+        models["counted"] = augmentation(setup, CountingLLM(), base, known, seed, "counted").model
     weighing = Weighing.of(setup.split.train, setup.config.blend)
     valid = views(setup, llm, models, seed, "valid")
     choices = {
@@ -63,38 +67,7 @@ def one_seed(setup: Setup, llm: LLM, seed: int) -> SeedResult:
     lists = {"Base": test[view_of(ARMS["IFT"])].candidates}
     for name, arm in arms_of(setup).items():
         lists[name] = final(arm, test[view_of(arm)], choices[name], weighing)
-    return SeedResult(seed, llm, base, trials, augmented, written, choices, valid, test, lists)
-
-
-def taught(setup: Setup, seed: int, base: Any, written: Preferences, share: float) -> Any:
-    """The backbone that learnt a share of the LLM's preferences besides."""
-    if not share:
-        return base
-    name = "augmented" if share == 1 else f"augmented-{share:g}"
-    return fitted(setup, seed, name, written.most_decided(share))
-
-
-def on_validation(model: Any) -> float:
-    """A fitted backbone's NDCG@10 on validation; 0 for one that was not fitted here."""
-    return getattr(model, "best_valid", None) or 0.0
-
-
-def data_augmentation(setup: Setup, llm: LLM, base: Any, seed: int) -> Preferences:
-    """The LLM's preferences between items that users have not met (section IV-B)."""
-    config = setup.config.preferences.model_copy(update={"seed": seed})
-    train = setup.split.train
-    everybody = np.arange(train.n_users)
-    pool = rank(base, train, everybody, config.pool) if config.pool else None
-    return setup.run.step(
-        f"seed-{seed}/preferences",
-        Preferences,
-        preferences,
-        train=train,
-        profiles=plain_profiles(setup),
-        llm=llm,
-        config=config,
-        pool=pool,
-    )
+    return SeedResult(seed, llm, base, learnt, choices, valid, test, lists)
 
 
 def arms_of(setup: Setup) -> dict[str, Arm]:
@@ -104,20 +77,21 @@ def arms_of(setup: Setup) -> dict[str, Arm]:
 
 def view_of(arm: Arm) -> str:
     """The view that an arm needs; arms share views."""
-    parts = (model_of(arm), "told" if arm.told else "plain", "counted" if arm.counted else "")
-    return "-".join(filter(None, parts))
+    return f"{model_of(arm)}-{'told' if arm.told else 'plain'}"
 
 
 def model_of(arm: Arm) -> str:
     """The name of the arm's backbone."""
-    return "augmented" if arm.augmented else "base"
+    if not arm.augmented:
+        return "base"
+    return "counted" if arm.counted else "augmented"
 
 
 def views(
     setup: Setup, llm: LLM, models: Mapping[str, Any], seed: int, part: Part
 ) -> dict[str, View]:
     """Each backbone's candidates and what the LLM makes of them, with prompt augmentation and
-    without it."""
+    without it; or, in its place, what counts."""
     lists = {name: part_candidates(setup, model, part) for name, model in models.items()}
     asked = {name: whom_to_ask(setup, candidates, part) for name, candidates in lists.items()}
     past = setup.split.train
@@ -129,9 +103,13 @@ def views(
         for name, model in models.items()
         for told in (False, True)
     }
-    ask_together(setup, llm, [lists[n].of(asked[n]) for n in models], list(profiles.values()))
+    arms = {view_of(arm): arm for arm in arms_of(setup).values()}
+    read = {model_of(arm) for arm in arms.values() if not arm.counted}
+    ask_together(
+        setup, llm, [lists[n].of(asked[n]) for n in models if n in read], list(profiles.values())
+    )
     found = {}
-    for view, arm in {view_of(arm): arm for arm in arms_of(setup).values()}.items():
+    for view, arm in arms.items():
         name = model_of(arm)
         candidates, known = lists[name].of(asked[name]), profiles[name, arm.told]
         reader = CountingLLM() if arm.counted else llm

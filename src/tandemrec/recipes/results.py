@@ -12,7 +12,8 @@ from tandemrec.evaluation import compare, controls, groups
 from tandemrec.evaluation.metrics import UserMetrics, per_user
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import ARMS, COUNTING
-from tandemrec.recipes.llama4rec import SeedResult, on_validation, view_of
+from tandemrec.recipes.augmenting import on_validation
+from tandemrec.recipes.llama4rec import SeedResult, view_of
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.telling import answers, curves, notes, stories
 from tandemrec.report.contents import (
@@ -155,7 +156,7 @@ def tests(measured: Measured) -> list[Test]:
 
 
 def _selection(setup: Setup, seed: SeedResult) -> list[Selection]:
-    rows = _trust(seed) if len(seed.trials) > 1 else []
+    rows = _trust(seed) if len(seed.augmentation.trials) > 1 else []
     for name, choice in seed.choices.items():
         for way, value in enumerate(choice.tried):
             rows.append(
@@ -182,7 +183,7 @@ def _trust(seed: SeedResult) -> list[Selection]:
             chosen=model is seed.augmented,
             seed=seed.seed,
         )
-        for share, model in seed.trials.items()
+        for share, model in seed.augmentation.trials.items()
     ]
 
 

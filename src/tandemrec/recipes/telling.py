@@ -33,8 +33,8 @@ def curves(seed: SeedResult, tuning: Tuned | None) -> list[Curve]:
 
 def answers(seeds: Sequence[SeedResult]) -> list[AnswerCount]:
     """What the language model was asked, all seeds together, and what could not be used."""
-    asked = sum(each.preferences.asked for each in seeds)
-    dropped = asked - sum(len(each.preferences.users) for each in seeds)
+    asked = sum(each.augmentation.preferences.asked for each in seeds)
+    dropped = asked - sum(len(each.augmentation.preferences.users) for each in seeds)
     found = [
         AnswerCount(
             stage="data augmentation (pairs)",
@@ -80,7 +80,8 @@ def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> li
         found.append(
             "Prompt augmentation quotes passages of other users' histories in time order. Base "
             "does not use the order of interactions; part of what is gained is that order. The row "
-            "counting blends how often the same prompts name a candidate, without a language model."
+            "counting is the whole pipeline, data augmentation and re-ranking, with a count of how "
+            "often the same prompts name an item in the language model's place."
         )
     return found
 
