@@ -21,6 +21,8 @@ from scipy.optimize import minimize
 from scipy.stats import chi2
 
 import tandemrec as tr
+from tandemrec import aggregate
+from tandemrec.aggregate import BlendConfig
 from tandemrec.cli.progress import bars
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.base import LLM
@@ -95,16 +97,13 @@ def profiles(split: tr.Split, fold: Fold) -> Profiles:
 def scores(cases: Rankings, told: Profiles, llm: LLM, way: Way) -> list[Floats]:
     """The LLM's scores [cases, 10] in the cases' order; of likelihoods, also those without a
     history."""
-    given = _lined_up(cases, rerank(cases, told, llm, RerankConfig(way=way, prior=0)).rankings)
-    if way != "likelihood":
-        return [given]
-    less = _lined_up(cases, rerank(cases, told, llm, RerankConfig(way=way, prior=1)).rankings)
-    return [given, given - less]
 
+    def asked(prior: float) -> Floats:
+        found = rerank(cases, told, llm, RerankConfig(way=way, prior=prior)).rankings
+        return aggregate.pair(cases, found, BlendConfig(utility="score"), (1.0, 1.0)).llm
 
-def _lined_up(cases: Rankings, ranked: Rankings) -> Floats:
-    places = (cases.items[:, :, None] == ranked.items[:, None, :]).argmax(2)
-    return np.take_along_axis(ranked.scores, places, axis=1).astype(np.float64)
+    given = asked(0)
+    return [given, given - asked(1)] if way == "likelihood" else [given]
 
 
 def report(name: str, features: Sequence[Floats], target: NDArray[np.int64], alone: float) -> None:

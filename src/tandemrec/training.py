@@ -17,7 +17,7 @@ from pydantic import BaseModel, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from tandemrec.backbones import Epoch, Fitted, build, get, training_of
-from tandemrec.backbones.fitted import weights_hash
+from tandemrec.backbones.fitted import best_of, weights_hash
 from tandemrec.backbones.scoring import ndcg
 from tandemrec.checkpoint import Checkpoint
 from tandemrec.config import Settings
@@ -215,7 +215,8 @@ class _Loop:
     @property
     def best(self) -> float:
         """The best NDCG@10 so far; below every value before the first."""
-        return max((point.valid for point in self.curve if point.valid is not None), default=-1.0)
+        found = best_of(self.curve)
+        return -1.0 if found is None else found
 
     @property
     def stalled(self) -> bool:

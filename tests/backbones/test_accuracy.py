@@ -1,7 +1,5 @@
 """Each model's accuracy on MovieLens-100K, pinned: a fit that still learns, but worse, fails."""
 
-import os
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,16 +7,10 @@ import pytest
 import tandemrec as tr
 from tandemrec.evaluation.metrics import per_user
 
-FOLDER = os.environ.get("TANDEMREC_DATA", "")
-HERE = pytest.mark.skipif(
-    not (Path(FOLDER) / "ml-100k.zip").is_file() or not FOLDER,
-    reason="TANDEMREC_DATA names no folder with ml-100k.zip",
-)
 
-
-@HERE
 @pytest.mark.slow
 @pytest.mark.parametrize("backbone", [tr.MF, tr.LightGCN])
+@pytest.mark.usefixtures("real_data")
 def test_accuracy_on_ml_100k(backbone: Any) -> None:
     """Five seeds gave .048 to .057 (MF) and .052 to .064 (LightGCN); popularity .036."""
     split = tr.leave_last_out(tr.load("ml-100k"))

@@ -1,4 +1,3 @@
-import os
 from pathlib import Path
 
 import pytest
@@ -14,11 +13,3 @@ def write(tmp_path):
         return path
 
     return written
-
-
-@pytest.fixture
-def real_data():
-    folder = os.environ.get("TANDEMREC_DATA", "")
-    if not folder or not (Path(folder) / "ml-100k.zip").exists():
-        pytest.skip("TANDEMREC_DATA holds no ml-100k.zip")
-    return Path(folder)

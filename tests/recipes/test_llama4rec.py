@@ -131,6 +131,18 @@ def test_all_choices_are_made_before_test_is_looked_at(tmp_path: Path) -> None:
     assert lists[0] == lists[1]
 
 
+def test_counting_is_the_whole_pipeline_without_the_language_model(tmp_path: Path) -> None:
+    llm = FakeLLM()
+    (seed,) = run(tmp_path, llm).seeds
+    backbones = {view: seed.test[view].candidates for view in ("augmented-told", "counted-told")}
+    own, counted = backbones.values()
+    assert own.fingerprint != counted.fingerprint != seed.test["base-told"].candidates.fingerprint
+    other = run(tmp_path / "other", FakeLLM("other")).seeds[0]
+    same = [s.lists["counting"].fingerprint for s in (seed, other)]
+    assert same[0] == same[1]
+    assert seed.lists["Llama4Rec"].fingerprint != other.lists["Llama4Rec"].fingerprint
+
+
 def test_recommendations_are_unmet_items_of_the_catalogue(tmp_path: Path) -> None:
     done = run(tmp_path)
     frame = done.recommend([3, 7], k=4)

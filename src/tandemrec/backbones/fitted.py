@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -31,6 +31,11 @@ class Epoch(NamedTuple):
     valid: float | None  # NDCG@10 on validation, where it was measured
 
 
+def best_of(curve: Iterable[Epoch]) -> float | None:
+    """The best NDCG@10 on validation; None where it was never measured."""
+    return max((point.valid for point in curve if point.valid is not None), default=None)
+
+
 @dataclass(frozen=True, eq=False)
 class Fitted:
     """What `fit` gives. `rank` and `similar_users` take it as they take the model itself."""
@@ -46,7 +51,7 @@ class Fitted:
     @property
     def best_valid(self) -> float | None:
         """NDCG@10 on validation of these weights; None where nothing was held out."""
-        return max((point.valid for point in self.curve if point.valid is not None), default=None)
+        return best_of(self.curve)
 
     def score(self, queries: Tensor) -> Tensor:
         """Every item's score, [B, I]."""

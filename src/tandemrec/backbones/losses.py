@@ -29,7 +29,7 @@ class _Margins(torch.autograd.Function):
         users, items = (chosen.new_zeros(length, chosen.shape[1]) for length in ctx.lengths)
         users.index_add_(0, user, difference * weight)
         pull = chosen * weight
-        items.index_add_(0, liked, pull).index_add_(0, other, pull.neg_())
+        items.index_add_(0, liked, pull).index_add_(0, other, pull, alpha=-1)
         return users, items, None, None, None
 
 
