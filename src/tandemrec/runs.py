@@ -15,6 +15,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from tandemrec.errors import RunError
+from tandemrec.progress import Progress
 
 NOTE = "stage.json"
 
@@ -45,6 +46,8 @@ class Run:
             raise RunError(f"{self.folder} cannot be written; name another with --out.") from None
         self.made: list[str] = []
         "The stages that this process made; the others were loaded."
+        self.doing = ""
+        "The stage that is being made."
 
     def step(self, name: str, kind: type[A], stage: Callable[..., A], **inputs: Any) -> A:
         """The stage's artefact: loaded if it was made here from equal inputs, else made now.
@@ -58,10 +61,22 @@ class Run:
         if _recorded(folder) == record:
             return kind.load(folder)
         start = time.perf_counter()
-        artefact = stage(**inputs)
+        outer, self.doing = self.doing, name
+        try:
+            artefact = stage(**inputs)
+        finally:
+            self.doing = outer
         self._put(folder, artefact, record, time.perf_counter() - start)
         self.made.append(name)
         return artefact
+
+    def telling(self, progress: Progress) -> Progress:
+        """The same progress, with the name of the stage that is being made before each line."""
+
+        def tell(stage: str, done: float, total: float, note: str = "") -> None:
+            progress(f"{self.doing}, {stage}" if self.doing else stage, done, total, note)
+
+        return tell
 
     def scratch(self, name: str) -> Path:
         """A folder for what a long stage saves on the way, so that it can go on after a kill."""

@@ -143,6 +143,21 @@ def test_counting_is_the_whole_pipeline_without_the_language_model(tmp_path: Pat
     assert seed.lists["Llama4Rec"].fingerprint != other.lists["Llama4Rec"].fingerprint
 
 
+def test_progress_says_what_is_being_made(tmp_path: Path) -> None:
+    heard: list[tuple[str, float, float]] = []
+
+    def hear(stage: str, done: float, total: float, note: str = "") -> None:
+        heard.append((stage, done, total))
+
+    llama4rec(
+        small(), backbone=MF, llm=FakeLLM(), config=QUICK, out=tmp_path, seeds=(3,), progress=hear
+    )
+    assert ("seed-3/base, MF", 4, 4) in heard
+    assert ("seed-3/augmented-preferences, asking", N_USERS, N_USERS) in heard
+    stages = list(dict.fromkeys(stage for stage, *_ in heard))
+    assert any(stage.startswith("seed-3/test/") for stage in stages)
+
+
 def test_recommendations_are_unmet_items_of_the_catalogue(tmp_path: Path) -> None:
     done = run(tmp_path)
     frame = done.recommend([3, 7], k=4)

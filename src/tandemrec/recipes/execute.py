@@ -78,9 +78,9 @@ def llama4rec(
     folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
     run = Run(folder)
     store = AnswerStore(folder / "answers.sqlite")
-    setup = Setup(split, backbone, llm, config, run, progress)
+    setup = Setup(split, backbone, llm, config, run, run.telling(progress))
     language_model, tuning = tuned(setup, seeds[0])
-    asked = Remembering(language_model, store, progress=progress)
+    asked = Remembering(language_model, store, progress=setup.progress)
     results = [one_seed(setup, asked, seed) for seed in seeds]
     found = contents(setup, results, tuning, preset=preset, command=command)
     write(found, folder)

@@ -7,7 +7,6 @@ from typing import Any
 from tandemrec.augment.direct import Preferences
 from tandemrec.backbones import Fitted, training_of
 from tandemrec.data.interactions import Interactions
-from tandemrec.progress import Progress
 from tandemrec.recipes.setup import Setup
 from tandemrec.training import TrainConfig, fit
 
@@ -33,9 +32,7 @@ def fitted(
 
     def stage(preferences: Preferences | None, **inputs: Any) -> Fitted:
         triples = None if preferences is None else preferences.triples
-        return fit(
-            **inputs, extra_triples=triples, checkpoint=checkpoint, progress=named(setup, step)
-        )
+        return fit(**inputs, extra_triples=triples, checkpoint=checkpoint, progress=setup.progress)
 
     found = setup.run.step(
         step,
@@ -57,12 +54,3 @@ def train_config(setup: Setup, seed: int) -> TrainConfig:
     own = training_of(setup.backbone, quick=setup.config.quick)
     values = {**own, **setup.config.training, "seed": seed}
     return TrainConfig.model_validate(values)
-
-
-def named(setup: Setup, step: str) -> Progress:
-    """The run's progress under the step's name."""
-
-    def tell(stage: str, done: float, total: float, note: str = "") -> None:
-        setup.progress(step, done, total, note)
-
-    return tell
