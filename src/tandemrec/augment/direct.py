@@ -97,17 +97,17 @@ class Preferences:
 
 
 def preferences(
-    train: Interactions,
+    past: Interactions,
     profiles: Profiles,
     llm: LLM,
     config: PreferenceConfig,
     pool: Rankings | None = None,
 ) -> Preferences:
-    """Ask which of two items, neither met in training, each user would prefer.
+    """Ask which of two items, neither met in the past, each user would prefer.
 
     `pool` holds the backbone's best items of every user, where `config.pool` asks for it.
     """
-    pairs = draw_pairs(train, config, pool)
+    pairs = draw_pairs(past, config, pool)
     weigh = _by_letters if config.way == "letters" else _by_likelihood
     margins = weigh(pairs, profiles, llm, config)
     kept = margins != 0
@@ -137,14 +137,12 @@ class Pairs(NamedTuple):
 _NONE = np.empty((3, 0), np.int64)
 
 
-def draw_pairs(
-    train: Interactions, config: PreferenceConfig, pool: Rankings | None = None
-) -> Pairs:
-    """Up to `config.pairs` different pairs for each user, of items not met in training."""
+def draw_pairs(past: Interactions, config: PreferenceConfig, pool: Rankings | None = None) -> Pairs:
+    """Up to `config.pairs` different pairs for each user, of items not met in the past."""
     rng = np.random.default_rng(config.seed)
     drawn = [_NONE]
-    for user in range(train.n_users):
-        unmet = np.setdiff1d(_choices(user, train, config, pool), train.of(user))
+    for user in range(past.n_users):
+        unmet = np.setdiff1d(_choices(user, past, config, pool), past.of(user))
         items = rng.permutation(unmet)[: config.items]
         possible = len(items) * (len(items) - 1) // 2
         numbers = rng.choice(possible, min(config.pairs, possible), replace=False)
@@ -160,10 +158,10 @@ def _pair_of(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
 
 
 def _choices(
-    user: int, train: Interactions, config: PreferenceConfig, pool: Rankings | None
+    user: int, past: Interactions, config: PreferenceConfig, pool: Rankings | None
 ) -> NDArray[np.int64]:
     if config.pool is None or pool is None:
-        return np.arange(train.n_items)
+        return np.arange(past.n_items)
     items = pool.items[user][: config.pool]
     return items[items >= 0]
 

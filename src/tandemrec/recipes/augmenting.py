@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from tandemrec.augment.direct import Preferences, preferences
+from tandemrec.data.interactions import Interactions
 from tandemrec.llm.base import LLM
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
@@ -17,7 +18,7 @@ from tandemrec.recipes.fitting import fitted
 from tandemrec.recipes.setup import Setup
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Augmentation:
     """What a language model preferred, and the backbones that learnt shares of it."""
 
@@ -25,9 +26,14 @@ class Augmentation:
     trials: Mapping[float, Any]
 
     @property
+    def share(self) -> float:
+        """The share that is best on validation; the first of equals."""
+        return max(self.trials, key=lambda share: on_validation(self.trials[share]))
+
+    @property
     def model(self) -> Any:
-        """The backbone that is best on validation; the first of equals."""
-        return max(self.trials.values(), key=on_validation)
+        """The backbone that learnt it."""
+        return self.trials[self.share]
 
 
 def on_validation(model: Any) -> float:
@@ -39,28 +45,49 @@ def augmentation(
     setup: Setup, llm: LLM, base: Any, profiles: Profiles, seed: int, name: str = "augmented"
 ) -> Augmentation:
     """Ask `llm` for preferences (section IV-B), and fit backbones on shares of them."""
-    found = asked(setup, llm, base, profiles, seed, name)
-    trials = {
-        share: taught(setup, seed, base, found, share, name) for share in setup.config.trusted
-    }
-    return Augmentation(found, trials)
+    found = asked(setup, llm, base, profiles, setup.split.train, seed, name)
+    shares = setup.config.trusted
+    return Augmentation(found, {s: taught(setup, seed, base, found, s, name) for s in shares})
+
+
+def renewed(
+    setup: Setup,
+    llm: LLM,
+    base: Any,
+    profiles: Profiles,
+    seed: int,
+    before: Augmentation,
+    name: str = "augmented",
+) -> Augmentation:
+    """The same again for test, from `profiles` whose histories go on to it: what a user prefers has
+    moved on. The share is what validation chose, and so are the epochs."""
+    if before.model is base:
+        return before
+    name, past = f"{name}-at-test", setup.split.before_test
+    found = asked(setup, llm, base, profiles, past, seed, name)
+    model = taught(setup, seed, base, found, before.share, name, like=before.model)
+    return Augmentation(found, {before.share: model})
 
 
 def asked(
-    setup: Setup, llm: LLM, base: Any, profiles: Profiles, seed: int, name: str
+    setup: Setup,
+    llm: LLM,
+    base: Any,
+    profiles: Profiles,
+    past: Interactions,
+    seed: int,
+    name: str,
 ) -> Preferences:
-    """The language model's preferences between items that users have not met."""
+    """The language model's preferences between items that users have not met in the past."""
     config = setup.config.preferences.model_copy(update={"seed": seed})
-    train = setup.split.train
-    everybody = np.arange(train.n_users)
-    pool = rank(base, train, everybody, config.pool) if config.pool else None
+    pool = rank(base, past, np.arange(past.n_users), config.pool) if config.pool else None
     if config.passages:
-        profiles = profiles.about_candidates(Passages(train), config.passages)
+        profiles = profiles.about_candidates(Passages(setup.split.train), config.passages)
     return setup.run.step(
         f"seed-{seed}/{name}-preferences",
         Preferences,
         preferences,
-        train=train,
+        past=past,
         profiles=profiles,
         llm=llm,
         config=config,
@@ -69,10 +96,16 @@ def asked(
 
 
 def taught(
-    setup: Setup, seed: int, base: Any, preferred: Preferences, share: float, name: str
+    setup: Setup,
+    seed: int,
+    base: Any,
+    preferred: Preferences,
+    share: float,
+    name: str,
+    like: Any = None,
 ) -> Any:
     """The backbone that learnt a share of the preferences besides; `base` if that is none."""
     learnt = preferred.most_decided(share)
     if not len(learnt.users):
         return base
-    return fitted(setup, seed, name if share == 1 else f"{name}-{share:g}", learnt)
+    return fitted(setup, seed, name if share == 1 else f"{name}-{share:g}", learnt, like=like)

@@ -22,9 +22,11 @@ def fitted(
     name: str,
     preferences: Preferences | None = None,
     train: Interactions | None = None,
+    like: Fitted | None = None,
 ) -> Any:
     """A backbone of the run: on its training data or on `train`, with the LLM's preferences or
-    without. What cannot learn is given back as it is: preferences do not change it."""
+    without; as many epochs as validation says, or as an earlier one was `like`. What cannot learn
+    is given back as it is: preferences do not change it."""
     if not learns(setup.backbone):
         return setup.backbone
     step = f"seed-{seed}/{name}"
@@ -34,14 +36,17 @@ def fitted(
         triples = None if preferences is None else preferences.triples
         return fit(**inputs, extra_triples=triples, checkpoint=checkpoint, progress=setup.progress)
 
+    config = train_config(setup, seed)
+    if like is not None:
+        config = config.model_copy(update={"epochs": like.best_epoch})
     found = setup.run.step(
         step,
         Fitted,
         stage,
         backbone=setup.backbone,
         data=setup.split.train if train is None else train,
-        valid=setup.split.valid,
-        config=train_config(setup, seed),
+        valid=setup.split.valid if like is None else None,
+        config=config,
         hyper=setup.config.backbone or None,
         preferences=preferences,
     )

@@ -22,7 +22,7 @@ from tandemrec.prompts.titles import readable
 from tandemrec.ranking import rank, similar_users
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import ARMS, COUNTING, Arm, Choice, View, Weighing, choose, final
-from tandemrec.recipes.augmenting import Augmentation, augmentation
+from tandemrec.recipes.augmenting import Augmentation, augmentation, renewed
 from tandemrec.recipes.fitting import fitted
 from tandemrec.recipes.setup import Setup
 from tandemrec.rerank import Reranked, rerank
@@ -38,6 +38,7 @@ class SeedResult:
     llm: LLM  # the tuned one
     base: Any
     augmentation: Augmentation
+    at_test: Augmentation  # the same, or renewed
     choices: Mapping[str, Choice]
     valid: Mapping[str, View]
     test: Mapping[str, View]
@@ -45,29 +46,45 @@ class SeedResult:
 
     @property
     def augmented(self) -> Any:
-        """The backbone that learnt from the LLM."""
-        return self.augmentation.model
+        """The backbone that learnt from the LLM, as it is at test and after."""
+        return self.at_test.model
 
 
 def one_seed(setup: Setup, llm: LLM, seed: int) -> SeedResult:
     """All stages of one seed with a tuned `llm`; test is opened last, after every choice."""
     base = fitted(setup, seed, "base")
-    known = plain_profiles(setup)
-    learnt = augmentation(setup, llm, base, known, seed)
-    models = {"base": base, "augmented": learnt.model}
+    readers = {"augmented": llm}
     if any(arm.counted for arm in arms_of(setup).values()):
-        models["counted"] = augmentation(setup, CountingLLM(), base, known, seed, "counted").model
+        readers["counted"] = CountingLLM()
+    known = plain_profiles(setup)
+    learnt = {
+        name: augmentation(setup, reader, base, known, seed, name)
+        for name, reader in readers.items()
+    }
     weighing = Weighing.of(setup.split.train, setup.config.blend)
-    valid = views(setup, llm, models, seed, "valid")
+    valid = views(setup, llm, models(base, learnt), seed, "valid")
     choices = {
         name: choose(arm, valid[view_of(arm)], setup.split.valid, weighing, setup.config.metric)
         for name, arm in arms_of(setup).items()
     }
-    test = views(setup, llm, models, seed, "test")
+    at_test = learnt
+    if setup.config.renew and setup.config.history_at_test == "valid":
+        later = plain_profiles(setup, setup.split.before_test)
+        at_test = {
+            name: renewed(setup, reader, base, later, seed, learnt[name], name)
+            for name, reader in readers.items()
+        }
+    test = views(setup, llm, models(base, at_test), seed, "test")
     lists = {"Base": test[view_of(ARMS["IFT"])].candidates}
     for name, arm in arms_of(setup).items():
         lists[name] = final(arm, test[view_of(arm)], choices[name], weighing)
-    return SeedResult(seed, llm, base, learnt, choices, valid, test, lists)
+    both = learnt["augmented"], at_test["augmented"]
+    return SeedResult(seed, llm, base, *both, choices, valid, test, lists)
+
+
+def models(base: Any, learnt: Mapping[str, Augmentation]) -> dict[str, Any]:
+    """The backbones by name."""
+    return {"base": base} | {name: each.model for name, each in learnt.items()}
 
 
 def arms_of(setup: Setup) -> dict[str, Arm]:
@@ -88,11 +105,11 @@ def model_of(arm: Arm) -> str:
 
 
 def views(
-    setup: Setup, llm: LLM, models: Mapping[str, Any], seed: int, part: Part
+    setup: Setup, llm: LLM, backbones: Mapping[str, Any], seed: int, part: Part
 ) -> dict[str, View]:
     """Each backbone's candidates and what the LLM makes of them, with prompt augmentation and
     without it; or, in its place, what counts."""
-    lists = {name: part_candidates(setup, model, part) for name, model in models.items()}
+    lists = {name: part_candidates(setup, model, part) for name, model in backbones.items()}
     asked = {name: whom_to_ask(setup, candidates, part) for name, candidates in lists.items()}
     past = setup.split.train
     if part == "test" and setup.config.history_at_test == "valid":
@@ -100,13 +117,13 @@ def views(
     plain = plain_profiles(setup, past)
     profiles = {
         (name, told): told_profiles(setup, model, lists[name], past) if told else plain
-        for name, model in models.items()
+        for name, model in backbones.items()
         for told in (False, True)
     }
     arms = {view_of(arm): arm for arm in arms_of(setup).values()}
     read = {model_of(arm) for arm in arms.values() if not arm.counted}
     ask_together(
-        setup, llm, [lists[n].of(asked[n]) for n in models if n in read], list(profiles.values())
+        setup, llm, [lists[n].of(asked[n]) for n in backbones if n in read], list(profiles.values())
     )
     found = {}
     for view, arm in arms.items():

@@ -180,7 +180,7 @@ def _trust(seed: SeedResult) -> list[Selection]:
             option=f"{share:.0%}",
             metric="NDCG@10",
             value=on_validation(model),
-            chosen=model is seed.augmented,
+            chosen=share == seed.augmentation.share,
             seed=seed.seed,
         )
         for share, model in seed.augmentation.trials.items()

@@ -16,7 +16,10 @@ from tandemrec.tuning.tune import Tuned
 def curves(seed: SeedResult, tuning: Tuned | None) -> list[Curve]:
     """How the backbones and the language model learnt."""
     found = []
-    for name, model in (("Base", seed.base), ("with the LLM's preferences", seed.augmented)):
+    for name, model in (
+        ("Base", seed.base),
+        ("with the LLM's preferences", seed.augmentation.model),
+    ):
         points = [p for p in getattr(model, "curve", ()) if p.valid is not None]
         x, y = [float(p.epoch) for p in points], [float(p.valid or 0) for p in points]
         if points:
@@ -33,8 +36,13 @@ def curves(seed: SeedResult, tuning: Tuned | None) -> list[Curve]:
 
 def answers(seeds: Sequence[SeedResult]) -> list[AnswerCount]:
     """What the language model was asked, all seeds together, and what could not be used."""
-    asked = sum(each.augmentation.preferences.asked for each in seeds)
-    dropped = asked - sum(len(each.augmentation.preferences.users) for each in seeds)
+    said = [
+        each.preferences
+        for seed in seeds
+        for each in dict.fromkeys((seed.augmentation, seed.at_test))
+    ]
+    asked = sum(each.asked for each in said)
+    dropped = asked - sum(len(each.users) for each in said)
     found = [
         AnswerCount(
             stage="data augmentation (pairs)",
