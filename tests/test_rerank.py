@@ -143,8 +143,8 @@ def test_passages_are_about_what_each_user_is_asked_about() -> None:
     told = profiles(config=PromptConfig(passages=3, about="candidates"), passages=Passages(train))
     llm = Scripted(lambda *_: 0.0)
     rerank(candidates(), told, llm, RerankConfig(way="likelihood"))
-    assert llm.asked[0].user.startswith("Another user:\nEvita\nBabe\nAlien\nMovies this user")
-    assert llm.asked[1].user.startswith("Another user:\nBabe\nAlien\nMovies this user")
+    assert llm.asked[0].user.startswith("Other users:\nEvita\nBabe\nAlien\n\nMovies this user")
+    assert llm.asked[1].user.startswith("Other users:\nBabe\nAlien\n\nMovies this user")
 
 
 def rerank_prompt(known: Profiles) -> str:

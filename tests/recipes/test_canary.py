@@ -72,7 +72,7 @@ def test_no_prompt_of_a_run_knows_a_held_out_item(preset: Llama4RecConfig, tmp_p
     llama4rec(split(), backbone=MF, llm=llm, config=strict, out=tmp_path)
     prompts = [prompt for prompt, _ in llm.log]
     sections = "\n".join(prompt.user for prompt in prompts)
-    for part in ("similar user", "recommender suggests", "Another user", "Candidates", "Would the"):
+    for part in ("similar user", "recommender suggests", "Other users", "Candidates", "Would the"):
         assert part in sections  # otherwise the test looks at nothing
     assert any(CANARY in text for _, options in llm.log for text in options)
     assert leaks(prompts) == []

@@ -143,6 +143,26 @@ def test_counting_is_the_whole_pipeline_without_the_language_model(tmp_path: Pat
     assert seed.lists["Llama4Rec"].fingerprint != other.lists["Llama4Rec"].fingerprint
 
 
+def test_preferences_are_asked_again_before_test(tmp_path: Path) -> None:
+    """From histories that go on to validation, about items that are still unmet; no earlier."""
+    llm = FakeLLM()
+    (seed,) = run(tmp_path, llm).seeds
+    before, after = seed.augmentation, seed.at_test
+    assert after.preferences.fingerprint != before.preferences.fingerprint
+    assert seed.augmented is after.model and seed.augmented is not before.model
+    assert len(after.model.curve) == before.model.best_epoch  # as long as validation said
+    assert after.model.best_valid is None
+    past = small().before_test
+    said = after.preferences
+    assert not past.met(said.users, said.preferred).any()
+    assert not past.met(said.users, said.other).any()
+    once = run(tmp_path / "once", config=QUICK.model_copy(update={"renew": False})).seeds[0]
+    assert once.at_test is once.augmentation
+    strict = QUICK.model_copy(update={"history_at_test": "train"})
+    kept = run(tmp_path / "strict", config=strict).seeds[0]
+    assert kept.at_test.preferences is kept.augmentation.preferences
+
+
 def test_progress_says_what_is_being_made(tmp_path: Path) -> None:
     heard: list[tuple[str, float, float]] = []
 

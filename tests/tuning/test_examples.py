@@ -100,7 +100,7 @@ def test_what_came_next_is_learnt_and_passages_are_of_others() -> None:
     )
     found = sequences(profiles, ExamplesConfig(sequences=40, window=4, augmented=1.0))
     assert len(found) == 40
-    assert any("Another user:" in prompt.user for prompt, _ in found)
+    assert any("Other users:" in prompt.user for prompt, _ in found)
     for prompt, answer in found:
         told = prompt.user.split("in order:\n")[1].splitlines()
         numbers = [int(line.split()[1]) for line in [*told, *answer.splitlines()]]
@@ -122,7 +122,7 @@ def test_passages_in_an_instruction_are_about_what_it_asks() -> None:
     quoting = 0
     for prompt, answer in instructions(fold, candidates, told, examples):
         before, _, own = prompt.user.partition("Films this user enjoyed, in order:\n")
-        quoted = set(before.splitlines()) - {"Another user:", ""}
+        quoted = set(before.splitlines()) - {"Other users:", ""}
         shown = {f"Film {item:02d}" for item in (20, 21, 22, *range(9, 14))} | {answer.strip()}
         assert quoted <= shown | set(own.splitlines())
         quoting += answer.strip() in quoted

@@ -77,9 +77,9 @@ def _opening(facts: Facts) -> str:
 
 
 def _augmentation(facts: Facts) -> str:
-    parts = []
+    parts = ["Other users:"] if facts.passages else []
     for passage in facts.passages:
-        parts += ["Another user:", *passage]
+        parts += [*passage, ""]
     if facts.similar:
         parts += [f"{facts.noun.capitalize()}s a similar user enjoyed:", *facts.similar]
     if facts.hint:

@@ -76,11 +76,11 @@ PLUS = Llama4RecConfig(
     quick=True,
     training={"epochs": 300},
     metric="log-likelihood",
-    prompt=PromptConfig(history=6, similar=0, hint=0, passages=16, recent=5, about="candidates"),
-    examples=ExamplesConfig(instructions=100, ways=("likelihood",), augmented=0.75),
+    prompt=PromptConfig(history=6, similar=0, hint=0, passages=12, recent=5, about="candidates"),
+    examples=ExamplesConfig(instructions=60, ways=("likelihood",), augmented=0.75),
     tune=TuneConfig(trainable_layers=10, learning_rate=1e-4, epochs=1),
     preferences=PreferenceConfig(
-        pairs=16, items=8, passages=8, pool=40, way="likelihood", prior=0.0
+        pairs=16, items=8, passages=6, pool=40, way="likelihood", prior=0.0
     ),
     trusted=(0.5,),
     renew=True,
