@@ -90,10 +90,13 @@ def test_an_unfit_implicit_model_is_refused() -> None:
 
 def test_a_real_implicit_model() -> None:
     als = pytest.importorskip("implicit.als", reason="implicit is not installed")
+    from threadpoolctl import threadpool_limits  # implicit brings it
+
     from tandemrec.data.worlds import checkerboard
 
     world = checkerboard()
-    model = als.AlternatingLeastSquares(factors=4, iterations=10, random_state=0)
-    model.fit(sparse.csr_matrix(world.matrix), show_progress=False)
+    with threadpool_limits(1, "blas"):  # else implicit warns of threads within threads
+        model = als.AlternatingLeastSquares(factors=4, iterations=10, random_state=0)
+        model.fit(sparse.csr_matrix(world.matrix), show_progress=False)
     best = rank(ImplicitModel(model), world, None, 1)
     assert (best.items[:, 0] == best.users).all()
