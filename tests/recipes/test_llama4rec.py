@@ -8,7 +8,7 @@ import polars as pl
 import pytest
 
 from recipes.worlds import N_ITEMS, N_USERS, small
-from tandemrec.backbones import MF, LightGCN
+from tandemrec.backbones import MF, Fitted, LightGCN
 from tandemrec.errors import DataError, RunError
 from tandemrec.evaluation.metrics import per_user
 from tandemrec.llm.base import Prompt
@@ -20,7 +20,7 @@ from tandemrec.rerank import RerankConfig
 
 FAST = {"epochs": 4, "every": 1, "batch_size": 64}
 QUICK = PLUS.model_copy(update={"training": FAST, "ask": "all"})
-CONTROLS = ["echo", "random", "oracle"]
+CONTROLS = ["refit", "echo", "random", "oracle"]
 ROWS = {"paper": ["Base", *ARMS, *CONTROLS], "plus": ["Base", *ARMS, "counting", *CONTROLS]}
 
 
@@ -161,6 +161,20 @@ def test_preferences_are_asked_again_before_test(tmp_path: Path) -> None:
     strict = QUICK.model_copy(update={"history_at_test": "train"})
     kept = run(tmp_path / "strict", config=strict).seeds[0]
     assert kept.at_test.preferences is kept.augmentation.preferences
+
+
+def test_refit_knows_of_validation_what_test_prompts_tell(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    (seed,), past = done.seeds, small().before_test
+    again = Fitted.load(tmp_path / "seed-0" / "refit")
+    assert again.train.fingerprint == past.fingerprint
+    assert len(again.curve) == seed.base.best_epoch and again.best_valid is None
+    assert seed.refit is not None
+    assert not seed.refit.met(past).any()
+    (row,) = done.scores.filter(pl.col("method") == "refit").to_dicts()
+    assert row["NDCG@5"] == per_user(seed.refit, small().test).means()["NDCG@5"]
+    strict = QUICK.model_copy(update={"history_at_test": "train"})
+    assert run(tmp_path / "strict", config=strict).seeds[0].refit is None
 
 
 def test_progress_says_what_is_being_made(tmp_path: Path) -> None:

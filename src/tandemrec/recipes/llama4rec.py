@@ -23,7 +23,7 @@ from tandemrec.ranking import rank, similar_users
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import ARMS, COUNTING, Arm, Choice, View, Weighing, choose, final
 from tandemrec.recipes.augmenting import Augmentation, augmentation, renewed
-from tandemrec.recipes.fitting import fitted
+from tandemrec.recipes.fitting import fitted, learns
 from tandemrec.recipes.setup import Setup
 from tandemrec.rerank import Reranked, rerank
 
@@ -43,6 +43,7 @@ class SeedResult:
     valid: Mapping[str, View]
     test: Mapping[str, View]
     lists: Mapping[str, Rankings]  # "Base" and each arm, on test
+    refit: Rankings | None  # the control of that name, on test
 
     @property
     def augmented(self) -> Any:
@@ -79,7 +80,18 @@ def one_seed(setup: Setup, llm: LLM, seed: int) -> SeedResult:
     for name, arm in arms_of(setup).items():
         lists[name] = final(arm, test[view_of(arm)], choices[name], weighing)
     both = learnt["augmented"], at_test["augmented"]
-    return SeedResult(seed, llm, base, *both, choices, valid, test, lists)
+    again = refit(setup, base, seed)
+    return SeedResult(seed, llm, base, *both, choices, valid, test, lists, again)
+
+
+def refit(setup: Setup, base: Any, seed: int) -> Rankings | None:
+    """What Base gives on test once it has learnt validation too, which test prompts tell the LLM:
+    as many epochs as it took without. None where it cannot learn, or where prompts do not tell."""
+    if not learns(setup.backbone) or setup.config.history_at_test == "train":
+        return None
+    past = setup.split.before_test
+    again = fitted(setup, seed, "refit", train=past, like=base)
+    return rank(again, past, np.unique(setup.split.test.users), setup.config.candidates)
 
 
 def models(base: Any, learnt: Mapping[str, Augmentation]) -> dict[str, Any]:

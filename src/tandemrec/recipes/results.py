@@ -30,8 +30,8 @@ from tandemrec.report.contents import (
 )
 from tandemrec.tuning.tune import Tuned
 
-CONTROLS = ("echo", "random", "oracle")
-"Those that need no choice on validation; they are not tested."
+CONTROLS = ("refit", "echo", "random", "oracle")
+"Those that need no choice on validation."
 Measured = Mapping[str, Sequence[UserMetrics]]  # method -> one for each seed
 
 
@@ -98,9 +98,10 @@ def measure(split: Split, seeds: Sequence[SeedResult]) -> dict[str, list[UserMet
 
 
 def _controls(split: Split, seed: SeedResult) -> dict[str, Rankings]:
-    """What repeating, shuffling and knowing would make of Llama4Rec's candidates."""
+    """Base fitted again; Llama4Rec's candidates repeated, shuffled, and sorted by the truth."""
     candidates = seed.test[view_of(ARMS[FULL])].candidates
-    return {
+    again = {} if seed.refit is None else {"refit": seed.refit}
+    return again | {
         "echo": controls.echo(candidates),
         "random": controls.random_order(candidates, seed.seed),
         "oracle": controls.oracle(candidates, split.test),
@@ -127,11 +128,10 @@ def _rows(measured: Measured, n: int, seed: int) -> list[Row]:
 
 
 def tests(measured: Measured) -> list[Test]:
-    """Every method with choices of its own against Base: over users and, from two seeds on, over
-    runs."""
+    """Every method against Base: over users and, from two seeds on, over runs."""
     found = []
     for method, runs in measured.items():
-        if method == BASE or method in CONTROLS:
+        if method == BASE:
             continue
         for metric in runs[0].values:
             ways = {"users": compare.over_users} | (

@@ -77,10 +77,10 @@ def ablations(contents: Contents) -> Table:
 
 
 def controls(contents: Contents) -> Table:
-    """Echo, random and oracle re-rankings of the same candidates, against Base."""
+    """What no language model would give, and what is possible, against Base."""
     rows = _methods(contents, "control")
     base = [name for name in _methods(contents, "main") if name == BASE]
-    caption = f"Controls: other orders of the same candidates{_over_seeds(contents)}"
+    caption = f"Controls{_over_seeds(contents)}"
     methods = [*base, *rows] if rows else []
     return _board(contents, "controls", caption, methods, BASE, bold=False)
 
