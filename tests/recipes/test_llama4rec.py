@@ -1,6 +1,7 @@
 """Whole runs on a small world: the table, the second time, a kill, recommendations."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,13 +14,14 @@ from tandemrec.errors import DataError, RunError
 from tandemrec.evaluation.metrics import per_user
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
-from tandemrec.recipes.arms import ARMS
+from tandemrec.recipes.arms import ARMS, COUNTING, Weighing, final
 from tandemrec.recipes.execute import Finished, finished, llama4rec
+from tandemrec.recipes.llama4rec import view_of
 from tandemrec.recipes.settings import PLUS, PRESETS, Llama4RecConfig
 from tandemrec.rerank import RerankConfig
 
 FAST = {"epochs": 4, "every": 1, "batch_size": 64}
-QUICK = PLUS.model_copy(update={"training": FAST, "ask": "all"})
+QUICK = PLUS.model_copy(update={"training": FAST, "ask": "all", "augment": "always"})
 CONTROLS = ["refit", "echo", "random", "oracle"]
 ROWS = {"paper": ["Base", *ARMS, *CONTROLS], "plus": ["Base", *ARMS, "counting", *CONTROLS]}
 
@@ -119,8 +121,6 @@ def test_all_choices_are_made_before_test_is_looked_at(tmp_path: Path) -> None:
     rng = np.random.default_rng(1)
     moved = split.test.rows(np.arange(len(split.test)))
     others = rng.permutation(N_ITEMS)[: len(moved)] if len(moved) <= N_ITEMS else moved.items[::-1]
-    from dataclasses import replace
-
     changed = replace(split, test=replace(moved, items=np.array(others)))
     runs = [
         llama4rec(each, backbone=MF, llm=FakeLLM(), config=QUICK, out=tmp_path / name)
@@ -134,7 +134,7 @@ def test_all_choices_are_made_before_test_is_looked_at(tmp_path: Path) -> None:
 def test_counting_is_the_whole_pipeline_without_the_language_model(tmp_path: Path) -> None:
     llm = FakeLLM()
     (seed,) = run(tmp_path, llm).seeds
-    backbones = {view: seed.test[view].candidates for view in ("augmented-told", "counted-told")}
+    backbones = {view: seed.test[view].candidates for view in ("augmented-told", "counted-counted")}
     own, counted = backbones.values()
     assert own.fingerprint != counted.fingerprint != seed.test["base-told"].candidates.fingerprint
     other = run(tmp_path / "other", FakeLLM("other")).seeds[0]
@@ -149,7 +149,7 @@ def test_preferences_are_asked_again_before_test(tmp_path: Path) -> None:
     (seed,) = run(tmp_path, llm).seeds
     before, after = seed.augmentation, seed.at_test
     assert after.preferences.fingerprint != before.preferences.fingerprint
-    assert seed.augmented is after.model and seed.augmented is not before.model
+    assert seed.backbone is after.model and seed.backbone is not before.model
     assert len(after.model.curve) == before.model.best_epoch  # as long as validation said
     assert after.model.best_valid is None
     past = small().before_test
@@ -161,6 +161,36 @@ def test_preferences_are_asked_again_before_test(tmp_path: Path) -> None:
     strict = QUICK.model_copy(update={"history_at_test": "train"})
     kept = run(tmp_path / "strict", config=strict).seeds[0]
     assert kept.at_test.preferences is kept.augmentation.preferences
+
+
+def test_data_augmentation_stays_only_where_final_lists_are_better_with_it(tmp_path: Path) -> None:
+    """Every arm for itself, by its final lists on validation."""
+    config = QUICK.model_copy(update={"augment": "validated", "training": FAST | {"epochs": 20}})
+    llm, taken = FakeLLM(), set()
+    done = run(tmp_path, llm, config, seeds=(0, 1, 2, 3))
+    weighing = Weighing.of(small().train, config.blend)
+    for seed in done.seeds:
+        for name in ("Llama4Rec", "w/o PA", "w/o AA", "counting"):
+            choice, arm = seed.choices[name], (ARMS | COUNTING)[name]
+            assert choice.without is not None
+            with_it, without = choice.without
+            assert choice.arm == replace(arm, augmented=with_it >= without)
+            found = final(seed.valid[view_of(choice.arm)], choice, weighing)
+            best = per_user(found, small().valid).means()["NDCG@5"]
+            assert best == max(choice.without)
+            taken.add(choice.arm.augmented)
+        assert seed.choices["w/o DA"].without is None
+        full = seed.choices["Llama4Rec"].arm.augmented
+        if not full:
+            assert seed.backbone is seed.base
+            lists = seed.lists["Llama4Rec"], seed.lists["w/o DA"]
+            assert lists[0].fingerprint == lists[1].fingerprint
+    assert taken == {True, False}
+    told = [row for row in done.contents.selection if row.what == "data augmentation in Llama4Rec"]
+    assert len(told) == 8 and sum(row.chosen for row in told) == 4
+    kept = [str(s.seed) for s in done.seeds if not s.choices["Llama4Rec"].arm.augmented]
+    said = [note for note in done.contents.notes if "left data augmentation out" in note]
+    assert said[0].endswith(f"seed {', '.join(kept)}.") if kept else not said
 
 
 def test_refit_knows_of_validation_what_test_prompts_tell(tmp_path: Path) -> None:
@@ -237,7 +267,8 @@ def test_validation_chooses_how_many_preferences_are_learnt(tmp_path: Path) -> N
     assert seed.augmentation.trials[0.0] is seed.base
     values = {share: model.best_valid for share, model in seed.augmentation.trials.items()}
     best = max(values, key=lambda share: values[share])
-    assert seed.augmented is seed.augmentation.trials[best]
+    assert seed.backbone is seed.at_test.model
+    assert seed.augmentation.share == best
     assert len({model.fingerprint for model in seed.augmentation.trials.values()}) == 3
     told = [one for one in done.contents.selection if one.what.startswith("share of")]
     assert [(one.option, one.value, one.chosen) for one in told] == [

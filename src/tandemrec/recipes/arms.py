@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -15,6 +15,7 @@ from tandemrec.data.interactions import Interactions
 from tandemrec.evaluation.likelihood import log_likelihood
 from tandemrec.evaluation.metrics import per_user
 from tandemrec.rankings import Rankings
+from tandemrec.report.contents import PRIMARY
 from tandemrec.rerank import Reranked
 
 LIKELIHOOD = "log-likelihood"
@@ -69,6 +70,8 @@ class View:
 class Choice:
     """What validation chose for one arm; everything that test and later users need."""
 
+    arm: Arm
+    "The arm itself, or the same without data augmentation."
     way: int
     "Index of the ranking way."
     spreads: tuple[float, float]
@@ -77,6 +80,8 @@ class Choice:
     "The grid of alphas, for adaptive weights."
     tried: tuple[float, ...]
     "The metric of each ranking way at its best, on validation."
+    without: tuple[float, float] | None = None
+    "The final lists' NDCG@5 on validation with data augmentation and without, if it was asked."
 
 
 @dataclass(frozen=True)
@@ -118,7 +123,7 @@ def choose(arm: Arm, view: View, truth: Interactions, weighing: Weighing, metric
     tried = [_best(arm, view, way, weighing, value) for way in range(len(view.reranked))]
     way = int(np.argmax([each[0] for each in tried]))
     _, lined_up, grid = tried[way]
-    return Choice(way, lined_up.spreads, grid, tuple(each[0] for each in tried))
+    return Choice(arm, way, lined_up.spreads, grid, tuple(each[0] for each in tried))
 
 
 def _best(
@@ -134,10 +139,18 @@ def _best(
     return value(lined_up.blend(alpha)), lined_up, grid
 
 
-def final(arm: Arm, view: View, choice: Choice, weighing: Weighing) -> Rankings:
+def better(choices: Sequence[Choice], found: Sequence[Rankings], truth: Interactions) -> Choice:
+    """Of the choices with data augmentation and without, the one whose final lists are better on
+    validation by the metric that is tested; the first of equals."""
+    values = [per_user(lists, truth).means()[PRIMARY] for lists in found]
+    chosen = choices[int(np.argmax(values))]
+    return replace(chosen, without=(values[0], values[-1]))
+
+
+def final(view: View, choice: Choice, weighing: Weighing) -> Rankings:
     """The arm's lists of every user of the part, with what validation chose."""
     lined_up = _line_up(view, choice.way, weighing.config, choice.spreads)
-    alpha = weighing.alpha(lined_up.candidates.users, arm.order, choice.grid)
+    alpha = weighing.alpha(lined_up.candidates.users, choice.arm.order, choice.grid)
     return view.whole(lined_up.blend(alpha))
 
 

@@ -7,7 +7,7 @@ Base, tuning, data augmentation, prompt augmentation, re-ranking, choices, lists
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 import numpy as np
@@ -21,7 +21,17 @@ from tandemrec.prompts.profiles import Profiles
 from tandemrec.prompts.titles import readable
 from tandemrec.ranking import rank, similar_users
 from tandemrec.rankings import Rankings
-from tandemrec.recipes.arms import ARMS, COUNTING, Arm, Choice, View, Weighing, choose, final
+from tandemrec.recipes.arms import (
+    ARMS,
+    COUNTING,
+    Arm,
+    Choice,
+    View,
+    Weighing,
+    better,
+    choose,
+    final,
+)
 from tandemrec.recipes.augmenting import Augmentation, augmentation, renewed
 from tandemrec.recipes.fitting import fitted, learns
 from tandemrec.recipes.setup import Setup
@@ -46,9 +56,10 @@ class SeedResult:
     refit: Rankings | None  # the control of that name, on test
 
     @property
-    def augmented(self) -> Any:
-        """The backbone that learnt from the LLM, as it is at test and after."""
-        return self.at_test.model
+    def backbone(self) -> Any:
+        """Llama4Rec's backbone at test and after: the one that learnt from the LLM, unless
+        validation preferred the one that did not."""
+        return self.at_test.model if self.choices["Llama4Rec"].arm.augmented else self.base
 
 
 def one_seed(setup: Setup, llm: LLM, seed: int) -> SeedResult:
@@ -63,22 +74,24 @@ def one_seed(setup: Setup, llm: LLM, seed: int) -> SeedResult:
         for name, reader in readers.items()
     }
     weighing = Weighing.of(setup.split.train, setup.config.blend)
-    valid = views(setup, llm, models(base, learnt), seed, "valid")
-    choices = {
-        name: choose(arm, valid[view_of(arm)], setup.split.valid, weighing, setup.config.metric)
-        for name, arm in arms_of(setup).items()
-    }
+    arms = arms_of(setup)
+    tried = [option for arm in arms.values() for option in options(setup, arm)]
+    valid = views(setup, llm, models(base, learnt), tried, seed, "valid")
+    choices = {name: chosen(setup, arm, valid, weighing) for name, arm in arms.items()}
+    taken = [choice.arm for choice in choices.values()]
     at_test = learnt
     if setup.config.renew and setup.config.history_at_test == "valid":
         later = plain_profiles(setup, setup.split.before_test)
         at_test = {
             name: renewed(setup, reader, base, later, seed, learnt[name], name)
+            if name in map(model_of, taken)
+            else learnt[name]
             for name, reader in readers.items()
         }
-    test = views(setup, llm, models(base, at_test), seed, "test")
+    test = views(setup, llm, models(base, at_test), taken, seed, "test")
     lists = {"Base": test[view_of(ARMS["IFT"])].candidates}
-    for name, arm in arms_of(setup).items():
-        lists[name] = final(arm, test[view_of(arm)], choices[name], weighing)
+    for name, choice in choices.items():
+        lists[name] = final(test[view_of(choice.arm)], choice, weighing)
     both = learnt["augmented"], at_test["augmented"]
     again = refit(setup, base, seed)
     return SeedResult(seed, llm, base, *both, choices, valid, test, lists, again)
@@ -104,9 +117,29 @@ def arms_of(setup: Setup) -> dict[str, Arm]:
     return ARMS | COUNTING if setup.config.prompt.passages else ARMS
 
 
+def options(setup: Setup, arm: Arm) -> list[Arm]:
+    """What validation may choose from: an arm with data augmentation, and the same without it."""
+    if not (arm.augmented and setup.config.augment == "validated"):
+        return [arm]
+    return [arm, replace(arm, augmented=False)]
+
+
+def chosen(setup: Setup, arm: Arm, views: Mapping[str, View], weighing: Weighing) -> Choice:
+    """Ranking way, weights, and with or without data augmentation, all on validation."""
+    truth = setup.split.valid
+    found = [
+        choose(option, views[view_of(option)], truth, weighing, setup.config.metric)
+        for option in options(setup, arm)
+    ]
+    if len(found) == 1:
+        return found[0]
+    return better(found, [final(views[view_of(c.arm)], c, weighing) for c in found], truth)
+
+
 def view_of(arm: Arm) -> str:
     """The view that an arm needs; arms share views."""
-    return f"{model_of(arm)}-{'told' if arm.told else 'plain'}"
+    reading = "counted" if arm.counted else "told" if arm.told else "plain"
+    return f"{model_of(arm)}-{reading}"
 
 
 def model_of(arm: Arm) -> str:
@@ -117,10 +150,18 @@ def model_of(arm: Arm) -> str:
 
 
 def views(
-    setup: Setup, llm: LLM, backbones: Mapping[str, Any], seed: int, part: Part
+    setup: Setup,
+    llm: LLM,
+    backbones: Mapping[str, Any],
+    arms: Sequence[Arm],
+    seed: int,
+    part: Part,
 ) -> dict[str, View]:
-    """Each backbone's candidates and what the LLM makes of them, with prompt augmentation and
-    without it; or, in its place, what counts."""
+    """What these arms need: a backbone's candidates, and what the LLM makes of them, with prompt
+    augmentation or without it; or, in its place, what counts."""
+    needed = {view_of(arm): arm for arm in arms}
+    used = {model_of(arm) for arm in needed.values()}
+    backbones = {name: model for name, model in backbones.items() if name in used}
     lists = {name: part_candidates(setup, model, part) for name, model in backbones.items()}
     asked = {name: whom_to_ask(setup, candidates, part) for name, candidates in lists.items()}
     past = setup.split.train
@@ -132,13 +173,12 @@ def views(
         for name, model in backbones.items()
         for told in (False, True)
     }
-    arms = {view_of(arm): arm for arm in arms_of(setup).values()}
-    read = {model_of(arm) for arm in arms.values() if not arm.counted}
+    read = {model_of(arm) for arm in needed.values() if not arm.counted}
     ask_together(
         setup, llm, [lists[n].of(asked[n]) for n in backbones if n in read], list(profiles.values())
     )
     found = {}
-    for view, arm in arms.items():
+    for view, arm in needed.items():
         name = model_of(arm)
         candidates, known = lists[name].of(asked[name]), profiles[name, arm.told]
         reader = CountingLLM() if arm.counted else llm

@@ -32,9 +32,9 @@ def for_users(setup: Setup, seed: SeedResult, names: Sequence[str], k: int) -> p
     """
     known = setup.split.data.interactions
     users = np.array([setup.split.catalogue.user(name) for name in names], np.int64)
-    candidates = rank(seed.augmented, known, users, max(setup.config.candidates, k))
+    candidates = rank(seed.backbone, known, users, max(setup.config.candidates, k))
     head = candidates.top(setup.config.candidates)
-    profiles = told_profiles(setup, seed.augmented, head, known)
+    profiles = told_profiles(setup, seed.backbone, head, known)
     blended = _blended(setup, seed, head, profiles, known.counts[users])
     return _frame(setup, blended, candidates, list(names), k)
 
@@ -57,7 +57,7 @@ def for_history(setup: Setup, seed: SeedResult, items: Sequence[str], k: int) ->
     newcomer = np.array([train.n_users])
     candidates = Rankings(newcomer, best[None], scores[best][None].astype(np.float32))
     head = candidates.top(setup.config.candidates)
-    profiles = told_profiles(setup, seed.augmented, head).joined_by(met, int(alike[0]))
+    profiles = told_profiles(setup, seed.backbone, head).joined_by(met, int(alike[0]))
     blended = _blended(setup, seed, head, profiles, np.array([len(met)]))
     return _frame(setup, blended, candidates, ["new"], k)
 
@@ -79,7 +79,7 @@ def _scores(
 ) -> NDArray[np.float64]:
     """The weighted mean of some users' scores of every item, [I]."""
     nothing_met = train.rows(np.zeros(len(train), bool))
-    lists = rank(seed.augmented, nothing_met, users, train.n_items)
+    lists = rank(seed.backbone, nothing_met, users, train.n_items)
     scores = np.zeros(train.n_items)
     for items, values, weight in zip(lists.items, lists.scores, weights, strict=True):
         scores[items] += weight * values

@@ -11,7 +11,7 @@ from tandemrec.data.split import Split
 from tandemrec.evaluation import compare, controls, groups
 from tandemrec.evaluation.metrics import UserMetrics, per_user
 from tandemrec.rankings import Rankings
-from tandemrec.recipes.arms import ARMS, COUNTING
+from tandemrec.recipes.arms import ARMS, COUNTING, Choice
 from tandemrec.recipes.augmenting import on_validation
 from tandemrec.recipes.llama4rec import SeedResult, view_of
 from tandemrec.recipes.setup import Setup
@@ -101,7 +101,7 @@ def measure(split: Split, seeds: Sequence[SeedResult]) -> dict[str, list[UserMet
 
 def _controls(split: Split, seed: SeedResult) -> dict[str, Rankings]:
     """Base fitted again; Llama4Rec's candidates repeated, shuffled, and sorted by the truth."""
-    candidates = seed.test[view_of(ARMS[FULL])].candidates
+    candidates = seed.test[view_of(seed.choices[FULL].arm)].candidates
     again = {} if seed.refit is None else {"refit": seed.refit}
     return again | {
         "echo": controls.echo(candidates),
@@ -160,6 +160,7 @@ def tests(measured: Measured) -> list[Test]:
 def _selection(setup: Setup, seed: SeedResult) -> list[Selection]:
     rows = _trust(seed) if len(seed.augmentation.trials) > 1 else []
     for name, choice in seed.choices.items():
+        rows += _augmented(name, choice, seed.seed)
         for way, value in enumerate(choice.tried):
             rows.append(
                 Selection(
@@ -172,6 +173,21 @@ def _selection(setup: Setup, seed: SeedResult) -> list[Selection]:
                 )
             )
     return rows
+
+
+def _augmented(name: str, choice: Choice, seed: int) -> list[Selection]:
+    """Whether an arm was better with data augmentation or without."""
+    return [
+        Selection(
+            what=f"data augmentation in {name}",
+            option=option,
+            metric=PRIMARY,
+            value=value,
+            chosen=choice.arm.augmented is (option == "with"),
+            seed=seed,
+        )
+        for option, value in zip(("with", "without"), choice.without or (), strict=False)
+    ]
 
 
 def _trust(seed: SeedResult) -> list[Selection]:
@@ -230,7 +246,7 @@ def _groups(split: Split, measured: Measured) -> list[GroupRow]:
 
 def _bias(setup: Setup, seed: SeedResult) -> list[Bias]:
     rows = []
-    view = seed.test[view_of(ARMS[FULL])]
+    view = seed.test[view_of(seed.choices[FULL].arm)]
     for way, reranked in enumerate(view.reranked):
         if not len(reranked.shown):
             continue

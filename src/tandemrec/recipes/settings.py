@@ -52,6 +52,9 @@ class Llama4RecConfig(Settings):
     """The shares of the LLM's preferences, the most decided first, of which validation chooses how
     many join the backbone's triples, by the backbone's own NDCG@10; all of them is the paper's way,
     0 leaves data augmentation out."""
+    augment: Literal["always", "validated"] = "always"
+    """Whether a row with data augmentation has it in any case, as in the paper, or only where its
+    final lists on validation are better with it than without, by NDCG@5."""
     renew: bool = False
     """Ask for preferences again before test, from histories that go on to it as in test prompts
     (`history_at_test`), and let a backbone learn these; the paper asks once. Preferences told by
@@ -83,6 +86,7 @@ PLUS = Llama4RecConfig(
         pairs=16, items=8, passages=6, pool=40, way="likelihood", prior=0.0
     ),
     trusted=(0.5,),
+    augment="validated",
     renew=True,
     rerank=tuple(RerankConfig(way="likelihood", prior=prior) for prior in (0.0, 0.25, 0.5)),
     blend=BlendConfig(utility="share"),

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 
 import numpy as np
 
-from tandemrec.recipes.arms import ARMS, Weighing
+from tandemrec.recipes.arms import Weighing
 from tandemrec.recipes.llama4rec import SeedResult, view_of
 from tandemrec.recipes.setup import Setup
 from tandemrec.report.contents import FULL, AnswerCount, Curve, Story
@@ -52,7 +52,7 @@ def answers(seeds: Sequence[SeedResult]) -> list[AnswerCount]:
     ]
     for part in ("valid", "test"):
         parts = [getattr(each, part) for each in seeds]
-        views = [part[name] for part in parts for name in {view_of(arm) for arm in ARMS.values()}]
+        views = [view for part in parts for name, view in part.items() if "counted" not in name]
         lists = [ranked for view in views for ranked in view.reranked]
         kinds = sorted({kind for each in lists for kind in each.rejected})
         found.append(
@@ -68,12 +68,18 @@ def answers(seeds: Sequence[SeedResult]) -> list[AnswerCount]:
 def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> list[str]:
     """What a reader of the table must know."""
     found = []
-    view = seeds[0].test[view_of(ARMS[FULL])]
+    view = seeds[0].test[view_of(seeds[0].choices[FULL].arm)]
     if setup.config.ask == "decidable":
         found.append(
             f"The LLM was asked about {int(view.asked.sum())} of {len(view.asked)} test users: "
             "those whose held-out item is among the candidates. Nobody else's metrics can change, "
             f"so {1 - view.asked.mean():.0%} of the work was saved and the table is the same."
+        )
+    left = [str(seed.seed) for seed in seeds if not seed.choices[FULL].arm.augmented]
+    if left:
+        found.append(
+            "Validation left data augmentation out of Llama4Rec, which is then w/o DA: "
+            f"seed {', '.join(left)}."
         )
     if tuning is None:
         found.append("The LLM was not tuned, so IFT is the LLM as it came.")
@@ -96,7 +102,7 @@ def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> li
 
 def stories(setup: Setup, seed: SeedResult, n: int = 4) -> list[Story]:
     """A few users that were asked about, evenly spaced, so that nobody picks the pretty ones."""
-    view = seed.test[view_of(ARMS[FULL])]
+    view = seed.test[view_of(seed.choices[FULL].arm)]
     weighing = Weighing.of(setup.split.train, setup.config.blend)
     rows = np.flatnonzero(view.asked)
     picked = np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int))
@@ -104,8 +110,8 @@ def stories(setup: Setup, seed: SeedResult, n: int = 4) -> list[Story]:
 
 
 def _story(setup: Setup, seed: SeedResult, place: int, row: int, weighing: Weighing) -> Story:
-    arm, choice = ARMS[FULL], seed.choices[FULL]
-    view, catalogue = seed.test[view_of(arm)], setup.split.catalogue
+    choice = seed.choices[FULL]
+    view, catalogue = seed.test[view_of(choice.arm)], setup.split.catalogue
     user = view.candidates.users[row : row + 1]
 
     def titles(items: Iterable[int]) -> list[str]:
@@ -117,7 +123,7 @@ def _story(setup: Setup, seed: SeedResult, place: int, row: int, weighing: Weigh
         history=titles(setup.split.train.of(int(user[0]))[-10:]),
         backbone=titles(view.candidates.items[row]),
         llm=titles(view.reranked[choice.way].rankings.items[place]),
-        alpha=float(weighing.alpha(user, arm.order, choice.grid)[0]),
+        alpha=float(weighing.alpha(user, choice.arm.order, choice.grid)[0]),
         final=titles(seed.lists[FULL].items[row]),
         target=titles(target)[0],
     )
