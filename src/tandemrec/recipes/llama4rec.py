@@ -35,6 +35,7 @@ from tandemrec.recipes.arms import (
 from tandemrec.recipes.augmenting import Augmentation, augmentation, renewed
 from tandemrec.recipes.fitting import fitted, learns
 from tandemrec.recipes.setup import Setup
+from tandemrec.report.contents import FULL
 from tandemrec.rerank import Reranked, rerank
 
 Part = Literal["valid", "test"]
@@ -59,7 +60,12 @@ class SeedResult:
     def backbone(self) -> Any:
         """Llama4Rec's backbone at test and after: the one that learnt from the LLM, unless
         validation preferred the one that did not."""
-        return self.at_test.model if self.choices["Llama4Rec"].arm.augmented else self.base
+        return self.at_test.model if self.choices[FULL].arm.augmented else self.base
+
+    @property
+    def view(self) -> View:
+        """Llama4Rec's candidates on test, and what the LLM made of them."""
+        return self.test[view_of(self.choices[FULL].arm)]
 
 
 def one_seed(setup: Setup, llm: LLM, seed: int) -> SeedResult:

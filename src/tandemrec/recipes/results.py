@@ -13,7 +13,7 @@ from tandemrec.evaluation.metrics import UserMetrics, per_user
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import ARMS, COUNTING, Choice
 from tandemrec.recipes.augmenting import on_validation
-from tandemrec.recipes.llama4rec import SeedResult, view_of
+from tandemrec.recipes.llama4rec import SeedResult
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.telling import answers, curves, notes, stories
 from tandemrec.report.contents import (
@@ -101,7 +101,7 @@ def measure(split: Split, seeds: Sequence[SeedResult]) -> dict[str, list[UserMet
 
 def _controls(split: Split, seed: SeedResult) -> dict[str, Rankings]:
     """Base fitted again; Llama4Rec's candidates repeated, shuffled, and sorted by the truth."""
-    candidates = seed.test[view_of(seed.choices[FULL].arm)].candidates
+    candidates = seed.view.candidates
     again = {} if seed.refit is None else {"refit": seed.refit}
     return again | {
         "echo": controls.echo(candidates),
@@ -246,7 +246,7 @@ def _groups(split: Split, measured: Measured) -> list[GroupRow]:
 
 def _bias(setup: Setup, seed: SeedResult) -> list[Bias]:
     rows = []
-    view = seed.test[view_of(seed.choices[FULL].arm)]
+    view = seed.view
     for way, reranked in enumerate(view.reranked):
         if not len(reranked.shown):
             continue

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tandemrec.recipes.arms import Weighing
-from tandemrec.recipes.llama4rec import SeedResult, view_of
+from tandemrec.recipes.llama4rec import SeedResult
 from tandemrec.recipes.setup import Setup
 from tandemrec.report.contents import FULL, AnswerCount, Curve, Story
 from tandemrec.tuning.tune import Tuned
@@ -68,7 +68,7 @@ def answers(seeds: Sequence[SeedResult]) -> list[AnswerCount]:
 def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> list[str]:
     """What a reader of the table must know."""
     found = []
-    view = seeds[0].test[view_of(seeds[0].choices[FULL].arm)]
+    view = seeds[0].view
     if setup.config.ask == "decidable":
         found.append(
             f"The LLM was asked about {int(view.asked.sum())} of {len(view.asked)} test users: "
@@ -102,7 +102,7 @@ def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> li
 
 def stories(setup: Setup, seed: SeedResult, n: int = 4) -> list[Story]:
     """A few users that were asked about, evenly spaced, so that nobody picks the pretty ones."""
-    view = seed.test[view_of(seed.choices[FULL].arm)]
+    view = seed.view
     weighing = Weighing.of(setup.split.train, setup.config.blend)
     rows = np.flatnonzero(view.asked)
     picked = np.unique(np.linspace(0, len(rows) - 1, min(n, len(rows))).astype(int))
@@ -111,7 +111,7 @@ def stories(setup: Setup, seed: SeedResult, n: int = 4) -> list[Story]:
 
 def _story(setup: Setup, seed: SeedResult, place: int, row: int, weighing: Weighing) -> Story:
     choice = seed.choices[FULL]
-    view, catalogue = seed.test[view_of(choice.arm)], setup.split.catalogue
+    view, catalogue = seed.view, setup.split.catalogue
     user = view.candidates.users[row : row + 1]
 
     def titles(items: Iterable[int]) -> list[str]:
