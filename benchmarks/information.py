@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -29,7 +30,6 @@ from tandemrec.llm.base import LLM
 from tandemrec.llm.fake import CountingLLM
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
-from tandemrec.prompts.titles import readable
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.settings import PLUS
 from tandemrec.rerank import RerankConfig, Way, rerank
@@ -66,7 +66,7 @@ def main() -> None:
         print(f"by chance {-np.log(10):.4f}, by the backbone {alone / len(target):.4f}; with")
         llm = tr.llm(given.llm, progress=progress)
         asked = Remembering(llm, AnswerStore(given.store), progress=progress)
-        plain = profiles(split, fold)
+        plain = Profiles.of(replace(split, train=fold.seen), PLUS.prompt)
         told = plain.telling(passages=Passages(fold.seen))
         for name in given.only:
             way, quoting, counted = ASKED[name]
@@ -87,11 +87,6 @@ def decidable(fold: Fold, model: object) -> tuple[Rankings, NDArray[np.int64]]:
             places.append(int(np.flatnonzero(lists.items[user][keep] == item)[0]))
     users, items, values = (np.array(column) for column in zip(*rows, strict=True))
     return Rankings(users, items, values), np.array(places)
-
-
-def profiles(split: tr.Split, fold: Fold) -> Profiles:
-    titles = readable(split.catalogue.titles)
-    return Profiles(split.data.noun, titles, fold.seen.histories, PLUS.prompt)
 
 
 def scores(cases: Rankings, told: Profiles, llm: LLM, way: Way) -> list[Floats]:

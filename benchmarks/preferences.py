@@ -26,7 +26,6 @@ from tandemrec.llm.fake import CountingLLM
 from tandemrec.progress import Progress
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
-from tandemrec.prompts.titles import readable
 from tandemrec.recipes.settings import PLUS
 
 PRIORS = (0.0, 0.25, 0.5)
@@ -61,8 +60,7 @@ def main() -> None:
 def asked(split: tr.Split, llm: Remembering, model: object) -> dict[str, Preferences]:
     """Preferences by who was asked and what was told; of seed 0's pairs."""
     pool = tr.rank(model, split.train, None, PLUS.preferences.pool or 40)
-    titles = readable(split.catalogue.titles)
-    plain = Profiles(split.data.noun, titles, split.train.histories, PLUS.prompt)
+    plain = Profiles.of(split, PLUS.prompt)
     told = plain.about_candidates(Passages(split.train), PLUS.preferences.passages)
 
     def ask(who: object, profiles: Profiles, prior: float) -> Preferences:

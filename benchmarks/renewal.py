@@ -11,6 +11,7 @@ the one before it was.
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 
 import numpy as np
 
@@ -22,7 +23,6 @@ from tandemrec.evaluation.metrics import per_user
 from tandemrec.llm.fake import CountingLLM
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
-from tandemrec.prompts.titles import readable
 from tandemrec.recipes.settings import PLUS
 from tandemrec.tuning.examples import hold_out
 
@@ -36,11 +36,11 @@ class Steps:
         sooner = hold_out(later.seen, 1)
         self.past, self.next, self.last = sooner.seen, sooner.targets, later.targets
         self.until_next = later.seen
-        self.titles, self.noun = readable(split.catalogue.titles), split.data.noun
+        self.split = replace(split, train=self.past)
 
     def asked(self, own: Interactions, model: object) -> Preferences:
         """Counted preferences of users whose own histories are these."""
-        plain = Profiles(self.noun, self.titles, self.past.histories, PLUS.prompt, own.histories)
+        plain = Profiles.of(self.split, PLUS.prompt, own.histories)
         config = PLUS.preferences
         told = plain.about_candidates(Passages(self.past), config.passages)
         pool = tr.rank(model, own, None, config.pool or 40)

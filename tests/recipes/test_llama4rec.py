@@ -172,14 +172,14 @@ def test_data_augmentation_stays_only_where_final_lists_are_better_with_it(tmp_p
     for seed in done.seeds:
         for name in ("Llama4Rec", "w/o PA", "w/o AA", "counting"):
             choice, arm = seed.choices[name], (ARMS | COUNTING)[name]
-            assert choice.without is not None
-            with_it, without = choice.without
+            assert choice.compared is not None
+            with_it, without = choice.compared
             assert choice.arm == replace(arm, augmented=with_it >= without)
             found = final(seed.valid[view_of(choice.arm)], choice, weighing)
             best = per_user(found, small().valid).means()["NDCG@5"]
-            assert best == max(choice.without)
+            assert best == max(choice.compared)
             taken.add(choice.arm.augmented)
-        assert seed.choices["w/o DA"].without is None
+        assert seed.choices["w/o DA"].compared is None
         full = seed.choices["Llama4Rec"].arm.augmented
         if not full:
             assert seed.backbone is seed.base

@@ -13,8 +13,10 @@ from numpy.typing import NDArray
 from pydantic import NonNegativeInt, PositiveInt
 
 from tandemrec.config import Settings
+from tandemrec.data.split import Split
 from tandemrec.prompts.direct import Facts
 from tandemrec.prompts.passages import Passages
+from tandemrec.prompts.titles import readable
 from tandemrec.rankings import Rankings
 
 Items = NDArray[np.int64]
@@ -53,6 +55,12 @@ class Profiles:
     similar: NDArray[np.int64] | None = None  # [all users], each one's most similar user
     hints: Rankings | None = None  # the backbone's predictions, rows found by user
     passages: Passages | None = None  # finds passages of other users' histories
+
+    @classmethod
+    def of(cls, split: Split, config: PromptConfig, own: Sequence[Items] | None = None) -> Profiles:
+        """Training histories with readable titles, without prompt augmentation."""
+        titles = readable(split.catalogue.titles)
+        return cls(split.data.noun, titles, split.train.histories, config, own)
 
     @property
     def plain(self) -> Profiles:

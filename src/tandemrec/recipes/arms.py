@@ -58,6 +58,7 @@ class View:
     candidates: Rankings  # every user of the part
     asked: NDArray[np.bool_]  # [U], whom the LLM was asked about
     reranked: Sequence[Reranked]  # one for each ranking way, rows as `asked`
+    counted: bool = False  # by what only counts, not by the LLM
 
     def whole(self, ranked: Rankings) -> Rankings:
         """Lists of those asked, and the backbone's list of everybody else."""
@@ -80,7 +81,7 @@ class Choice:
     "The grid of alphas, for adaptive weights."
     tried: tuple[float, ...]
     "The metric of each ranking way at its best, on validation."
-    without: tuple[float, float] | None = None
+    compared: tuple[float, float] | None = None
     "The final lists' NDCG@5 on validation with data augmentation and without, if it was asked."
 
 
@@ -144,7 +145,7 @@ def better(choices: Sequence[Choice], found: Sequence[Rankings], truth: Interact
     validation by the metric that is tested; the first of equals."""
     values = [per_user(lists, truth).means()[PRIMARY] for lists in found]
     chosen = choices[int(np.argmax(values))]
-    return replace(chosen, without=(values[0], values[-1]))
+    return replace(chosen, compared=(values[0], values[-1]))
 
 
 def final(view: View, choice: Choice, weighing: Weighing) -> Rankings:

@@ -18,7 +18,6 @@ from tandemrec.llm.base import LLM
 from tandemrec.llm.fake import CountingLLM
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
-from tandemrec.prompts.titles import readable
 from tandemrec.ranking import rank, similar_users
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import (
@@ -189,7 +188,7 @@ def views(
         candidates, known = lists[name].of(asked[name]), profiles[name, arm.told]
         reader = CountingLLM() if arm.counted else llm
         ways = reranked(setup, reader, candidates, known, f"{part}/{view}", seed)
-        found[view] = View(lists[name], asked[name], ways)
+        found[view] = View(lists[name], asked[name], ways, arm.counted)
     return found
 
 
@@ -253,10 +252,8 @@ def reranked(
 def plain_profiles(setup: Setup, past: Interactions | None = None) -> Profiles:
     """What a prompt may tell without prompt augmentation: histories from training data; a user's
     own goes on to what `past` holds."""
-    titles = readable(setup.split.catalogue.titles)
-    train = setup.split.train
-    own = None if past is None or past is train else past.histories
-    return Profiles(setup.split.data.noun, titles, train.histories, setup.config.prompt, own)
+    own = None if past is None or past is setup.split.train else past.histories
+    return Profiles.of(setup.split, setup.config.prompt, own)
 
 
 def told_profiles(

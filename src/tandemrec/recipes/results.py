@@ -186,7 +186,7 @@ def _augmented(name: str, choice: Choice, seed: int) -> list[Selection]:
             chosen=choice.arm.augmented is (option == "with"),
             seed=seed,
         )
-        for option, value in zip(("with", "without"), choice.without or (), strict=False)
+        for option, value in zip(("with", "without"), choice.compared or (), strict=False)
     ]
 
 

@@ -52,7 +52,7 @@ def answers(seeds: Sequence[SeedResult]) -> list[AnswerCount]:
     ]
     for part in ("valid", "test"):
         parts = [getattr(each, part) for each in seeds]
-        views = [view for part in parts for name, view in part.items() if "counted" not in name]
+        views = [view for part in parts for view in part.values() if not view.counted]
         lists = [ranked for view in views for ranked in view.reranked]
         kinds = sorted({kind for each in lists for kind in each.rejected})
         found.append(
