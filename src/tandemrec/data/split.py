@@ -68,11 +68,15 @@ def leave_last_out(data: Dataset) -> Split:
 def ratio_split(
     data: Dataset, train: float = 0.8, valid: float = 0.1, *, by_time: bool = True, seed: int = 0
 ) -> Split:
-    """Cut each user's interactions at the given shares, in time order or (seeded) random order."""
+    """Cut each user's interactions at the given shares, in time order or (seeded) random order.
+
+    Everybody keeps at least one for training. With `valid` 0 nothing can be chosen on validation:
+    such a split can be fitted, but a whole run refuses it.
+    """
     if not (0 < train < 1 and 0 <= valid < 1 and train + valid < 1):
         raise DataError(
-            "The shares of training and validation must be positive and leave some for test. "
-            f"Received: {train} and {valid}."
+            "The share of training must be positive, that of validation not negative, and both "
+            f"must leave some for test. Received: {train} and {valid}."
         )
     rows = data.interactions
     order = np.arange(len(rows)) if by_time else _shuffled_within_users(rows, seed)

@@ -1,0 +1,172 @@
+"""Splits by hand: which row goes where, what a tie in time decides, what a core keeps."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from tandemrec.data.catalogue import Catalogue, Dataset
+from tandemrec.data.frame import from_frames
+from tandemrec.data.interactions import Interactions
+from tandemrec.data.split import Split, k_core, leave_last_out, ratio_split
+from tandemrec.errors import DataError
+
+Row = tuple[int, int, int]  # user, item, time
+
+
+def data(rows: list[Row], **features: pl.DataFrame) -> Dataset:
+    users, items, times = np.array(rows).T
+    sizes = {"n_users": int(users.max()) + 1, "n_items": int(items.max()) + 1}
+    ratings = np.arange(len(rows), dtype=np.float32)  # the row's place in the source
+    table = Interactions.sorted(users, items, ratings, times, **sizes)
+    user_ids = [f"u{n}" for n in range(sizes["n_users"])]
+    item_ids = [f"i{n}" for n in range(sizes["n_items"])]
+    titles = [f"Film {n}" for n in range(sizes["n_items"])]
+    return Dataset("by hand", table, Catalogue(user_ids, item_ids, titles, **features))
+
+
+def pairs(rows: Interactions) -> list[tuple[int, int]]:
+    return list(zip(rows.users.tolist(), rows.items.tolist(), strict=True))
+
+
+def test_the_last_is_test_and_the_one_before_validation() -> None:
+    split = leave_last_out(
+        data([(0, 3, 40), (0, 1, 10), (0, 2, 30), (0, 0, 20), (1, 2, 3), (1, 1, 2), (1, 0, 1)])
+    )
+    assert pairs(split.train) == [(0, 1), (0, 0), (1, 0)]
+    assert pairs(split.valid) == [(0, 2), (1, 1)]
+    assert pairs(split.test) == [(0, 3), (1, 2)]
+
+
+def test_a_tie_in_time_is_broken_by_the_place_in_the_source() -> None:
+    split = leave_last_out(data([(0, 3, 7), (0, 1, 7), (0, 2, 7), (0, 0, 7)]))
+    assert pairs(split.train) == [(0, 3), (0, 1)]
+    assert pairs(split.valid) == [(0, 2)]
+    assert pairs(split.test) == [(0, 0)]
+
+
+def test_time_comes_before_the_place_in_the_source() -> None:
+    """Of three at time 5 the last in the source is test, though a row of time 1 stands after it."""
+    split = leave_last_out(data([(0, 9, 5), (0, 4, 5), (0, 6, 5), (0, 2, 1)]))
+    assert pairs(split.train) == [(0, 2), (0, 9)]
+    assert (pairs(split.valid), pairs(split.test)) == ([(0, 4)], [(0, 6)])
+
+
+@pytest.mark.filterwarnings("ignore::tandemrec.errors.DataWarning")
+def test_the_tie_rule_holds_from_a_file_on(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    """Interleaved users, ids that sort against their order in the file."""
+    file = tmp_path / "log.csv"
+    rows = ["b,z,5", "a,z,5", "b,y,5", "a,x,5", "b,x,5", "a,y,5", "b,w,4"]
+    file.write_text("user,item,time\n" + "\n".join(rows) + "\n")
+    split = leave_last_out(from_frames(file))
+    ids = split.catalogue
+    held = {str(ids.user_ids[u]): str(ids.item_ids[i]) for u, i in pairs(split.test)}
+    assert held == {"a": "y", "b": "x"}
+    before = {str(ids.user_ids[u]): str(ids.item_ids[i]) for u, i in pairs(split.valid)}
+    assert before == {"a": "x", "b": "y"}
+
+
+def test_ratings_and_times_stay_with_their_rows() -> None:
+    split = leave_last_out(data([(0, 3, 40), (0, 1, 10), (0, 2, 30)]))
+    parts = [split.train, split.valid, split.test]
+    assert [part.ratings.tolist() for part in parts] == [[1], [2], [0]]
+    assert [part.times.tolist() for part in parts] == [[10], [30], [40]]
+    assert {(part.n_users, part.n_items) for part in parts} == {(1, 4)}
+
+
+def test_who_has_fewer_than_three_stays_in_training_whole() -> None:
+    split = leave_last_out(data([(0, 0, 1), (0, 1, 2), (1, 0, 1), (1, 1, 2), (1, 2, 3)]))
+    assert pairs(split.train) == [(0, 0), (0, 1), (1, 0)]
+    assert set(split.test.users) == set(split.valid.users) == {1}
+    with pytest.raises(DataError, match=r"nobody can be split.*2 interactions of 1 users"):
+        leave_last_out(data([(0, 0, 1), (0, 1, 2)]))
+
+
+def test_before_test_is_training_and_validation_in_order() -> None:
+    split = leave_last_out(data([(0, 5, 1), (0, 4, 2), (0, 3, 3), (1, 0, 9), (1, 1, 8), (1, 2, 7)]))
+    assert pairs(split.before_test) == [(0, 5), (0, 4), (1, 2), (1, 1)]
+
+
+TEN = [(0, item, time) for time, item in enumerate([3, 1, 4, 0, 5, 9, 2, 6, 8, 7])]
+
+
+def test_shares_are_cut_in_time_order() -> None:
+    split = ratio_split(data([*TEN, (1, 0, 5), (1, 1, 4)]), 0.6, 0.2)
+    assert [i for u, i in pairs(split.train) if u == 0] == [3, 1, 4, 0, 5, 9]
+    assert [i for u, i in pairs(split.valid) if u == 0] == [2, 6]
+    assert [i for u, i in pairs(split.test) if u == 0] == [8, 7]
+    assert [i for u, i in pairs(split.train) if u == 1] == [1]  # the first of two
+
+
+def test_a_random_cut_follows_its_seed_and_loses_nothing() -> None:
+    whole = data([*TEN, *[(1, item, time) for _, item, time in TEN]])
+    one, again, other = (ratio_split(whole, 0.6, 0.2, by_time=False, seed=s) for s in (1, 1, 2))
+    assert one.fingerprint == again.fingerprint != other.fingerprint
+    in_time = ratio_split(whole, 0.6, 0.2)
+    assert pairs(one.train) != pairs(in_time.train)
+    for split in (one, other):
+        parts = [*pairs(split.train), *pairs(split.valid), *pairs(split.test)]
+        assert sorted(parts) == sorted(pairs(whole.interactions))
+        assert split.train.counts.tolist() == [6, 6] and split.test.counts.tolist() == [2, 2]
+
+
+def test_everybody_keeps_something_to_learn_from() -> None:
+    split = ratio_split(data([(0, 0, 1), (1, 0, 1), (1, 1, 2)]), 0.1, 0.1)
+    assert split.train.counts.tolist() == [1, 1]
+
+
+def test_no_validation_is_a_split_but_negative_shares_are_none() -> None:
+    split: Split = ratio_split(data(TEN), 0.8, 0)
+    assert (len(split.train), len(split.valid), len(split.test)) == (8, 0, 2)
+    for shares in ((0.0, 0.1), (0.8, 0.2), (0.8, -0.1), (1.0, 0.0)):
+        with pytest.raises(DataError, match=rf"leave some for test. Received: {shares[0]} and"):
+            ratio_split(data(TEN), *shares)
+
+
+CORE = [
+    *[(0, 1, 1), (0, 2, 2), (0, 4, 3)],
+    *[(1, 1, 1), (1, 2, 2)],
+    *[(3, 1, 9), (3, 2, 8), (3, 3, 7)],
+    (4, 3, 5),  # leaves, and so item 3 has one user left, and leaves too
+]
+
+
+def test_a_core_is_cut_until_nothing_more_leaves() -> None:
+    core = k_core(data(CORE), users=2, items=2)
+    assert core.catalogue.user_ids == ["u0", "u1", "u3"]
+    assert core.catalogue.item_ids == ["i1", "i2"]
+    assert core.interactions.counts.min() >= 2 and core.interactions.popularity.min() >= 2
+
+
+def test_a_core_is_numbered_anew_and_keeps_its_names_and_order() -> None:
+    features = pl.DataFrame({"year": [1990 + n for n in range(5)]})
+    ages = pl.DataFrame({"age": [20 + n for n in range(5)]})
+    core = k_core(data(CORE, items=features, users=ages), users=2, items=2)
+    rows, catalogue = core.interactions, core.catalogue
+    assert (rows.n_users, rows.n_items) == (3, 2)
+    assert pairs(rows) == [(0, 0), (0, 1), (1, 0), (1, 1), (2, 1), (2, 0)]
+    assert catalogue.titles == ["Film 1", "Film 2"]
+    assert catalogue.items["year"].to_list() == [1991, 1992]
+    assert catalogue.users["age"].to_list() == [20, 21, 23]
+    assert rows.times.tolist() == [1, 2, 1, 2, 8, 9]
+    assert rows.ratings.tolist() == [0, 1, 3, 4, 6, 5]  # the rows that they were
+    assert catalogue.user("u3") == 2 and catalogue.item("i2") == 1
+
+
+def test_a_core_of_one_drops_the_unmet_alone() -> None:
+    """Numbers 2 of the users and 0 of the items stand for nobody and nothing."""
+    core = k_core(data(CORE), users=1, items=1)
+    assert len(core.interactions) == len(CORE)
+    assert core.catalogue.user_ids == ["u0", "u1", "u3", "u4"]
+    assert core.catalogue.item_ids == ["i1", "i2", "i3", "i4"]
+
+
+def test_the_whole_is_left_as_it_was() -> None:
+    whole = data(CORE)
+    before = whole.fingerprint
+    k_core(whole, 2, 2)
+    assert whole.fingerprint == before and len(whole.interactions) == len(CORE)
+
+
+def test_a_core_of_nothing_is_refused() -> None:
+    with pytest.raises(DataError, match=r"Nothing is left of by hand after the 9-core of users"):
+        k_core(data(CORE), users=9, items=1)
