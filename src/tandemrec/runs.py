@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import hashlib
+import inspect
 import json
 import os
 import shutil
+import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
@@ -34,32 +37,42 @@ A = TypeVar("A", bound=Artefact)
 
 
 class Run:
-    """The folder of one run. A stage done once from equal inputs is loaded, never made again."""
+    """The folder of one run. A stage done once from equal inputs is loaded, never made again.
 
-    def __init__(self, folder: str | Path) -> None:
-        self.folder = Path(folder)
+    Of a `closed` one, stages are loaded only: one that would have to be made is a RunError.
+    """
+
+    def __init__(self, folder: str | Path, *, closed: bool = False) -> None:
+        self.folder, self.closed = Path(folder), closed
+        self.made: list[str] = []
+        "The stages that this process made; the others were loaded."
+        self.doing = ""
+        "The stage that is being made."
+        if not closed:
+            self._open()
+
+    def _open(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
         except (FileExistsError, NotADirectoryError):
             raise RunError(f"{self.folder} is a file; a run needs a folder of its own.") from None
         except PermissionError:
             raise RunError(f"{self.folder} cannot be written; name another with --out.") from None
-        self.made: list[str] = []
-        "The stages that this process made; the others were loaded."
-        self.doing = ""
-        "The stage that is being made."
 
     def step(self, name: str, kind: type[A], stage: Callable[..., A], **inputs: Any) -> A:
         """The stage's artefact: loaded if it was made here from equal inputs, else made now.
 
         The artefact is written beside its place and moved there whole, so a killed run leaves
-        either all of it or nothing.
+        either all of it or nothing. Raises RunError if it would have to be made in a closed run.
         """
         folder = self.folder / name
         record = {"stage": f"{stage.__module__}.{stage.__qualname__}"}
         record |= {key: describe(value) for key, value in inputs.items()}
-        if _recorded(folder) == record:
+        known = _recorded(folder)
+        if known == record:
             return kind.load(folder)
+        if self.closed:
+            raise RunError(_differs(folder, known, record))
         start = time.perf_counter()
         outer, self.doing = self.doing, name
         try:
@@ -93,7 +106,7 @@ class Run:
         """How long each stage took when it was made."""
         notes = sorted(self.folder.glob(f"**/{NOTE}"))
         return {
-            str(note.parent.relative_to(self.folder)): json.loads(note.read_text())["seconds"]
+            str(note.parent.relative_to(self.folder)): _read(note.parent, "seconds", float)
             for note in notes
         }
 
@@ -109,21 +122,42 @@ class Run:
 
 
 def _recorded(folder: Path) -> dict[str, Any] | None:
+    return _read(folder, "inputs", dict) if (folder / NOTE).exists() else None
+
+
+def _read(folder: Path, what: str, kind: Callable[[Any], Any]) -> Any:
+    """A part of the note that stands in a stage's folder."""
     try:
-        return json.loads((folder / NOTE).read_text())["inputs"]
-    except FileNotFoundError:
-        return None
-    except (json.JSONDecodeError, KeyError):
+        return kind(json.loads((folder / NOTE).read_bytes())[what])
+    except (ValueError, KeyError, TypeError):
         raise RunError(f"{folder / NOTE} is damaged; delete {folder} and run again.") from None
 
 
+def _differs(folder: Path, known: dict[str, Any] | None, record: dict[str, Any]) -> str:
+    """Why a closed run has no use for what is in a stage's folder."""
+    if known is None:
+        reason = "it is missing"
+    else:
+        names = [n for n in (known | record) if known.get(n) != record.get(n)]
+        reason = f"it was made from another {' and another '.join(names)}"
+    return (
+        f"{folder} is not what the finished run made: {reason}. Another run was begun in this "
+        "folder, or files or code have changed since. Do the run again: what is equal is loaded."
+    )
+
+
 def describe(value: Any) -> Any:
-    """A value as JSON that is equal for equal inputs: settings whole, artefacts by fingerprint."""
+    """A value as JSON that is equal for equal inputs: settings whole, artefacts by fingerprint.
+
+    A class by its name and its code (`code_of`, which tells what is not seen).
+    """
     match value:
         case None | bool() | int() | float() | str():
             return value
         case BaseModel():
             return value.model_dump(mode="json")
+        case type():
+            return f"{value.__module__}.{value.__qualname__}, {code_of(value)}"
         case _ if hasattr(value, "fingerprint"):
             return value.fingerprint
         case np.ndarray():
@@ -132,7 +166,46 @@ def describe(value: Any) -> Any:
             return [describe(part) for part in value]
         case dict():
             return {str(key): describe(part) for key, part in value.items()}
-        case type():
-            return f"{value.__module__}.{value.__qualname__}"
         case _:
             raise TypeError(f"A stage's input must have a fingerprint. Received: {type(value)}.")
+
+
+def code_of(kind: type) -> str:
+    """What changes when a class's code does: the source of the class, of its bases and of its
+    `Config`, by hash; tandemrec's version for those that are ours.
+
+    Not seen are functions and modules that the class calls, values that they hold, installed
+    libraries, and a class typed in where Python keeps no source (a prompt, `exec`).
+    """
+    kinds = list(dict.fromkeys((*kind.__mro__, *getattr(_config_of(kind), "__mro__", ()))))
+    roots = {each: each.__module__.partition(".")[0] for each in kinds}
+    parts = [f"tandemrec {version()}"] if "tandemrec" in roots.values() else []
+    own = [each for each in kinds if roots[each] not in _NOT_READ]
+    if found := list(_sources(own)):
+        parts.append(f"source {hashlib.sha256(''.join(found).encode()).hexdigest()[:16]}")
+    return ", ".join(parts) or "source unknown"
+
+
+_NOT_READ = {"tandemrec", "torch", "pydantic", *sys.stdlib_module_names} - {"__main__"}
+"Packages whose classes are known by a version, or are not looked at."
+
+
+def _config_of(kind: type) -> type | None:
+    config = getattr(kind, "Config", None)
+    return config if isinstance(config, type) else None
+
+
+def _sources(kinds: list[type]) -> Iterator[str]:
+    for kind in kinds:
+        try:
+            yield inspect.getsource(kind)
+        except (OSError, TypeError):  # no file behind it
+            continue
+
+
+def version() -> str:
+    """tandemrec's version, as it is installed."""
+    try:
+        return metadata.version("tandemrec")
+    except metadata.PackageNotFoundError:
+        return "not installed"

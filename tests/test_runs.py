@@ -1,0 +1,162 @@
+"""A run's folder: what is made once, what is made again, what is refused."""
+
+import json
+import sys
+from dataclasses import dataclass
+from importlib import import_module, invalidate_caches
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from torch import nn
+
+from tandemrec import runs
+from tandemrec.backbones import MF
+from tandemrec.errors import RunError
+from tandemrec.runs import Run, code_of, describe
+
+
+@dataclass(frozen=True)
+class Number:
+    """The smallest artefact."""
+
+    value: int
+
+    @property
+    def fingerprint(self) -> str:
+        return str(self.value)
+
+    def save(self, folder: Path) -> None:
+        (folder / "value").write_text(str(self.value))
+
+    @classmethod
+    def load(cls, folder: Path) -> "Number":
+        return cls(int((folder / "value").read_text()))
+
+
+def double(number: int) -> Number:
+    return Number(2 * number)
+
+
+def test_equal_inputs_are_loaded_and_others_made_again(tmp_path: Path) -> None:
+    first, second, third = Run(tmp_path), Run(tmp_path), Run(tmp_path)
+    assert first.step("a/b", Number, double, number=2) == Number(4)
+    assert second.step("a/b", Number, double, number=2) == Number(4)
+    assert third.step("a/b", Number, double, number=3) == Number(6)
+    assert (first.made, second.made, third.made) == (["a/b"], [], ["a/b"])
+    assert list(third.seconds) == ["a/b"]
+
+
+def test_a_stage_that_fails_leaves_what_was_there(tmp_path: Path) -> None:
+    def fails(number: int) -> Number:
+        raise ZeroDivisionError
+
+    run = Run(tmp_path)
+    run.step("a", Number, double, number=2)
+    with pytest.raises(ZeroDivisionError):
+        run.step("a", Number, fails, number=2)
+    assert Run(tmp_path).step("a", Number, double, number=2) == Number(4)
+    assert run.doing == ""
+
+
+@pytest.mark.parametrize(
+    "content", [b"{", b"[]", b"{}", b'{"inputs": 3}', b"\xff\xfe", b"null", b""]
+)
+def test_a_damaged_note_says_what_to_delete(tmp_path: Path, content: bytes) -> None:
+    Run(tmp_path).step("a", Number, double, number=2)
+    (tmp_path / "a" / "stage.json").write_bytes(content)
+    with pytest.raises(RunError, match=r"stage\.json is damaged; delete .*a and run again"):
+        Run(tmp_path).step("a", Number, double, number=2)
+    if content != b'{"inputs": 3}':
+        with pytest.raises(RunError, match="is damaged"):
+            _ = Run(tmp_path).seconds
+
+
+@pytest.mark.parametrize("inside", ["", "deeper"])
+def test_a_file_is_no_run_folder(tmp_path: Path, inside: str) -> None:
+    file = tmp_path / "file"
+    file.write_text("mine")
+    with pytest.raises(RunError, match="is a file; a run needs a folder of its own"):
+        Run(file / inside)
+    assert file.read_text() == "mine"
+
+
+def test_a_closed_run_loads_and_makes_nothing(tmp_path: Path) -> None:
+    Run(tmp_path).step("a", Number, double, number=2)
+    closed = Run(tmp_path, closed=True)
+    assert closed.step("a", Number, double, number=2) == Number(4)
+    with pytest.raises(RunError, match=r"a is not what .* made from another number\. Another run"):
+        closed.step("a", Number, double, number=3)
+    with pytest.raises(RunError, match=r"b is not what .*: it is missing\."):
+        closed.step("b", Number, double, number=3)
+    assert closed.made == [] and not (tmp_path / "b").exists()
+    assert Number.load(tmp_path / "a") == Number(4)
+    Run(tmp_path / "none", closed=True)
+    assert not (tmp_path / "none").exists()
+
+
+def test_what_describes_an_input_follows_its_content() -> None:
+    assert describe({"a": [1, None, "x"], "b": (2.5, True)}) == {"a": [1, None, "x"], "b": [2.5, 1]}
+    assert describe(Number(3)) == "3"
+    assert describe(np.arange(3)) != describe(np.arange(3)[::-1])
+    assert json.dumps(describe([MF, Number]))
+    with pytest.raises(TypeError, match="must have a fingerprint"):
+        describe(object())
+
+
+BASE = "class Base:\n    width = {width}\n"
+MINE = (
+    "from base_of_mine import Base\n"
+    "class Settings:\n    size = {size}\n"
+    "class Mine(Base):\n    Config = Settings\n    def loss(self, batch):\n        return {loss}\n"
+    "class Other:\n    pass\n"
+)
+
+
+def own(folder: Path, *, name: str = "Mine", width: int = 1, size: int = 1, loss: int = 1) -> Any:
+    """A class of somebody's module, as the next process would import it."""
+    (folder / "base_of_mine.py").write_text(BASE.format(width=width))
+    (folder / "my_backbone.py").write_text(MINE.format(loss=loss, size=size))
+    for module in ("base_of_mine", "my_backbone"):
+        sys.modules.pop(module, None)
+    invalidate_caches()
+    return getattr(import_module("my_backbone"), name)
+
+
+@pytest.fixture
+def elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.syspath_prepend(str(tmp_path))
+    monkeypatch.setattr(sys, "dont_write_bytecode", True)
+    return tmp_path
+
+
+@pytest.mark.parametrize("change", [{"loss": 2}, {"width": 2}, {"size": 2}])
+def test_changed_code_is_another_class(elsewhere: Path, change: dict[str, int]) -> None:
+    """In the class itself, in a base of it, in its settings; what stands beside does not count."""
+    before, again = describe(own(elsewhere)), describe(own(elsewhere))
+    assert before == again
+    assert before.startswith("my_backbone.Mine, source ")
+    assert describe(own(elsewhere, **change)) != before
+    beside = describe(own(elsewhere, name="Other"))
+    assert describe(own(elsewhere, name="Other", **change)) == beside
+
+
+def test_our_own_classes_go_by_the_version(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runs.metadata, "version", lambda name: "7.8.9")
+    assert describe(MF) == "tandemrec.backbones.mf.MF, tandemrec 7.8.9"
+
+    class Mine(MF):
+        pass
+
+    class Plain(nn.Module):
+        pass
+
+    assert code_of(Mine).startswith("tandemrec 7.8.9, source ")
+    assert code_of(Plain).startswith("source ") and len(code_of(Plain)) == len("source ") + 16
+
+
+def test_a_class_without_source_goes_by_its_name() -> None:
+    found: dict[str, Any] = {"__name__": "typed_in"}
+    exec("class Mine: pass", found)
+    assert describe(found["Mine"]) == "typed_in.Mine, source unknown"
