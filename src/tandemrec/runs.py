@@ -98,7 +98,9 @@ class Run:
         return folder
 
     def clear(self, name: str) -> None:
-        """Drop the stage's scratch folder."""
+        """Drop the stage's scratch folder; in a closed run it is another run's, and stays."""
+        if self.closed:
+            return
         shutil.rmtree(self.folder / ".scratch" / name, ignore_errors=True)
 
     @property

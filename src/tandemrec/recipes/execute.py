@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,26 +11,26 @@ from typing import Any
 
 import polars as pl
 
-from tandemrec import backbones
-from tandemrec.data.sources import load
+from tandemrec.data.sources import SOURCES, load
 from tandemrec.data.split import Split, leave_last_out
-from tandemrec.errors import RunError
 from tandemrec.llm import llm as named_llm
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.base import LLM
 from tandemrec.progress import Progress, silent
 from tandemrec.recipes import recommend
+from tandemrec.recipes.entrance import backbone_of, check_seeds, check_settings, check_sizes
 from tandemrec.recipes.llama4rec import SeedResult, one_seed
+from tandemrec.recipes.record import RECORD, Record
 from tandemrec.recipes.results import contents
 from tandemrec.recipes.settings import PLUS, Llama4RecConfig
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.recipes.tuning import tuned
+from tandemrec.recipes.weights import check_model
 from tandemrec.report import write
 from tandemrec.report.contents import Contents
 from tandemrec.runs import Run
-
-SPEC = "run.json"
+from tandemrec.tuning.tune import Tuned
 
 
 @dataclass(frozen=True)
@@ -40,6 +39,7 @@ class Finished:
 
     setup: Setup
     seeds: Sequence[SeedResult]
+    "All of them; of a run that was loaded again, the first."
     contents: Contents
 
     @cached_property
@@ -70,36 +70,49 @@ def llama4rec(
     preset: str = "plus",
     command: str = "",
 ) -> Finished:
-    """Run Llama4Rec; `backbone` is a class, or an object that scores already.
+    """Run Llama4Rec; `backbone` is a name, a class, or an object that scores already.
 
     `out` is the run folder (a new temporary one if none is named); the same folder again goes on
     where it was. Raises TandemrecError for what a user can put right.
     """
+    backbone = backbone_of(backbone)
+    check_settings(backbone, config)
+    check_seeds(seeds)
+    check_sizes(split)
+    check_model(llm, config.tune)
     folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
     run = Run(folder)
-    store = AnswerStore(folder / "answers.sqlite")
     setup = Setup(split, backbone, llm, config, run, run.telling(progress))
-    language_model, tuning = tuned(setup, seeds[0])
-    asked = Remembering(language_model, store, progress=setup.progress)
-    results = [one_seed(setup, asked, seed) for seed in seeds]
+    results, tuning = _stages(setup, seeds)
     found = contents(setup, results, tuning, preset=preset, command=command)
+    (folder / RECORD).unlink(missing_ok=True)  # it goes with the report that is replaced
     write(found, folder)
     return Finished(setup, results, found)
 
 
+def _stages(setup: Setup, seeds: Sequence[int]) -> tuple[list[SeedResult], Tuned | None]:
+    """Everything that is computed, or loaded: the tuned model, and each seed with it."""
+    model, tuning = tuned(setup, seeds[0])
+    store = AnswerStore(setup.run.folder / "answers.sqlite")
+    asked = Remembering(model, store, progress=setup.progress)
+    return [one_seed(setup, asked, seed) for seed in seeds], tuning
+
+
 def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) -> Finished:
-    """Run what a spec asks for; every name in it is checked before anything is computed."""
-    config = spec.config
-    backbone = backbones.get(spec.backbone)
-    language_model: Any = named_llm(spec.llm, adapter=spec.adapter, progress=progress)
-    language_model.progress = silent  # fetching is told by it, asking by the store of answers
-    split = leave_last_out(load(spec.data, items=spec.items, noun=spec.noun, progress=progress))
+    """Run what a spec asks for.
+
+    The names of settings, backbone and data, one's own data, and the run folder are checked before
+    anything is fetched; the model's files and the sizes of the data before anything is computed.
+    """
+    config, backbone = spec.config, backbone_of(spec.backbone)
+    check_settings(backbone, config)
+    record = Record.of(spec)
     Run(spec.out)  # an unusable folder is better known before the work than after it
-    (spec.out / SPEC).write_text(spec.model_dump_json(indent=2))
-    return llama4rec(
+    split, model = _inputs(spec, progress)
+    found = llama4rec(
         split,
         backbone=backbone,
-        llm=language_model,
+        llm=model,
         config=config,
         out=spec.out,
         seeds=spec.all_seeds,
@@ -107,14 +120,34 @@ def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) ->
         preset=spec.preset,
         command=command,
     )
+    record.save(spec.out)
+    return found
+
+
+def _inputs(spec: RunSpec, progress: Progress) -> tuple[Split, LLM]:
+    """The data and the language model; a file of one's own is read before anything is fetched."""
+    split = None if spec.data in SOURCES else _split(spec, progress)
+    model: Any = named_llm(spec.llm, adapter=spec.adapter, progress=progress)
+    model.progress = silent  # fetching is told by it, asking by the store of answers
+    return split or _split(spec, progress), model
+
+
+def _split(spec: RunSpec, progress: Progress) -> Split:
+    data = load(spec.data, items=spec.items, noun=spec.noun, progress=progress)
+    split = leave_last_out(data)
+    check_sizes(split)
+    return split
 
 
 def finished(folder: str | Path, progress: Progress = silent) -> Finished:
-    """A finished run out of its folder; RunError where it was never finished."""
-    contents = Contents.load(folder)
-    try:
-        values = json.loads((Path(folder) / SPEC).read_text())
-    except FileNotFoundError:
-        raise RunError(f"{folder} holds no {SPEC}; it was not made by `tandemrec run`.") from None
-    spec = RunSpec.model_validate(values | {"out": str(folder)})
-    return execute(spec, command=contents.command, progress=progress)
+    """A finished run out of its folder, with the first seed, which recommendations come from.
+
+    Its stages are loaded, nothing is made, and the report stays as it is. Raises RunError where
+    the run was never finished, or where the folder or the data has changed since.
+    """
+    found, record = Contents.load(folder), Record.load(Path(folder))
+    split, model = _inputs(record.spec, progress)
+    backbone, run = backbone_of(record.spec.backbone), Run(folder, closed=True)
+    setup = Setup(split, backbone, model, record.config, run, run.telling(progress))
+    results, _ = _stages(setup, found.seeds[:1])
+    return Finished(setup, results, found)

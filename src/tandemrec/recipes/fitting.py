@@ -7,6 +7,7 @@ from typing import Any
 from tandemrec.augment.direct import Preferences
 from tandemrec.backbones import Fitted, training_of
 from tandemrec.data.interactions import Interactions
+from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.recipes.setup import Setup
 from tandemrec.training import TrainConfig, fit
 
@@ -30,13 +31,13 @@ def fitted(
     if not learns(setup.backbone):
         return setup.backbone
     step = f"seed-{seed}/{name}"
-    checkpoint = setup.run.scratch(step) / "checkpoint.pt"
 
     def stage(preferences: Preferences | None, **inputs: Any) -> Fitted:
         triples = None if preferences is None else preferences.triples
+        checkpoint = setup.run.scratch(step) / "checkpoint.pt"
         return fit(**inputs, extra_triples=triples, checkpoint=checkpoint, progress=setup.progress)
 
-    config = train_config(setup, seed)
+    config = train_config(setup.backbone, setup.config, seed)
     if like is not None:
         config = config.model_copy(update={"epochs": like.best_epoch})
     found = setup.run.step(
@@ -54,8 +55,7 @@ def fitted(
     return found
 
 
-def train_config(setup: Setup, seed: int) -> TrainConfig:
+def train_config(backbone: Any, config: Llama4RecConfig, seed: int) -> TrainConfig:
     """The backbone's own settings, with the run's on top."""
-    own = training_of(setup.backbone, quick=setup.config.quick)
-    values = {**own, **setup.config.training, "seed": seed}
-    return TrainConfig.model_validate(values)
+    own = training_of(backbone, quick=config.quick)
+    return TrainConfig.model_validate({**own, **config.training, "seed": seed})

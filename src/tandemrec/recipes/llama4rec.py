@@ -179,9 +179,9 @@ def views(
         for told in (False, True)
     }
     read = {model_of(arm) for arm in needed.values() if not arm.counted}
-    ask_together(
-        setup, llm, [lists[n].of(asked[n]) for n in backbones if n in read], list(profiles.values())
-    )
+    if not setup.run.closed:
+        both = [lists[name].of(asked[name]) for name in backbones if name in read]
+        ask_together(setup, llm, both, list(profiles.values()))
     found = {}
     for view, arm in needed.items():
         name = model_of(arm)

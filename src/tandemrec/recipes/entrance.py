@@ -1,0 +1,80 @@
+"""What a run looks at before it computes anything, so that a mistake is told at once."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from tandemrec import backbones
+from tandemrec.data.split import Split
+from tandemrec.errors import BackboneError, ConfigError, DataError
+from tandemrec.recipes.fitting import learns, train_config
+from tandemrec.recipes.settings import Llama4RecConfig
+
+
+def backbone_of(given: Any) -> Any:
+    """The class of that name; a class, or what scores already, as it is.
+
+    Raises UnknownName, or BackboneError for what a run cannot use.
+    """
+    found = backbones.get(given) if isinstance(given, str) else given
+    kind = found if isinstance(found, type) else type(found)
+    if not callable(getattr(found, "score", None)):
+        raise BackboneError(
+            f"{kind.__name__} has no method `score(users)`, so it is no backbone. Give a name, a "
+            "class with `loss` and `score`, a ScoreMatrix or an ImplicitModel; see "
+            "docs/add-a-backbone.md."
+        )
+    if learns(found) and not isinstance(found, type):
+        raise BackboneError(
+            f"This {kind.__name__} is built already; a run fits several, each on other data. Give "
+            f"the class (backbone={kind.__name__}), or, to take this one as it is, what "
+            "`tr.fit` made of it."
+        )
+    if isinstance(found, type) and not learns(found):
+        raise BackboneError(
+            f"The class {kind.__name__} has no `loss(batch)`, so it cannot be fitted. Add it, or "
+            f"give an instance that scores already: backbone={kind.__name__}(...)."
+        )
+    return found
+
+
+def check_settings(backbone: Any, config: Llama4RecConfig) -> None:
+    """The names and values in `backbone` and `training`, which only the backbone knows.
+
+    Raises ConfigError, which guesses what was meant.
+    """
+    kind = getattr(backbone, "Config", None) if learns(backbone) else None
+    if config.backbone and kind is None:
+        name = getattr(backbone, "__name__", type(backbone).__name__)
+        given = ", ".join(config.backbone)
+        raise ConfigError(f"{name} takes no settings (it has no `Config`). Received: {given}.")
+    if kind is not None:
+        kind(**config.backbone)
+    if learns(backbone):
+        train_config(backbone, config, 0)
+
+
+def check_seeds(seeds: Sequence[int]) -> None:
+    """There is one, and none twice. Raises ConfigError."""
+    if not seeds or len(set(seeds)) < len(seeds):
+        raise ConfigError(f"seeds must be one or more different numbers. Received: {list(seeds)}.")
+
+
+def check_sizes(split: Split) -> None:
+    """Whether there is enough to learn, to choose and to test on. Raises DataError."""
+    if not len(split.train):
+        raise DataError("There are no training interactions.", remedy="Give a longer log.")
+    if not len(split.valid):
+        raise DataError(
+            "Nobody has a validation interaction, and every choice of a run is made on validation.",
+            remedy="Use leave_last_out, or ratio_split with a larger share `valid`.",
+        )
+    tested = len(np.unique(split.test.users))
+    if tested < 2:
+        raise DataError(
+            f"A paired test of significance needs at least two tested users. Received: {tested}.",
+            remedy="Give the interactions of more users, three or more of each.",
+        )

@@ -1,0 +1,82 @@
+"""run.json: what the report in a run's folder describes, so that it can be loaded again."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Container
+from pathlib import Path
+from typing import Self
+
+from tandemrec.config import Settings
+from tandemrec.data.sources import SOURCES
+from tandemrec.errors import ConfigError, RunError
+from tandemrec.llm import known
+from tandemrec.recipes.settings import Llama4RecConfig
+from tandemrec.recipes.spec import RunSpec
+from tandemrec.runs import version
+
+RECORD = "run.json"
+"""Written after the report and taken away before another is written: where it stands, the report
+beside it is of this run, and whole."""
+
+
+class Record(Settings):
+    """A finished run as it was asked for, for any working directory of this machine."""
+
+    tandemrec: str
+    """The version that made it."""
+    spec: RunSpec
+    """What was asked for, with absolute paths."""
+    config: Llama4RecConfig
+    """All settings as they were, whatever the preset of that name says later."""
+
+    @classmethod
+    def of(cls, spec: RunSpec) -> Self:
+        """The record of a spec, here and now."""
+        paths = {
+            "data": _absolute(spec.data, SOURCES),
+            "items": _absolute(spec.items),
+            "llm": _absolute(spec.llm, known()),
+            "adapter": _absolute(spec.adapter),
+        }
+        return cls(tandemrec=version(), spec=spec.model_copy(update=paths), config=spec.config)
+
+    def save(self, folder: Path) -> None:
+        """Write it, whole or not at all."""
+        fresh = folder / f".{RECORD}.new"
+        fresh.write_text(self.model_dump_json(indent=2), encoding="utf-8")
+        os.replace(fresh, folder / RECORD)
+
+    @classmethod
+    def load(cls, folder: Path) -> Self:
+        """The record of a finished run. Raises RunError for a folder without, or of a version of
+        tandemrec that may compute otherwise."""
+        file = folder / RECORD
+        try:
+            found = cls.model_validate_json(file.read_bytes())
+        except FileNotFoundError:
+            raise RunError(
+                f"{folder} holds no {RECORD}: its run was stopped before its end, or was made from "
+                "Python. Do it again with `tandemrec run`; what is equal is loaded."
+            ) from None
+        except (ValueError, ConfigError) as error:
+            reason = " ".join(str(error).split())[:160]
+            raise RunError(
+                f"{file} cannot be read by tandemrec {version()} ({reason}). Do the run again; "
+                "what is equal is loaded."
+            ) from None
+        if found.tandemrec != version():
+            raise RunError(
+                f"{folder} was made by tandemrec {found.tandemrec}; this is {version()}, which may "
+                "compute otherwise. Do the run again (what is equal is loaded), or install "
+                f"tandemrec=={found.tandemrec}."
+            )
+        return found
+
+
+def _absolute(name: str | None, names: Container[str] = ()) -> str | None:
+    """A path on this machine from its root; a name as it is."""
+    if name is None or name.partition(":")[0] in names:
+        return name
+    path = Path(name).expanduser()
+    return str(path.absolute()) if path.exists() else name
