@@ -125,8 +125,9 @@ def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) ->
 
 
 def _inputs(spec: RunSpec, progress: Progress) -> tuple[Split, LLM]:
-    """The data and the language model; a file of one's own is read before anything is fetched."""
-    split = None if spec.data in SOURCES else _split(spec, progress)
+    """The data and the language model; files of one's own are read before anything is fetched."""
+    fetched = spec.data in SOURCES and spec.items is None
+    split = None if fetched else _split(spec, progress)
     model: Any = named_llm(spec.llm, adapter=spec.adapter, progress=progress)
     model.progress = silent  # fetching is told by it, asking by the store of answers
     return split or _split(spec, progress), model

@@ -1,0 +1,177 @@
+"""What is wrong with a run is told before anything is fetched, fitted or asked."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from torch import nn
+
+import tandemrec as tr
+from recipes.worlds import small
+from tandemrec.backbones import MF, LightGCN, ScoreMatrix
+from tandemrec.data.split import Split, ratio_split
+from tandemrec.errors import BackboneError, ConfigError, DataError, TandemrecError, UnknownName
+from tandemrec.llm.fake import FakeLLM
+from tandemrec.recipes import execute as executing
+from tandemrec.recipes.entrance import backbone_of, check_settings, check_sizes
+from tandemrec.recipes.execute import execute
+from tandemrec.recipes.settings import PLUS
+from tandemrec.recipes.spec import RunSpec, parse_settings
+
+
+class Own(nn.Module):
+    """The least that a class must have."""
+
+    def __init__(self, train: tr.Interactions) -> None:
+        super().__init__()
+        self.users = nn.Embedding(train.n_users, 4)
+        self.items = nn.Embedding(train.n_items, 4)
+
+    def score(self, users: Any) -> Any:
+        return self.users(users) @ self.items.weight.T
+
+    def loss(self, batch: Any) -> Any:
+        margin = self.users(batch.users) * (self.items(batch.liked) - self.items(batch.other))
+        return nn.functional.softplus(-margin.sum(1)).mean()
+
+
+class Scoring:
+    def score(self, users: Any) -> Any: ...
+
+
+def test_a_name_a_class_and_what_scores_are_backbones() -> None:
+    matrix = ScoreMatrix(np.ones((2, 3)))
+    assert backbone_of("mf") is MF
+    assert [backbone_of(each) for each in (LightGCN, Own, matrix)] == [LightGCN, Own, matrix]
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        (Own(small().train), r"This Own is built already.*Give the class \(backbone=Own\)"),
+        (Scoring, r"The class Scoring has no `loss\(batch\)`.*backbone=Scoring\(\.\.\.\)"),
+        (object(), r"object has no method `score\(users\)`"),
+        (nn.Linear, r"Linear has no method `score\(users\)`"),
+        (np.ones((2, 2)), r"ndarray has no method .* ScoreMatrix"),
+    ],
+)
+def test_what_is_no_backbone_is_refused(given: Any, says: str, tmp_path: Path) -> None:
+    with pytest.raises(BackboneError, match=says):
+        tr.llama4rec(small(), backbone=given, llm=FakeLLM(), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_a_wrong_name_is_guessed() -> None:
+    with pytest.raises(UnknownName, match="Did you mean 'lightgcn'"):
+        tr.llama4rec(small(), backbone="lightgnc", llm=FakeLLM())
+
+
+@pytest.mark.parametrize(
+    ("backbone", "change", "says"),
+    [
+        (MF, {"backbone": {"widht": 8}}, r"'widht' in MFConfig\. Did you mean 'width'"),
+        (MF, {"backbone": {"width": 0}}, "'width' of MFConfig: expected greater than 0"),
+        (MF, {"training": {"epcohs": 8}}, r"'epcohs' in TrainConfig\. Did you mean 'epochs'"),
+        (MF, {"training": {"epochs": -1}}, "'epochs' of TrainConfig: expected greater than 0"),
+        (Own, {"backbone": {"width": 8}}, r"Own takes no settings.*Received: width"),
+        (ScoreMatrix([[1.0]]), {"backbone": {"width": 8}}, "ScoreMatrix takes no settings"),
+    ],
+)
+def test_settings_that_only_the_backbone_knows(
+    backbone: Any, change: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    config, llm = PLUS.model_copy(update=change), FakeLLM()
+    with pytest.raises(ConfigError, match=says):
+        check_settings(backbone, config)
+    with pytest.raises(ConfigError, match=says):
+        tr.llama4rec(small(), backbone=backbone, llm=llm, config=config, out=tmp_path / "run")
+    assert llm.asked == 0 and not (tmp_path / "run").exists()
+
+
+def test_settings_of_the_presets_pass() -> None:
+    for backbone in (MF, LightGCN, Own, ScoreMatrix([[1.0]])):
+        check_settings(backbone, PLUS)
+
+
+@pytest.mark.parametrize("seeds", [(), (1, 1)])
+def test_seeds_are_some_and_different(seeds: tuple[int, ...]) -> None:
+    with pytest.raises(ConfigError, match=r"one or more different numbers\. Received: \["):
+        tr.llama4rec(small(), backbone=MF, llm=FakeLLM(), seeds=seeds)
+
+
+def users(n: int) -> Split:
+    """The first users of the small world alone."""
+    whole = small()
+    parts = [p.rows(p.users < n) for p in (whole.train, whole.valid, whole.test)]
+    return Split(whole.data, *parts)
+
+
+def test_one_tested_user_is_too_few_and_two_are_enough(tmp_path: Path) -> None:
+    llm = FakeLLM()
+    with pytest.raises(DataError, match=r"at least two tested users\. Received: 1\."):
+        tr.llama4rec(users(1), backbone=MF, llm=llm, out=tmp_path / "run")
+    assert llm.asked == 0 and not (tmp_path / "run").exists()
+    check_sizes(users(2))
+
+
+@pytest.mark.parametrize("share", [0, 0.001])
+def test_nothing_to_choose_on_is_refused(share: float, tmp_path: Path) -> None:
+    split = ratio_split(small().data, 0.8, share)
+    assert not len(split.valid)
+    with pytest.raises(DataError, match=r"Nobody has a validation interaction.*larger share"):
+        tr.llama4rec(split, backbone=MF, llm=FakeLLM(), out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+
+
+def test_nothing_to_learn_is_refused() -> None:
+    whole = small()
+    empty = Split(whole.data, whole.train.rows(whole.train.users < 0), whole.valid, whole.test)
+    with pytest.raises(DataError, match="no training interactions"):
+        check_sizes(empty)
+
+
+@pytest.fixture
+def nothing_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fetched(name: str, **options: Any) -> None:
+        raise AssertionError(f"{name} was fetched before the mistake was told")
+
+    monkeypatch.setattr(executing, "named_llm", fetched)
+    monkeypatch.setattr("tandemrec.data.sources.obtain", lambda source, **_: fetched(source.name))
+
+
+@pytest.mark.usefixtures("nothing_fetched")
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"settings": parse_settings(["training.epcohs=3"])}, "Did you mean 'epochs'"),
+        ({"settings": parse_settings(["backbone.widht=3"])}, "Did you mean 'width'"),
+        ({"settings": parse_settings(["blend.alpah1=3"])}, "Did you mean 'alpha1'"),
+        ({"preset": "papr"}, "Did you mean 'paper'"),
+        ({"backbone": "fm"}, "no backbone named 'fm'"),
+        ({"data": "ml-100"}, "Did you mean 'ml-100k'"),
+        ({"data": "not/there.csv"}, "no such file"),
+        ({"items": "titles.csv"}, "ml-100k brings its own items"),
+    ],
+)
+def test_every_name_is_checked_before_anything_is_fetched(
+    change: dict[str, Any], says: str, tmp_path: Path
+) -> None:
+    spec = RunSpec(**{"backbone": "mf", "out": tmp_path / "run", **change})
+    with pytest.raises(TandemrecError, match=says):
+        execute(spec)
+
+
+@pytest.mark.usefixtures("nothing_fetched")
+def test_a_file_as_the_run_folder_is_refused_at_once(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(TandemrecError, match="file is a file; a run needs a folder"):
+        execute(RunSpec(backbone="mf", out=tmp_path / "file"))
+
+
+@pytest.mark.usefixtures("nothing_fetched")
+def test_own_data_of_one_user_is_refused_before_a_model_is_fetched(tmp_path: Path) -> None:
+    log = tmp_path / "log.csv"
+    log.write_text("user,item,title,time\n" + "".join(f"u,i{n},Film {n},{n}\n" for n in range(9)))
+    with pytest.raises(DataError, match="at least two tested users"):
+        execute(RunSpec(backbone="mf", data=str(log), out=tmp_path / "run"))
