@@ -1,49 +1,68 @@
-"""Killed at ten random moments and started again: the same scores, nothing asked twice."""
+"""Killed at ten random moments and started again: the same scores, nothing stored asked again."""
 
+import json
 import multiprocessing
 import random
 import signal
 import time
+from bisect import bisect
+from collections import Counter
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from recipes.worlds import small
 from tandemrec.backbones import MF
-from tandemrec.llm.answers import AnswerStore, Remembering
+from tandemrec.llm import llm
+from tandemrec.llm.answers import CHUNK, AnswerStore, Remembering
 from tandemrec.llm.base import Choice, Prompt
-from tandemrec.llm.fake import FakeLLM
+from tandemrec.llm.local import LocalLLM
 from tandemrec.recipes.execute import llama4rec
 from tandemrec.recipes.settings import PLUS
 from tandemrec.rerank import RerankConfig
+from tandemrec.tuning.tune import TuneConfig
+from tiny_llm import tiny_folder
 
-WAYS = tuple(RerankConfig(way=way) for way in ("likelihood", "pointwise", "listwise"))
-TRAINING = {"epochs": 40, "every": 1, "patience": 40, "batch_size": 64, "checkpoint_every": 5}
-CONFIG = PLUS.model_copy(update={"rerank": WAYS, "training": TRAINING, "ask": "all"})
-
-
-class Slow(FakeLLM):
-    """Says what it is asked, by the names that the store has for it, before it answers."""
-
-    def __init__(self, log: Path) -> None:
-        super().__init__()
-        self.file = log
-
-    def choose(self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]) -> list[Choice]:
-        name = Remembering(self, None)._key  # type: ignore[arg-type]
-        with self.file.open("a") as log:
-            for prompt, texts in zip(prompts, options, strict=True):
-                log.writelines(name(prompt, f"choose {text}").hex() + "\n" for text in texts)
-        time.sleep(0.05)
-        return super().choose(prompts, options)
+KILLS, TUNING = 10, "tuned, tuning"
+CONFIG = PLUS.model_copy(
+    update={
+        "rerank": tuple(RerankConfig(way=way) for way in ("likelihood", "pointwise", "listwise")),
+        "training": {
+            **{"epochs": 40, "every": 1, "patience": 40, "batch_size": 64},
+            "checkpoint_every": 5,
+        },
+        "tune": TuneConfig(
+            trainable_layers=2, learning_rate=1e-3, epochs=6, checkpoint_seconds=0.1
+        ),
+        "ask": "all",
+    }
+)
 
 
 def whole_run(folder: Path) -> None:
-    llm = Slow(folder / "asked.txt")
-    out = folder / "run"
-    llama4rec(small(), backbone=MF, llm=llm, config=CONFIG, out=out, seeds=(0, 1))
+    """A run that notes its ticks of progress, and every question before the model reads it."""
+    choose = LocalLLM.choose
+
+    def noted(
+        self: LocalLLM, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]
+    ) -> list[Choice]:
+        name = Remembering(self, None)._key  # type: ignore[arg-type]
+        with (folder / "asked.txt").open("a") as log:
+            for prompt, texts in zip(prompts, options, strict=True):
+                keys = [name(prompt, f"choose {text}").hex() for text in texts]
+                log.write("\n" + " ".join(keys) + ".")
+        return choose(self, prompts, options)
+
+    def tick(stage: str, done: float, total: float, note: str = "") -> None:
+        with (folder / "ticks.txt").open("a") as log:
+            log.write(f"\n{time.monotonic()}\t{stage}\t{done}")
+
+    LocalLLM.choose = noted  # type: ignore[method-assign]  # this process is a fork of the tests'
+    model, out = llm(folder.parent / "model", dtype="float32"), folder / "run"
+    llama4rec(small(), backbone=MF, llm=model, config=CONFIG, out=out, progress=tick)
 
 
 def started(folder: Path) -> BaseProcess:
@@ -54,42 +73,101 @@ def started(folder: Path) -> BaseProcess:
     return child
 
 
-def asked(folder: Path) -> list[str]:
-    file = folder / "asked.txt"
-    return file.read_text().split() if file.exists() else []
-
-
-def stored(folder: Path) -> set[str]:
-    file = folder / "run" / "answers.sqlite"
-    if not file.exists():
-        return set()
-    with AnswerStore(file) as store:
-        return {key.hex() for key in store.get([bytes.fromhex(key) for key in asked(folder)])}
-
-
 def finish(child: BaseProcess) -> None:
     child.join(240)
     assert child.exitcode == 0
 
 
+def ticks(folder: Path) -> list[tuple[float, str, str]]:
+    """When, in which stage, how far."""
+    file = folder / "ticks.txt"
+    lines = file.read_text().splitlines() if file.exists() else []
+    whole = [line.split("\t") for line in lines if line.count("\t") == 2]
+    return [(float(moment), stage, done) for moment, stage, done in whole]
+
+
+class Course:
+    """The ticks of an undisturbed run, by which another is known to be as far as one of them."""
+
+    def __init__(self, undisturbed: list[tuple[float, str, str]], begin: float) -> None:
+        self.moments = [moment - begin for moment, _, _ in undisturbed]
+        self.places: dict[Any, int] = {}
+        for place, (_, stage, done) in enumerate(undisturbed):
+            self.places.setdefault(stage, place)
+            self.places.setdefault((stage, done), place)
+
+    def place(self, stage: str, done: str) -> int:
+        """Of what is asked again after a kill there is less: then the place of the stage."""
+        return self.places.get((stage, done), self.places.get(stage, 0))
+
+    def draw(self, rng: random.Random) -> list[int]:
+        """Random moments of its time, as places; the tuning is hit in any case."""
+        drawn = [rng.uniform(0, 0.95 * self.moments[-1]) for _ in range(KILLS - 1)]
+        tuning = rng.choice([place for name, place in self.places.items() if name[0] == TUNING])
+        return sorted([tuning, *(bisect(self.moments, moment) for moment in drawn)])
+
+
+def shot(folder: Path, course: Course, place: int, delay: float) -> str:
+    """Start the run, and kill it a moment after it got there; gives the stage that was hit."""
+    before, stage = len(ticks(folder)), ""
+    child = started(folder)
+    while child.is_alive():
+        new = ticks(folder)[before:]
+        stage = new[-1][1] if new else ""
+        if new and course.place(*new[-1][1:]) >= place:
+            break
+        time.sleep(0.005)
+    time.sleep(delay)
+    child.kill()
+    child.join()
+    assert child.exitcode == -signal.SIGKILL, "it was done before it was shot"
+    return stage
+
+
+def asked(folder: Path) -> list[tuple[str, ...]]:
+    """Every question, as the names that the store has for its answers; a torn line was none."""
+    file = folder / "asked.txt"
+    lines = file.read_text().splitlines() if file.exists() else []
+    return [tuple(line[:-1].split()) for line in lines if line.endswith(".")]
+
+
+def stored(folder: Path) -> set[str]:
+    """The answers to what was asked that are in the store."""
+    file, keys = folder / "run" / "answers.sqlite", {key for q in asked(folder) for key in q}
+    if not file.exists():
+        return set()
+    with AnswerStore(file) as store:
+        return {key.hex() for key in store.get([bytes.fromhex(key) for key in keys])}
+
+
 @pytest.mark.slow
 def test_ten_kills_change_nothing(tmp_path: Path) -> None:
+    """Of every start: no answer that was in the store is asked for again. Of every kill: what was
+    asked and is not in the store is a chunk at most. So each answer is asked for once, and once
+    more for every kill that found it in flight."""
+    tiny_folder(tmp_path / "model", context=2048)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
     begin = time.monotonic()
-    finish(started(tmp_path / "whole"))
-    length = time.monotonic() - begin
-    folder, draw, killed = tmp_path / "killed", random.Random(0), 0
-    for _ in range(10):
-        known, before = stored(folder), len(asked(folder))
-        child = started(folder)
-        time.sleep(draw.uniform(0, length / 4))
-        child.kill()
-        child.join()
-        killed += child.exitcode == -signal.SIGKILL
-        assert not known & set(asked(folder)[before:]), "what was stored was asked again"
-    known, before = stored(folder), len(asked(folder))
-    finish(started(folder))
-    assert not known & set(asked(folder)[before:])
-    assert killed >= 5  # the others were done before they were shot
-    one, other = (tmp_path / name / "run" / "scores.json" for name in ("whole", "killed"))
+    finish(started(whole))
+    course, rng = Course(ticks(whole), begin), random.Random(0)
+    hit, in_flight = [], Counter[str]()
+    for place in course.draw(rng):
+        known, before = stored(killed), len(asked(killed))
+        hit.append(shot(killed, course, place, rng.uniform(0, 0.1)))
+        new, now = asked(killed)[before:], stored(killed)
+        assert not known & {key for question in new for key in question}
+        lost = [question for question in new if not now.issuperset(question)]
+        assert len(lost) <= CHUNK
+        in_flight.update({key for question in lost for key in question})
+    known, before = stored(killed), len(asked(killed))
+    finish(started(killed))
+    assert not known & {key for question in asked(killed)[before:] for key in question}
+    times = Counter(key for question in asked(killed) for key in question)
+    assert all(count <= 1 + in_flight[key] for key, count in times.items())
+    assert set(times) == {key for question in asked(whole) for key in question}
+    assert len(hit) == KILLS and len(set(hit)) > 3, hit  # not all in one place
+    assert TUNING in hit
+    one, other = (folder / "run" / "scores.json" for folder in (whole, killed))
     assert one.read_bytes() == other.read_bytes()
-    assert set(asked(folder)) == set(asked(tmp_path / "whole"))
+    notes = [json.loads((f / "run/tuned/tuned.json").read_text()) for f in (whole, killed)]
+    assert notes[0]["fingerprint"] == notes[1]["fingerprint"]
