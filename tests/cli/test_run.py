@@ -62,6 +62,35 @@ def test_run_report_recommend(
     assert "<script>alert" not in page
 
 
+def test_recommending_from_another_directory_leaves_the_report(
+    own: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert run([Path(word).name if "/" in word else word for word in own], Path("run")) == 0
+    before = {file: file.stat().st_mtime_ns for file in (tmp_path / "run").glob("*.*")}
+    assert tmp_path / "run" / "index.html" in before and tmp_path / "run" / "run.json" in before
+    (tmp_path / "away").mkdir()
+    monkeypatch.chdir(tmp_path / "away")
+    capsys.readouterr()
+    assert main(["recommend", "../run", "--user", "u3", "--json"]) == 0
+    assert len(json.loads(capsys.readouterr().out)) == 5
+    for file, moment in before.items():
+        if not file.name.startswith("answers.sqlite"):
+            assert file.stat().st_mtime_ns == moment, file
+
+
+def test_recommending_from_an_unfinished_run_says_so(
+    own: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(own, tmp_path / "run", "--set", "training.epochs=two") == 2
+    assert "epochs" in capsys.readouterr().err
+    assert main(["recommend", str(tmp_path / "run"), "--user", "u3"]) == 2
+    assert "finish the run first" in capsys.readouterr().err
+
+
 def test_a_toml_file_is_a_run(own: list[str], tmp_path: Path) -> None:
     file = tmp_path / "my.toml"
     file.write_text(

@@ -19,6 +19,8 @@ from tandemrec.recipes.execute import execute
 from tandemrec.recipes.settings import PLUS
 from tandemrec.recipes.spec import RunSpec, parse_settings
 
+FAST = {"epochs": 3, "every": 1, "batch_size": 64}
+
 
 class Own(nn.Module):
     """The least that a class must have."""
@@ -112,7 +114,18 @@ def test_one_tested_user_is_too_few_and_two_are_enough(tmp_path: Path) -> None:
     with pytest.raises(DataError, match=r"at least two tested users\. Received: 1\."):
         tr.llama4rec(users(1), backbone=MF, llm=llm, out=tmp_path / "run")
     assert llm.asked == 0 and not (tmp_path / "run").exists()
-    check_sizes(users(2))
+    config = PLUS.model_copy(update={"training": FAST})
+    done = tr.llama4rec(users(2), backbone=MF, llm=llm, config=config, out=tmp_path / "run")
+    assert done.scores.filter(done.scores["method"] == "Base")["p_value"].to_list() == [None]
+
+
+@pytest.mark.parametrize("by_time", [True, False])
+def test_shares_of_several_held_out_items_go_through_a_run(by_time: bool, tmp_path: Path) -> None:
+    split = ratio_split(small().data, 0.6, 0.2, by_time=by_time)
+    config = PLUS.model_copy(update={"training": FAST})
+    done = tr.llama4rec(split, backbone=MF, llm=FakeLLM(), config=config, out=tmp_path)
+    best = done.scores.filter(done.scores["method"] == "oracle")["NDCG@5"].item()
+    assert best == done.scores["NDCG@5"].max() > 0
 
 
 @pytest.mark.parametrize("share", [0, 0.001])

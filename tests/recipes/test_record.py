@@ -167,6 +167,18 @@ def test_a_later_run_that_was_stopped_is_told_with_what_it_changed(
     assert finished("runs/one").recommend(["u3"]).equals(wanted)
 
 
+def test_more_seeds_that_were_stopped_do_not_disturb_the_finished_run(
+    here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    wanted = execute(spec()).recommend(["u3"])
+    with monkeypatch.context() as patch:
+        stopped_at(patch, "contents")
+        with pytest.raises(Stopped):
+            execute(spec(seeds=2))
+    assert (here / "runs/one/seed-1/base").is_dir()
+    assert finished("runs/one").recommend(["u3"]).equals(wanted)
+
+
 @pytest.mark.parametrize("where", ["write", "contents"])
 def test_an_unfinished_run_says_so(here: Path, where: str, monkeypatch: pytest.MonkeyPatch) -> None:
     stopped_at(monkeypatch, where)
