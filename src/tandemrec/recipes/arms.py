@@ -69,7 +69,7 @@ class View:
     def decidable(self, truth: Interactions) -> View:
         """The same, less what was asked about users whose held-out item is no candidate: so that
         choices are the same whether they were asked or not."""
-        decided = self.candidates.met(truth).any(axis=1)
+        decided = np.asarray(self.candidates.met(truth).any(axis=1))
         rows = decided[self.asked]
         kept = [replace(each, rankings=each.rankings.of(rows)) for each in self.reranked]
         return replace(self, asked=self.asked & decided, reranked=kept)
