@@ -1,12 +1,15 @@
 """Whole commands on somebody's own files, with the language model that needs no weights."""
 
 import json
+from inspect import signature
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from tandemrec.cli import main
+from tandemrec.cli.run import run as run_command
+from tandemrec.recipes.spec import RunSpec
 
 QUICK = ["--set", "training.epochs=3", "--set", "training.batch_size=64", "--llm", "fake"]
 
@@ -70,6 +73,22 @@ def test_a_toml_file_is_a_run(own: list[str], tmp_path: Path) -> None:
     )
     assert main(["run", str(file), "--set", "blend.constant=0.3"]) == 0
     assert (tmp_path / "run" / "scores.json").exists()
+
+
+def test_a_setting_at_the_top_of_a_run_file_is_told_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    file = tmp_path / "my.toml"
+    file.write_text("[blend]\nconstant = 0.3\n")
+    assert main(["run", str(file)]) == 2
+    assert (
+        "'blend' is a setting of the recipe; it stands below [settings]" in capsys.readouterr().err
+    )
+
+
+def test_every_field_of_a_run_is_an_option() -> None:
+    given = set(signature(run_command).parameters) - {"what", "as_json"}
+    assert given == set(RunSpec.model_fields) - {"recipe"}
 
 
 @pytest.mark.parametrize(

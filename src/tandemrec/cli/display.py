@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 
@@ -14,7 +14,7 @@ def say(text: str) -> None:
     print("".join(c if c.isprintable() else "?" for c in line), file=sys.stderr, flush=True)
 
 
-def rows(table: Iterable[Sequence[str]]) -> None:
+def rows(table: Iterable[Iterable[str]]) -> None:
     """Rows on stdout, columns aligned, the last as long as it is."""
     lines = [list(map(str, row)) for row in table]
     widths = [max(map(len, column)) for column in zip(*lines, strict=True)]

@@ -65,7 +65,12 @@ def spec_of(what: str, given: Mapping[str, Any]) -> RunSpec:
         return RunSpec.model_validate({"recipe": what, **given})
     if not what.endswith(".toml"):
         raise UnknownName("recipe", what, RECIPES)
-    return RunSpec.model_validate(_merged(_read(Path(what)), given))
+    table = _read(Path(what))
+    for name in table.keys() & (Llama4RecConfig.model_fields.keys() - RunSpec.model_fields.keys()):
+        raise ConfigError(
+            f"{what}: {name!r} is a setting of the recipe; it stands below [settings]."
+        )
+    return RunSpec.model_validate(_merged(table, given))
 
 
 def _read(file: Path) -> dict[str, Any]:
