@@ -254,7 +254,7 @@ def test_a_full_disk_leaves_the_old_weights_or_none(tmp_path: Path, disk_for: An
     fitted = fit(MF, clubs(), config(epochs=1))
     with (
         disk_for(4_000),
-        pytest.raises(RunError, match="cannot be written: .*disk full"),
+        pytest.raises(RunError, match=r"cannot be written: .*disk full"),
     ):
         fitted.save(tmp_path)
     assert not list(tmp_path.iterdir())
