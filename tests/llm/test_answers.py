@@ -176,7 +176,7 @@ def test_a_full_disk_is_said_and_no_answer_is_given_up(path):
     store = AnswerStore(path)
     store.put({b"key": b"value"})
     store._base.execute("PRAGMA max_page_count=3")  # SQLite then says that the disk is full
-    with pytest.raises(LLMError, match="disk is full. Make room") as caught:
+    with pytest.raises(LLMError, match=r"disk is full\. Make room") as caught:
         store.put({bytes([n]): bytes(4_000) for n in range(90)})
     assert "delete" not in str(caught.value)
     store._base.execute("PRAGMA max_page_count=1000")
