@@ -96,6 +96,10 @@ def test_repeated_and_empty_column_names_stay_apart(write):
             r"my\.csv, line 1: no separator found in 'a b c'\. Expected one of tab,",
         ),
         ("user,item\n1,2\n1,2,3\n", r"my\.csv, line 3: expected 2 fields, found 3\."),
+        (
+            "user,item\n1,2\n".encode("utf-16") + b"x",
+            r"my\.csv: this begins as UTF-16 and goes wrong at byte 30 \(truncated data\)\.",
+        ),
         (b"PK\x03\x04\0\0", r"my\.csv: this is no text table"),
         (b"\x1f\x8bbroken", r"my\.csv: the gzip file is damaged"),
         (b"PAR1 broken", r"my\.csv: the Parquet file cannot be read"),

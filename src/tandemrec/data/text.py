@@ -78,7 +78,7 @@ def _decoded(path: Path) -> tuple[bytes, str]:
     """The file's text as UTF-8 bytes with plain line ends, and its encoding."""
     raw = _unpacked(path.read_bytes(), path)
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raw, encoding = raw.decode("utf-16").encode(), "utf-16"
+        raw, encoding = _from_utf16(raw, path), "utf-16"
     elif b"\0" in raw[:_HEAD]:
         raise DataError(
             "this is no text table.",
@@ -88,6 +88,17 @@ def _decoded(path: Path) -> tuple[bytes, str]:
     else:
         raw, encoding = _utf8(raw, path)
     return raw.replace(b"\r", b"\n") if b"\n" not in raw else raw, encoding
+
+
+def _from_utf16(raw: bytes, path: Path) -> bytes:
+    try:
+        return raw.decode("utf-16").encode()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"this begins as UTF-16 and goes wrong at byte {error.start} ({error.reason}).",
+            file=path,
+            remedy="The file is damaged or cut short; save it anew, best as UTF-8.",
+        ) from None
 
 
 def _unpacked(raw: bytes, path: Path) -> bytes:
