@@ -1,12 +1,15 @@
 """Whole commands on somebody's own files, with the language model that needs no weights."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from tandemrec.cli import main
+from tiny_llm import tiny_folder
 
 QUICK = ["--set", "training.epochs=3", "--set", "training.batch_size=64", "--llm", "fake"]
 
@@ -94,6 +97,88 @@ def test_a_wrong_word_is_one_line_and_exit_code_2(
     assert main(["run", "llama4rec", *own, "--out", str(tmp_path / "run"), *words]) == 2
     said = capsys.readouterr().err
     assert said.count("\n") == 1 and said.startswith("error: ") and says in said
+
+
+def broken(folder: Path, file: str, content: str) -> Path:
+    (tiny_folder(folder) / file).write_text(content)
+    return folder
+
+
+@pytest.mark.parametrize(
+    ("make", "says"),
+    [
+        (Path.mkdir, "is no language model: it has no config.json"),
+        (Path.touch, "is a file; a model is a folder"),
+        (lambda path: broken(path, "config.json", "{"), "cannot be loaded"),
+        (
+            lambda path: broken(
+                path, "tokenizer.json", '{"added_tokens": [], "model": {"type": "Nonsense"}}'
+            ),
+            "cannot be loaded",
+        ),
+        (lambda path: broken(path, "model.safetensors", "half"), "cannot be loaded"),
+    ],
+    ids=["empty", "file", "config", "tokenizer", "weights"],
+)
+def test_a_model_folder_that_cannot_be_used(
+    own: list[str],
+    make: Callable[[Path], object],
+    says: str,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    make(tmp_path / "model")
+    capsys.readouterr()
+    assert run(own, tmp_path / "run", "--llm", str(tmp_path / "model")) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: ") and says in last and str(tmp_path / "model") in last
+
+
+def test_a_log_that_nobody_can_be_tested_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rows = [f"u{user},i{item}" for user in range(9) for item in range(2)]
+    (tmp_path / "log.csv").write_text("user_id,item_id\n" + "\n".join(rows) + "\n")
+    assert run(["--data", str(tmp_path / "log.csv")], tmp_path / "run") == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert last.startswith("error: No user has three interactions")
+    assert "18 interactions of 9 users" in last
+
+
+def test_where_everybody_met_everything_a_run_is_still_a_run(tmp_path: Path) -> None:
+    rows = [f"u{u},i{(n + u) % 12},{n}" for u in range(9) for n in range(12)]
+    (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\n" + "\n".join(rows) + "\n")
+    assert run(["--data", str(tmp_path / "log.csv")], tmp_path / "run") == 0
+
+
+def test_an_adapter_for_the_fake_model_is_refused(
+    own: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "my.toml").write_text(f'data = "{own[1]}"\nllm = "fake"\nadapter = "lora"\n')
+    assert main(["run", str(tmp_path / "my.toml"), "--out", str(tmp_path / "run")]) == 2
+    assert "no weights for an adapter. Received: lora" in capsys.readouterr().err
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc")
+def test_a_run_file_or_a_run_folder_that_cannot_be_one(
+    own: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "d.toml").mkdir()
+    assert main(["run", str(tmp_path / "d.toml")]) == 2
+    assert "Is a directory. Give a TOML file" in capsys.readouterr().err
+    assert run(own, Path("/proc/x")) == 2
+    assert "/proc/x cannot be written" in capsys.readouterr().err
+
+
+def test_a_full_disk_while_the_backbone_is_fitted(
+    own: list[str], tmp_path: Path, capsys: pytest.CaptureFixture[str], disk_for: Any
+) -> None:
+    wide = ["--set", "backbone.width=512"]
+    with disk_for(60_000):  # room for the store of answers
+        assert run(own, tmp_path / "run", *wide) == 2
+    last = capsys.readouterr().err.splitlines()[-1]
+    assert "cannot be written: File too large. Is the disk full?" in last
+    assert run(own, tmp_path / "run", *wide) == 0
 
 
 def test_recommending_for_nobody_says_what_to_give(

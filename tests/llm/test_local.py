@@ -212,7 +212,7 @@ def test_damaged_weights_are_one_clear_line(folder, tmp_path):
 @pytest.mark.parametrize(
     ("file", "content"),
     [
-        ("tokenizer.json", '{"model": {"type": "Nonsense"}}'),
+        ("tokenizer.json", '{"added_tokens": [], "model": {"type": "Nonsense"}}'),
         ("tokenizer.json", "{"),
         ("config.json", "{"),
         ("config.json", '{"model_type": "nonsense"}'),

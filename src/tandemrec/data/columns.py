@@ -169,7 +169,7 @@ def _from_floats(values: pl.Series) -> pl.Series:
 
 
 def _from_datetimes(values: pl.Series) -> pl.Series:
-    micro = values.cast(pl.Datetime("us")).dt.epoch("us")
+    micro = values.cast(pl.Datetime("us"), strict=False).dt.epoch("us")
     return micro // 1_000_000 if (micro % 1_000_000 == 0).all() else micro
 
 
@@ -209,7 +209,10 @@ def _refuse(table: Table, column: str, bad: pl.Series, expected: str) -> None:
     row = bad.arg_max() if bad.any() else None
     if row is None:
         return
-    found = table.frame[column][row]
+    values = table.frame[column]
+    if values.dtype == pl.Datetime:  # Python has none of the year 10,000
+        values = values.to_physical()
+    found = values[row]
     blank = found is None or (isinstance(found, str) and not found.strip())
     shown = "nothing" if blank else f"{found!r:.80}"
     raise table.error(f"expected {expected}, found {shown}.", row=row, column=column)

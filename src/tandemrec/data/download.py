@@ -118,7 +118,7 @@ _UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError
 
 
 def _reason(error: Exception) -> str:
-    return str(getattr(error, "strerror", None) or error or "it ends too early").rstrip(".")
+    return (getattr(error, "strerror", None) or str(error) or "it ends too early").rstrip(".")
 
 
 def download_wheel(requirement: str, folder: Path) -> Path:
