@@ -6,6 +6,7 @@ import hashlib
 import json
 import os
 import shutil
+import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -40,10 +41,13 @@ class Run:
         self.folder = Path(folder)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.folder).close()
         except (FileExistsError, NotADirectoryError):
             raise RunError(f"{self.folder} is a file; a run needs a folder of its own.") from None
-        except PermissionError:
-            raise RunError(f"{self.folder} cannot be written; name another with --out.") from None
+        except OSError as error:
+            raise RunError(
+                f"{self.folder} cannot be written: {error.strerror}. Name another with --out."
+            ) from None
         self.made: list[str] = []
         "The stages that this process made; the others were loaded."
         self.doing = ""

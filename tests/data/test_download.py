@@ -133,7 +133,7 @@ def test_wrong_zips(away, tmp_path):
     other = zipped(tmp_path / "other.zip", {"toy/a.txt": b"one"})
     changed = zipped(tmp_path / "changed.zip", {**FILES, "toy/b.txt": b"too"})
     cases = [
-        (none, r"none\.zip: this is no zip file, or a damaged one\. Expected the zip from https"),
+        (none, r"none\.zip: this is no zip file, or .* \(File .*\)\. Expected the zip from https"),
         (other, r"other\.zip: this zip is not toy: .*toy/b\.txt.* The right one is https"),
         (changed, r"changed\.zip: the contents of toy/b\.txt are not those of toy \(SHA-256"),
         (tmp_path / "missing.zip", r"missing\.zip: there is no such file"),
@@ -144,6 +144,29 @@ def test_wrong_zips(away, tmp_path):
             obtain(TOY, archive=path)
         assert "\n" not in str(caught.value)
     assert not away.exists()
+
+
+@pytest.mark.parametrize(
+    ("fields", "said"),
+    [
+        ({"flag_bits": 1}, "encrypted"),
+        ({"compress_type": 99}, "not supported"),
+        ({"compress_size": 10**6, "file_size": 10**6}, "it ends too early|Overlapped"),
+    ],
+)
+def test_a_zip_that_cannot_be_unpacked(tmp_path, monkeypatch, fields, said):
+    path = zipped(tmp_path / "locked.zip")
+    read = zipfile.ZipFile._RealGetContents
+
+    def changed(self):  # as the zip's own directory would say it
+        read(self)
+        for info in self.filelist:
+            for name, value in fields.items():
+                setattr(info, name, value)
+
+    monkeypatch.setattr(zipfile.ZipFile, "_RealGetContents", changed)
+    with pytest.raises(DataError, match=rf"locked\.zip: this is no zip file, or .*({said})"):
+        obtain(TOY, archive=path)
 
 
 def test_a_wheel_with_other_contents_is_refused(away):

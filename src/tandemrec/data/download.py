@@ -8,6 +8,7 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import lzma
 import os
 import shutil
 import tempfile
@@ -106,10 +107,18 @@ def from_zip(zipped: Path | BinaryIO, source: Source) -> Files:
     except KeyError as error:
         problem = f"this zip is not {source.name}: {error.args[0]}."
         raise DataError(problem, file=path, remedy=f"The right one is {source.url}.") from None
-    except (zipfile.BadZipFile, zlib.error, IsADirectoryError):
+    except _UNREADABLE as error:
         remedy = f"Expected the zip from {source.url}."
-        problem = "this is no zip file, or a damaged one."
+        problem = f"this is no zip file, or a damaged or encrypted one ({_reason(error)})."
         raise DataError(problem, file=path, remedy=remedy) from None
+
+
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
+"What zipfile raises; RuntimeError for a password or a compression that it does not know."
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or "it ends too early").rstrip(".")
 
 
 def fetch_url(url: str, progress: Progress) -> bytes:

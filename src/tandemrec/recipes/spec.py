@@ -78,6 +78,10 @@ def _read(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"There is no run file {str(file)!r}.") from None
+    except OSError as error:
+        raise ConfigError(
+            f"The run file {str(file)!r} cannot be read: {error.strerror}. Give a TOML file."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is no valid TOML: {error}.") from None
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +11,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tandemrec.errors import RunError
+from tandemrec.oneline import short
 from tandemrec.report import figures, formats, scoreboard, tables
 from tandemrec.report.contents import FILE, Contents, Story, scores
 from tandemrec.report.finding import finding
@@ -109,14 +109,6 @@ def _environment() -> Environment:
     environment.filters["short"] = short
     environment.globals["css"] = Markup((folder / "page.css").read_text(encoding="utf-8"))
     return environment
-
-
-def short(text: object, length: int = 90) -> str:
-    """Text on one line, without control signs, cut with an ellipsis where it is too long."""
-    start = str(text)[: 4 * length + 100]  # a title may have 100 kB
-    visible = "".join(" " if unicodedata.category(sign)[0] == "C" else sign for sign in start)
-    line = " ".join(visible.split())
-    return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
 
 
 def _story(story: Story) -> dict[str, Any]:
