@@ -3,7 +3,7 @@ from typing import Literal
 import pytest
 from pydantic import Field
 
-from tandemrec.config import Settings, describe_fields
+from tandemrec.config import Settings, describe_fields, every
 from tandemrec.errors import ConfigError
 
 
@@ -22,6 +22,16 @@ class Outer(Settings):
 
 def test_a_docstring_below_a_field_describes_it():
     assert describe_fields(Outer) == {"blend": "", "extra": "", "needed": "Has no default."}
+
+
+def test_every_setting_is_told_with_its_path_and_value():
+    given = Outer(blend=Inner(alpha=0.2), needed=3)
+    assert list(every(given)) == [
+        ("blend.alpha", 0.2, "The weight."),
+        ("blend.form", "inside", ""),
+        ("extra", None, ""),
+        ("needed", 3, "Has no default."),
+    ]
 
 
 def test_an_unknown_name_is_guessed():

@@ -1,5 +1,6 @@
 """Every command and example of README and docs is what the package has."""
 
+import json
 import re
 import shlex
 from pathlib import Path
@@ -8,7 +9,7 @@ import pytest
 
 import tandemrec as tr
 from recipes.worlds import small
-from tandemrec.cli import COMMANDS
+from tandemrec.cli import COMMANDS, main
 from tandemrec.llm.fake import FakeLLM
 
 ROOT = Path(__file__).parents[1]
@@ -44,6 +45,21 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     names: dict[str, object] = {}
     exec(code, names)
     assert (tmp_path / "runs" / "first" / "index.html").exists()
+
+
+def test_the_run_file_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    text = re.findall(r"```toml\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[0]
+    monkeypatch.chdir(tmp_path)
+    rows = small().data.interactions
+    table = zip(rows.users, rows.items, rows.times, strict=True)
+    log = "".join(f"u{user},i{item},{time}\n" for user, item, time in table)
+    Path("my-log.csv").write_text(f"user,item,timestamp\n{log}")
+    titles = "".join(f"i{item},Book {item}\n" for item in range(rows.n_items))
+    Path("my-items.csv").write_text(f"item,title\n{titles}")
+    Path("my-run.toml").write_text(text)
+    assert main(["run", "my-run.toml", "--llm", "fake", "--set", "training.epochs=2"]) == 0
+    spec = json.loads(Path("runs/books/run.json").read_text())["spec"]
+    assert spec["noun"] == "book" and spec["settings"]["prompt"] == {"passages": 8}
 
 
 def test_every_public_name_is_there() -> None:

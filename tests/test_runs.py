@@ -1,7 +1,10 @@
 """A run's folder: what is made once, what is made again, what is refused."""
 
+import errno
 import json
+import os
 import sys
+import tempfile
 from dataclasses import dataclass
 from importlib import import_module, invalidate_caches
 from pathlib import Path
@@ -80,6 +83,29 @@ def test_a_file_is_no_run_folder(tmp_path: Path, inside: str) -> None:
     with pytest.raises(RunError, match="is a file; a run needs a folder of its own"):
         Run(file / inside)
     assert file.read_text() == "mine"
+
+
+@pytest.mark.skipif(not Path("/proc/self").exists(), reason="no /proc")
+@pytest.mark.parametrize("folder", ["/proc/x", "/proc"])
+def test_a_place_that_takes_no_files_is_named(folder: str) -> None:
+    with pytest.raises(RunError, match=rf"^{folder} cannot be written: .*with --out"):
+        Run(folder)
+
+
+def test_a_full_disk_is_known_before_the_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(**_: object) -> None:
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(tempfile, "TemporaryFile", full)
+    with pytest.raises(RunError, match="No space left on device"):
+        Run(tmp_path / "run")
+
+
+def test_a_run_folder_is_made_and_left_empty(tmp_path: Path) -> None:
+    Run(tmp_path / "deep" / "run")
+    assert not list((tmp_path / "deep" / "run").iterdir())
 
 
 def test_a_closed_run_loads_and_makes_nothing(tmp_path: Path) -> None:

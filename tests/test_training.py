@@ -250,6 +250,16 @@ def test_what_is_fitted_can_be_saved_and_loaded(backbone: type, tmp_path: Path) 
     assert (loaded.curve, loaded.best_epoch) == (fitted.curve, fitted.best_epoch)
 
 
+def test_a_full_disk_leaves_the_old_weights_or_none(tmp_path: Path, disk_for: Any) -> None:
+    fitted = fit(MF, clubs(), config(epochs=1))
+    with (
+        disk_for(4_000),
+        pytest.raises(RunError, match=r"cannot be written: .*disk full"),
+    ):
+        fitted.save(tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_class_that_is_gone_is_named(tmp_path: Path) -> None:
     class Local(Noisy):
         pass

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -11,6 +10,7 @@ from typing import Any
 import torch
 
 from tandemrec.errors import RunError
+from tandemrec.writing import explained, whole
 
 
 @dataclass(frozen=True)
@@ -24,13 +24,10 @@ class Checkpoint:
         """Replace the file. Raises RunError if that cannot be done."""
         content = io.BytesIO()
         torch.save({"made_from": self.made_from, **state}, content)
-        fresh = self.file.with_name(f".{self.file.name}.new")
-        try:
+        with explained(f"The checkpoint {self.file}"):
             self.file.parent.mkdir(parents=True, exist_ok=True)
-            fresh.write_bytes(content.getbuffer())
-            os.replace(fresh, self.file)
-        except OSError as error:
-            raise RunError(f"The checkpoint {self.file} cannot be written: {error}.") from None
+            with whole(self.file) as fresh:
+                fresh.write_bytes(content.getbuffer())
 
     def load(self) -> dict[str, Any] | None:
         """The state, or None if there is none that was made from the same.

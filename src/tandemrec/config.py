@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from difflib import get_close_matches
-from typing import Any, Self, get_args
+from typing import Any, NamedTuple, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -41,6 +42,26 @@ class Settings(BaseModel):
 def describe_fields(model: type[BaseModel]) -> dict[str, str]:
     """Each field's name and the docstring below it."""
     return {name: field.description or "" for name, field in model.model_fields.items()}
+
+
+class Setting(NamedTuple):
+    """One setting, by its dotted name; inside a list, `[]` stands for each entry."""
+
+    name: str
+    value: Any
+    about: str
+
+
+def every(settings: BaseModel, prefix: str = "") -> Iterator[Setting]:
+    """All settings with their values here and the docstrings below their fields."""
+    for name, about in describe_fields(type(settings)).items():
+        value = getattr(settings, name)
+        nested = value[0] if isinstance(value, tuple) and value else value
+        if isinstance(nested, BaseModel):
+            mark = "" if nested is value else "[]"
+            yield from every(nested, f"{prefix}{name}{mark}.")
+        else:
+            yield Setting(f"{prefix}{name}", value, about)
 
 
 def explain(error: ValidationError, model: type[BaseModel] | None = None) -> ConfigError:

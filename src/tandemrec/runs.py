@@ -8,6 +8,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from importlib import metadata
@@ -54,10 +55,13 @@ class Run:
     def _open(self) -> None:
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
+            tempfile.TemporaryFile(dir=self.folder).close()
         except (FileExistsError, NotADirectoryError):
             raise RunError(f"{self.folder} is a file; a run needs a folder of its own.") from None
-        except PermissionError:
-            raise RunError(f"{self.folder} cannot be written; name another with --out.") from None
+        except OSError as error:
+            raise RunError(
+                f"{self.folder} cannot be written: {error.strerror}. Name another with --out."
+            ) from None
 
     def step(self, name: str, kind: type[A], stage: Callable[..., A], **inputs: Any) -> A:
         """The stage's artefact: loaded if it was made here from equal inputs, else made now.

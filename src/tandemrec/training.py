@@ -166,9 +166,8 @@ class _Loop:
         while len(self.curve) < self.config.epochs and not self.stalled:
             self.step()
             last = self.curve[-1]
-            note = f"loss {last.loss:.4f}" + (
-                f", best NDCG@10 {self.best:.4f}" if self.valid else ""
-            )
+            best = best_of(self.curve)
+            note = f"loss {last.loss:.4f}" + ("" if best is None else f", best NDCG@10 {best:.4f}")
             progress(type(self.model).__name__, last.epoch, self.config.epochs, note)
             if store and last.epoch % self.config.checkpoint_every == 0:
                 store.save(_state(self))

@@ -64,6 +64,15 @@ def test_the_preferred_item_is_the_llms(way: str) -> None:
     assert set(found.users) == {0, 1}  # user 2 has no two unmet items
 
 
+@pytest.mark.parametrize("way", ["letters", "likelihood"])
+def test_where_everybody_met_everything_there_are_no_pairs(way: str) -> None:
+    users, items = np.repeat([0, 1], 12), np.tile(np.arange(12), 2)
+    past = Interactions.sorted(users, items, n_users=2, n_items=12)
+    told = Profiles("film", TITLES, past.histories, PromptConfig())
+    found = preferences(past, told, Likes(), PreferenceConfig(way=way))
+    assert (len(found.users), found.asked) == (0, 0)
+
+
 def test_answers_that_depend_on_the_order_are_dropped() -> None:
     config = PreferenceConfig(pairs=3, way="letters")
     llm = Likes(echo=True)

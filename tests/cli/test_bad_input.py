@@ -30,6 +30,9 @@ def refused(result) -> str:
         ("user,item\n1,\n", "line 2, column 'item': expected an id, found nothing."),
         ("user,item\n1,2,3\n", "line 2: expected 2 fields, found 3."),
         ("user,item,time\n1,2,x\n", "line 2, column 'time': expected a time"),
+        ("user,item,time\n1,2,1e300\n", "line 2, column 'time': expected a time"),
+        (GOOD + "1,3,1e39\n", "line 5, column 'rating': expected a number of at most 3.4e+38"),
+        ("user,rating\n1,2\n", "no column of items. Found: user, rating. Expected one of item_id"),
     ],
 )
 def test_a_file_that_cannot_be_used(call, tmp_path, content, said):
@@ -49,13 +52,23 @@ def test_a_file_that_cannot_be_used(call, tmp_path, content, said):
         (("data", "check", "x.csv", "--jsn"), "no option --jsn. Did you mean '--json'?"),
         (("--hlep",), "no option --hlep. Did you mean '--help'?"),
         (("data", "check"), "Missing argument"),
-        (("data", "check", "x.csv"), "x.csv: there is no such file."),
+        (("data", "check", "x.csv"), "x.csv: there is no such file. Give a file of interactions."),
+        (("data", "check", "ml-100k", "--items", "x"), "ml-100k brings its own items"),
         (("data", "get", "ml-100"), "no data set named 'ml-100'. Did you mean 'ml-100k'?"),
         (("list", "backbone"), "no list named 'backbone'. Did you mean 'backbones'?"),
     ],
 )
 def test_words_that_mean_nothing(call, words, said):
     assert said in refused(call(*words))
+
+
+def test_items_that_cannot_be_used(call, tmp_path):
+    (tmp_path / "my.csv").write_text(GOOD)
+    (tmp_path / "ids.csv").write_text("item_id\n2\n")
+    cases = (("none.csv", "no such file. Give a file of items."), ("ids.csv", "only one column"))
+    for name, said in cases:
+        words = ("data", "check", tmp_path / "my.csv", "--items", tmp_path / name)
+        assert said in refused(call(*words))
 
 
 def test_an_unknown_command_lists_all_of_them(call):

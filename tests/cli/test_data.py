@@ -3,6 +3,8 @@ import json
 import pytest
 
 from tandemrec.cli.machine import Fact
+from tandemrec.recipes.settings import PLUS
+from tandemrec.recipes.spec import RunSpec, parse_settings
 
 LOG = "user,item,rating\n" + "".join(f"{user},{item},5\n" for user in range(3) for item in range(3))
 
@@ -47,6 +49,15 @@ def test_lists(call):
     assert (code, err) == (0, [])
     assert out.startswith("ml-100k  100,000 ratings")
     assert json.loads(call("list", "data", "--json")[1])[0]["name"] == "ml-100k"
+
+
+def test_listed_settings_can_be_set(call):
+    listed = json.loads(call("list", "settings", "--json")[1])
+    assert {row["name"]: row["plus"] for row in listed}["blend.constant"] == "0.5"
+    assert all(row["about"] for row in listed)
+    pairs = [f"{row['name']}={row['plus']}" for row in listed if "[]" not in row["name"]]
+    spec = RunSpec(settings=parse_settings(pairs))
+    assert spec.config == PLUS
 
 
 @pytest.mark.parametrize("good", [True, False])

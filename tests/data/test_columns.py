@@ -1,10 +1,10 @@
-from datetime import date, datetime
+from datetime import date, datetime, time, timedelta
 
 import numpy as np
 import polars as pl
 import pytest
 
-from tandemrec.data.columns import NAMES, Table, identities, ratings, times
+from tandemrec.data.columns import NAMES, Table, identities, ratings, texts, times
 from tandemrec.data.tables import read_table
 from tandemrec.errors import DataError
 
@@ -27,6 +27,12 @@ def test_the_earlier_name_wins():
 def test_a_missing_column_lists_and_guesses():
     with pytest.raises(DataError, match=r"no column of users\. Found: usr, item\..*Rename 'usr'\?"):
         table(usr=[1], item=[2]).needed("user")
+
+
+def test_a_column_of_another_role_is_no_guess():
+    with pytest.raises(DataError) as caught:
+        table(user=[1], rating=[2]).needed("item")
+    assert "Rename" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
@@ -79,6 +85,40 @@ def test_ratings_are_numbers_of_any_kind():
         np.testing.assert_array_equal(ratings(table(rating=given), "rating"), [1, 2])
 
 
+@pytest.mark.parametrize("given", ["1e39", "-1e39", "99999999999999999999999999999999999999999"])
+def test_ratings_that_do_not_fit_are_named(write, recwarn, given):
+    file = read_table(write(f"user,item,rating\n1,2,3.4e38\n1,3,{given}\n"))
+    with pytest.raises(DataError, match=r"line 3, column 'rating': expected a number of at most 3"):
+        ratings(file, "rating")
+    assert not recwarn
+
+
+LISTS, BYTES, DURATIONS = [[1], [2]], [b"a", b"b"], [timedelta(1), timedelta(2)]
+
+
+@pytest.mark.parametrize(
+    ("read", "given", "kind"),
+    [
+        (identities, LISTS, r"ids, found a column of type List\(Int64\)"),
+        (identities, BYTES, "ids, found a column of type Binary"),
+        (identities, [{"a": 1}, {"a": 2}], "ids, found a column of type Struct"),
+        (ratings, LISTS, "numbers, found a column of type List"),
+        (ratings, BYTES, "numbers, found a column of type Binary"),
+        (ratings, DURATIONS, "numbers, found a column of type Duration"),
+        (times, DURATIONS, "times, found a column of type Duration"),
+        (times, [time(1), time(2)], "times, found a column of type Time"),
+        (times, LISTS, "times, found a column of type List"),
+        (texts, LISTS, "texts, found a column of type List"),
+        (texts, BYTES, "texts, found a column of type Binary"),
+    ],
+)
+def test_columns_of_a_type_that_cannot_be_read_are_named(tmp_path, read, given, kind):
+    path = tmp_path / "my.parquet"
+    pl.DataFrame({"x": given}).write_parquet(path)
+    with pytest.raises(DataError, match=rf"my\.parquet, column 'x': expected {kind}"):
+        read(read_table(path), "x")
+
+
 NOON = 1704110400  # 2024-01-01 12:00:00 UTC
 
 
@@ -111,6 +151,21 @@ def test_a_word_in_times_is_named(given):
     row = given.index("soon") if "soon" in given else 1
     with pytest.raises(DataError, match=rf"row {row} .*expected a time, .*found '{given[row]}'"):
         times(table(time=given), "time")
+
+
+@pytest.mark.parametrize("huge", ["99999999999999999999", "1e300", "-1e300"])
+def test_times_beyond_64_bits_are_named(write, huge):
+    for rows in (f"1,2,{huge}\n", f"1,2,5\n1,3,{huge}\n", f"1,2,0.5\n1,3,{huge}\n"):
+        file = read_table(write("user,item,time\n" + rows))
+        line = 1 + rows.count("\n")
+        with pytest.raises(
+            DataError, match=rf"line {line}, column 'time': expected a time, .*{huge}"
+        ):
+            times(file, "time")
+    far = pl.Series([5, 2**62]).cast(pl.Datetime("ms"))
+    for given in (pl.Series([5, 2**63], dtype=pl.UInt64), far):
+        with pytest.raises(DataError, match=r"row 1 \(from 0\).* found \d+\."):
+            times(table(time=given), "time")
 
 
 def test_missing_times_are_named():

@@ -58,8 +58,9 @@ def test_recbole_files_and_folders(write, tmp_path):
 
 
 def test_a_named_set_brings_its_own_items():
-    with pytest.raises(DataError, match="ml-100k brings its own items"):
-        load("ml-100k", items="mine.csv")
+    for ask in (load, check):
+        with pytest.raises(DataError, match="ml-100k brings its own items"):
+            ask("ml-100k", items="mine.csv")
 
 
 def test_a_diagnosis_by_hand(write):
@@ -95,6 +96,16 @@ def test_a_diagnosis_by_hand(write):
 )
 def test_times_are_shown_by_their_size(write, first, shown):
     assert check(write(f"user,item,time\n1,2,{first}\n1,3,{first}\n")).times == (shown, shown)
+
+
+def test_times_that_are_no_dates_are_shown_as_they_are(write):
+    rows = "user,item,time\n1,2,-90000000000\n1,3,881250949\n"
+    assert check(write(rows)).times == ("-90000000000", "881250949")
+
+
+def test_the_least_time_there_is_is_told_by_its_size(write):
+    rows = f"user,item,time\n1,2,{-(2**63)}\n1,3,5\n"
+    assert check(write(rows)).times == ("1677-09-21 00:12", "1970-01-01 00:00")
 
 
 def test_the_diagnosis_of_the_real_data(real_data):

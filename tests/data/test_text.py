@@ -3,7 +3,7 @@ import warnings
 
 import pytest
 
-from tandemrec.data.tables import ITEMS, read_table
+from tandemrec.data.tables import INTERACTIONS, ITEMS, USERS, read_table
 from tandemrec.errors import DataError, DataWarning
 
 ROWS = [("1", "a", "5"), ("2", "b", "3")]
@@ -96,6 +96,10 @@ def test_repeated_and_empty_column_names_stay_apart(write):
             r"my\.csv, line 1: no separator found in 'a b c'\. Expected one of tab,",
         ),
         ("user,item\n1,2\n1,2,3\n", r"my\.csv, line 3: expected 2 fields, found 3\."),
+        (
+            "user,item\n1,2\n".encode("utf-16") + b"x",
+            r"my\.csv: this begins as UTF-16 and goes wrong at byte 30 \(truncated data\)\.",
+        ),
         (b"PK\x03\x04\0\0", r"my\.csv: this is no text table"),
         (b"\x1f\x8bbroken", r"my\.csv: the gzip file is damaged"),
         (b"PAR1 broken", r"my\.csv: the Parquet file cannot be read"),
@@ -105,6 +109,21 @@ def test_files_that_are_no_tables(write, content, message):
     with pytest.raises(DataError, match=message) as caught:
         read_table(write(content))
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("roles", "name", "least"),
+    [
+        (INTERACTIONS, "interactions", "a user and an item"),
+        (ITEMS, "items", "an id and a title"),
+        (USERS, "users", "an id and what describes it"),
+    ],
+)
+def test_a_missing_file_and_a_file_of_ids_say_what_is_wanted(write, tmp_path, roles, name, least):
+    with pytest.raises(DataError, match=rf"no such file\. Give a file of {name}\."):
+        read_table(tmp_path / "no.csv", roles)
+    with pytest.raises(DataError, match=rf"only one column, .*'id'\. Expected at least {least},"):
+        read_table(write("id\n1\n2\n"), roles)
 
 
 def test_a_missing_file_and_a_folder(tmp_path):

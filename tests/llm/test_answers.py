@@ -170,3 +170,24 @@ def test_a_locked_store_is_one_clear_line(path):
 def test_a_store_that_is_a_folder_is_an_error(tmp_path):
     with pytest.raises(LLMError, match="cannot be used"):
         AnswerStore(tmp_path)
+
+
+def test_a_full_disk_is_said_and_no_answer_is_given_up(path):
+    store = AnswerStore(path)
+    store.put({b"key": b"value"})
+    store._base.execute("PRAGMA max_page_count=3")  # SQLite then says that the disk is full
+    with pytest.raises(LLMError, match=r"disk is full\. Make room") as caught:
+        store.put({bytes([n]): bytes(4_000) for n in range(90)})
+    assert "delete" not in str(caught.value)
+    store._base.execute("PRAGMA max_page_count=1000")
+    store.put({b"more": b"value"})
+    assert store.get([b"key", b"more", b"\0"]) == {b"key": b"value", b"more": b"value"}
+
+
+def test_a_disk_that_takes_no_more_of_the_log_is_no_damaged_store(path, disk_for):
+    store = AnswerStore(path)
+    store.put({b"key": b"value"})
+    with disk_for(30_000), pytest.raises(LLMError, match="Make room") as caught:
+        store.put({bytes([n]): bytes(4_000) for n in range(90)})
+    assert "delete" not in str(caught.value)
+    assert AnswerStore(path).get([b"key"]) == {b"key": b"value"}

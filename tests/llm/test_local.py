@@ -209,6 +209,25 @@ def test_damaged_weights_are_one_clear_line(folder, tmp_path):
         LocalLLM(broken, device="cpu").choose([Prompt("", "a")], [["b"]])
 
 
+@pytest.mark.parametrize(
+    ("file", "content"),
+    [
+        ("tokenizer.json", '{"added_tokens": [], "model": {"type": "Nonsense"}}'),
+        ("tokenizer.json", "{"),
+        ("config.json", "{"),
+        ("config.json", '{"model_type": "nonsense"}'),
+        ("config.json", '{"model_type": "llama", "hidden_size": "wide"}'),
+        ("tokenizer_config.json", "[]"),
+    ],
+)
+def test_broken_files_are_one_clear_line(folder, tmp_path, file, content):
+    broken = shutil.copytree(folder, tmp_path / "broken")
+    (broken / file).write_text(content)
+    with pytest.raises(LLMError, match="broken cannot be loaded: ") as caught:
+        LocalLLM(broken, device="cpu").choose([Prompt("", "a")], [["b"]])
+    assert "\n" not in str(caught.value)
+
+
 def test_a_wrong_device_or_format_is_one_clear_line(folder):
     with pytest.raises(LLMError, match="Device 'gpu9' cannot be used"):
         LocalLLM(folder, device="gpu9")

@@ -25,6 +25,12 @@ def test_a_fake_by_name_and_seed():
     assert one.fingerprint == same.fingerprint != other.fingerprint
 
 
+def test_a_fake_takes_no_adapter(tmp_path):
+    with pytest.raises(LLMError, match="'fake' has no weights for an adapter") as caught:
+        llm("fake", adapter=tmp_path)
+    assert str(tmp_path) in str(caught.value)
+
+
 def test_a_fake_never_depends_on_the_other_options():
     fake = FakeLLM()
     (both,) = fake.choose([Prompt("", "q")], [["A", "B"]])

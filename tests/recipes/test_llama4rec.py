@@ -77,13 +77,13 @@ def test_the_same_seed_gives_the_same_scores(tmp_path: Path) -> None:
     assert scores[0] == scores[1] != scores[2]
 
 
-def test_asking_only_where_it_matters_gives_the_same_table(tmp_path: Path) -> None:
+@pytest.mark.parametrize("utility", ["rank", "score", "share"])
+def test_asking_only_where_it_matters_gives_the_same_table(tmp_path: Path, utility: str) -> None:
     everybody, needed = FakeLLM(), FakeLLM()
-    rank_only = QUICK.model_copy(
-        update={"blend": QUICK.blend.model_copy(update={"utility": "rank"})}
-    )
-    run(tmp_path / "all", everybody, rank_only)
-    run(tmp_path / "some", needed, rank_only.model_copy(update={"ask": "decidable"}))
+    blend = QUICK.blend.model_copy(update={"utility": utility})
+    config = QUICK.model_copy(update={"blend": blend})
+    run(tmp_path / "all", everybody, config.model_copy(update={"ask": "all"}))
+    run(tmp_path / "some", needed, config.model_copy(update={"ask": "decidable"}))
     a, b = (json.loads((tmp_path / n / "scores.json").read_text()) for n in ("all", "some"))
     assert needed.asked < everybody.asked
     assert a == b

@@ -55,6 +55,9 @@ def test_bad_files_and_names_are_refused(tmp_path: Path) -> None:
         spec_of(str(broken), {})
     with pytest.raises(ConfigError, match="There is no run file"):
         spec_of(str(tmp_path / "none.toml"), {})
+    (tmp_path / "d.toml").mkdir()
+    with pytest.raises(ConfigError, match=r"d\.toml' cannot be read: Is a directory\. Give a TOML"):
+        spec_of(str(tmp_path / "d.toml"), {})
     with pytest.raises(UnknownName, match="Did you mean 'llama4rec'"):
         spec_of("lama4rec", {})
     with pytest.raises(UnknownName, match="Did you mean 'paper'"):

@@ -28,6 +28,10 @@ def empty(file: Path) -> None:
     file.write_bytes(b"")
 
 
+def nonsense(file: Path) -> None:
+    file.write_text(json.dumps({"model_type": ["llama"], "num_hidden_layers": None}))
+
+
 def other_type(file: Path) -> None:
     file.write_text(json.dumps({"model_type": "no such type"}))
 
@@ -35,10 +39,11 @@ def other_type(file: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "break_it", "says"),
     [
-        ("model.safetensors", truncated, r"model\.safetensors of the language model cannot be"),
-        ("model.safetensors", empty, r"model\.safetensors of the language model cannot be"),
-        ("config.json", truncated, r"config\.json of the language model cannot be read"),
-        ("config.json", other_type, r"config\.json of the language model cannot be read"),
+        ("model.safetensors", truncated, r"cannot be loaded: model\.safetensors: "),
+        ("model.safetensors", empty, r"cannot be loaded: model\.safetensors: "),
+        ("config.json", truncated, r"cannot be loaded: config\.json: "),
+        ("config.json", other_type, r"cannot be loaded: config\.json: "),
+        ("config.json", nonsense, r"cannot be loaded: config\.json: "),
         ("tokenizer.json", truncated, "model cannot be loaded"),
     ],
 )
@@ -55,10 +60,10 @@ def test_a_broken_folder_stops_a_run_before_it_begins(
 def test_a_missing_part_of_the_weights_is_named(model: Path) -> None:
     parts = {"weight_map": {"a": "model.safetensors", "b": "model-00002-of-00002.safetensors"}}
     (model / "model.safetensors.index.json").write_text(json.dumps(parts))
-    with pytest.raises(LLMError, match=r"model-00002-of-00002\.safetensors of the language model"):
+    with pytest.raises(LLMError, match=r"loaded: model-00002-of-00002\.safetensors: "):
         check_model(tr.llm(model), None)
     (model / "model.safetensors.index.json").write_text("{")
-    with pytest.raises(LLMError, match=r"index\.json of the language model cannot be read"):
+    with pytest.raises(LLMError, match=r"loaded: model\.safetensors\.index\.json: "):
         check_model(tr.llm(model), None)
 
 
@@ -67,7 +72,7 @@ def test_a_broken_adapter_is_named(model: Path, tmp_path: Path) -> None:
     adapter.mkdir()
     (adapter / "adapter_config.json").write_text("{}")
     (adapter / "adapter_model.safetensors").write_bytes(b"short")
-    with pytest.raises(LLMError, match=r"adapter_model\.safetensors of the language model"):
+    with pytest.raises(LLMError, match=r"loaded: adapter_model\.safetensors: "):
         check_model(tr.llm(model, adapter=adapter), None)
 
 

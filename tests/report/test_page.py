@@ -13,6 +13,7 @@ import pytest
 
 from tandemrec import report
 from tandemrec.errors import RunError
+from tandemrec.oneline import short
 from tandemrec.report import Contents, page, scores
 from tandemrec.report.contents import Story
 
@@ -110,15 +111,9 @@ def test_hostile_titles(contents: Contents, title: str) -> None:
     text = page.html(odd)
     read = Reader(text)
     assert read.tags == plain.tags, "a title made a tag"
-    assert page.short(title) in read.text
+    assert short(title) in read.text
     assert len(text) < 200_000
     assert "\x00" not in text and "\x1b" not in text and "\u202e" not in text
-
-
-def test_short() -> None:
-    assert page.short(" Fargo \n (1996)") == "Fargo (1996)"
-    assert page.short("A" * 100_000, 10) == "AAAAAAAAA…"
-    assert page.short("A" * 10, 10) == "A" * 10
 
 
 def test_a_story_follows_the_target(contents: Contents) -> None:

@@ -14,7 +14,7 @@ import torch
 from safetensors.torch import load_file
 
 from tandemrec.config import ConfigError
-from tandemrec.errors import LLMError
+from tandemrec.errors import LLMError, RunError
 from tandemrec.llm import network
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.local import LocalLLM
@@ -295,6 +295,22 @@ def test_what_cannot_be_tuned_is_one_clear_line(base, tmp_path):
         tune(EXAMPLES, base, TuneConfig(**FAST, trainable_layers=9), tmp_path / "a")
     with pytest.raises(ConfigError, match="LoRA does not fit this model"):
         tune(EXAMPLES, base, TuneConfig(**LORA, targets=("none_such",)), tmp_path / "b")
+
+
+@pytest.mark.parametrize(
+    ("settings", "size", "said"),
+    [
+        ({"checkpoint_seconds": 0}, 8_000, "A checkpoint in .*"),  # the weights
+        ({"checkpoint_seconds": 0}, 50_000, "A checkpoint in .*"),  # the optimizer
+        ({}, 50_000, ""),  # the tuned model
+    ],
+)
+def test_a_full_disk_is_one_clear_line(base, tmp_path, disk_for, settings, size, said):
+    config = TuneConfig(**FAST, **settings, trainable_layers=1, steps=2)
+    match = rf"^{said}.*cannot be written: .*Is the disk full\?"
+    with disk_for(size), pytest.raises(RunError, match=match):
+        tune(EXAMPLES, base, config, tmp_path / "out")
+    assert not (tmp_path / "out" / "tuned.json").exists()
 
 
 def test_a_folder_without_a_tuned_model_says_so(tmp_path):

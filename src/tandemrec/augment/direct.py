@@ -130,7 +130,7 @@ class Pairs(NamedTuple):
         both = np.stack([np.tile(self.users, 2), np.concatenate([self.first, self.second])])
         users, items = np.unique(both, axis=1)
         first = np.unique(users, return_index=True)[1]
-        found = np.split(items, first[1:])
+        found = np.split(items, first)[1:]
         return dict(zip(users[first].tolist(), found, strict=True))
 
 

@@ -18,6 +18,7 @@ from torch import Tensor, nn
 
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import BackboneError, RunError
+from tandemrec.writing import explained, whole
 
 NOTE = "backbone.json"
 WEIGHTS = "weights.safetensors"
@@ -63,10 +64,14 @@ class Fitted:
         return weights_hash(self.model) + self.train.fingerprint[:16]
 
     def save(self, folder: Path) -> None:
-        """Weights, curve, the backbone's name and settings, and its training interactions."""
+        """Weights, curve, the backbone's name and settings, and its training interactions.
+
+        Raises RunError where the weights cannot be written, as on a full disk.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: value.detach().cpu().clone() for name, value in _state(self.model).items()}
-        save_file({name: value.contiguous() for name, value in weights.items()}, folder / WEIGHTS)
+        with explained(folder / WEIGHTS), whole(folder / WEIGHTS) as fresh:
+            save_file({name: value.contiguous() for name, value in weights.items()}, fresh)
         self.train.save(folder)
         kind, config = type(self.model), getattr(self.model, "config", None)
         note = {

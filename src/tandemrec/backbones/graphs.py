@@ -16,7 +16,7 @@ from tandemrec.data.interactions import Interactions
 def normalised(train: Interactions) -> Tensor:
     """D^-1/2 A D^-1/2 of the bipartite graph, users first: a symmetric CSR tensor [U+I, U+I].
 
-    He et al., SIGIR 2020, equation 8. A node without edges has an empty row. Indices are int32,
+    He et al., SIGIR 2020, equation 7. A node without edges has an empty row. Indices are int32,
     which the CPU's and the GPU's sparse kernels take as they are.
     """
     met = train.matrix

@@ -40,7 +40,7 @@ def margins(users: Tensor, items: Tensor, batch: Triples) -> Tensor:
 
 
 def bpr(margins: Tensor) -> Tensor:
-    """Mean of -log sigmoid(y_ui - y_uj) over margins [B]: Rendle et al., UAI 2009, equation 4.2.
+    """Mean of -log sigmoid(y_ui - y_uj) over margins [B]: Rendle et al., UAI 2009, section 4.1.
 
     Llama4Rec's equation 1 is the sum; the mean differs by a constant that the learning rate holds.
     """

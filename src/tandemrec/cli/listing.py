@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 from importlib import import_module
+from json import dumps
 from typing import Annotated, Any
 
 import typer
@@ -20,16 +21,40 @@ KINDS = {
 
 
 def show(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(KINDS)}.")],
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join((*KINDS, 'settings'))}.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
-    """List backbones, llms, data or presets."""
-    if kind not in KINDS:
-        raise UnknownName("list", kind, KINDS)
-    module, _, name = KINDS[kind].partition(":")
+    """List backbones, llms, data, presets or settings."""
+    if kind not in (*KINDS, "settings"):
+        raise UnknownName("list", kind, (*KINDS, "settings"))
+    table = _settings() if kind == "settings" else _entries(*KINDS[kind].split(":"))
+    as_json(table) if json else rows(row.values() for row in table)
+
+
+def _entries(module: str, name: str) -> list[dict[str, str]]:
     entries = getattr(import_module(module), name)
-    table = [(entry, _about(value)) for entry, value in entries.items()]
-    as_json([{"name": n, "about": about} for n, about in table]) if json else rows(table)
+    return [{"name": entry, "about": _about(value)} for entry, value in entries.items()]
+
+
+def _settings() -> list[dict[str, str]]:
+    """What --set and a run file's [settings] take, with the default preset's values."""
+    from tandemrec.config import every
+    from tandemrec.recipes.settings import PLUS
+
+    return [
+        {"name": each.name, "plus": _toml(each.value), "about": " ".join(each.about.split())}
+        for each in every(PLUS)
+        if each.name != "about"
+    ]
+
+
+def _toml(value: Any) -> str:
+    """A value as --set takes it."""
+    if value is None:
+        return "none"
+    if isinstance(value, dict):
+        return f"{{{', '.join(f'{name} = {_toml(each)}' for name, each in value.items())}}}"
+    return dumps(list(value) if isinstance(value, tuple) else value)
 
 
 def _about(value: Any) -> str:

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from tandemrec.errors import ConfigError
+from tandemrec.oneline import short
+
+if TYPE_CHECKING:
+    import polars as pl
 
 
 def recommend(
@@ -20,8 +24,7 @@ def recommend(
     as_json: Annotated[bool, typer.Option("--json", help="Print rows as JSON.")] = False,
 ) -> None:
     """Recommend items to known users, or to somebody with a history of his own."""
-    if not user and history is None:
-        raise ConfigError("Nobody to recommend for: give --user ID, or --history FILE.")
+    _one_of(user, history)
     from tandemrec.cli.progress import bars
     from tandemrec.data.history import read_history
     from tandemrec.recipes.execute import finished
@@ -35,10 +38,26 @@ def recommend(
     if as_json:
         print(frame.write_json())
         return
+    _print(frame)
+
+
+def _one_of(user: list[str], history: Path | None) -> None:
+    if not user and history is None:
+        raise ConfigError("Nobody to recommend for: give --user ID, or --history FILE.")
+    if user and history is not None:
+        raise ConfigError(
+            f"Received --user {user[0]} and --history {history}; give one of them: --user for "
+            "users of the run, --history for somebody new."
+        )
+
+
+def _print(frame: pl.DataFrame) -> None:
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("user", "rank", "item", "title", "score")
     for name, item, title, score, place in frame.iter_rows():
-        table.add_row(name, str(place), item, title, "" if score is None else f"{score:.3f}")
+        cells = (name, place, item, title, "" if score is None else f"{score:.3f}")
+        table.add_row(*(Text(short(cell)) for cell in cells))  # a Text has no markup
     Console().print(table)

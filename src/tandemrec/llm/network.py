@@ -140,12 +140,12 @@ def _merged(model: Any, adapter: Path) -> Any:
 
 @contextlib.contextmanager
 def _explained(folder: Path) -> Iterator[None]:
-    """What transformers says of a folder that it cannot read, in one line of ours."""
-    from safetensors import SafetensorError
-
+    """What transformers, tokenizers and the like say of a folder, in one line of ours."""
     try:
         yield
-    except (OSError, ValueError, KeyError, RuntimeError, SafetensorError) as error:
+    except LLMError:
+        raise
+    except Exception as error:  # tokenizers raises bare ones, and a config may name any nonsense
         reason = " ".join(str(error).split())[:300]
         raise LLMError(f"The model in {folder} cannot be loaded: {reason}") from error
 

@@ -66,6 +66,14 @@ class View:
         items[self.asked], scores[self.asked] = ranked.items, ranked.scores
         return Rankings(self.candidates.users, items, scores)
 
+    def decidable(self, truth: Interactions) -> View:
+        """The same, less what was asked about users whose held-out item is no candidate: so that
+        choices are the same whether they were asked or not."""
+        decided = np.asarray(self.candidates.met(truth).any(axis=1))
+        rows = decided[self.asked]
+        kept = [replace(each, rankings=each.rankings.of(rows)) for each in self.reranked]
+        return replace(self, asked=self.asked & decided, reranked=kept)
+
 
 @dataclass(frozen=True)
 class Choice:
@@ -115,6 +123,7 @@ class Weighing:
 
 def choose(arm: Arm, view: View, truth: Interactions, weighing: Weighing, metric: str) -> Choice:
     """Try every ranking way, with every pair of alphas where they count, on validation."""
+    view = view.decidable(truth)
 
     def value(ranked: Rankings) -> float:
         if metric == LIKELIHOOD:

@@ -169,9 +169,7 @@ def views(
     backbones = {name: model for name, model in backbones.items() if name in used}
     lists = {name: part_candidates(setup, model, part) for name, model in backbones.items()}
     asked = {name: whom_to_ask(setup, candidates, part) for name, candidates in lists.items()}
-    past = setup.split.train
-    if part == "test" and setup.config.history_at_test == "valid":
-        past = setup.split.before_test
+    past = told_past(setup, part)
     plain = plain_profiles(setup, past)
     profiles = {
         (name, told): told_profiles(setup, model, lists[name], past) if told else plain
@@ -217,6 +215,12 @@ def union(lists: Sequence[Rankings]) -> Rankings:
     items = items.reshape(len(rows), width)
     scores = np.where(items >= 0, 0.0, -np.inf).astype(np.float32)
     return Rankings(np.array(list(rows), np.int64), items, scores)
+
+
+def told_past(setup: Setup, part: Part) -> Interactions:
+    """What a prompt may tell of its own user: training data, and in test maybe validation."""
+    further = part == "test" and setup.config.history_at_test == "valid"
+    return setup.split.before_test if further else setup.split.train
 
 
 def part_candidates(setup: Setup, model: Any, part: Part) -> Rankings:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Container
 from pathlib import Path
 from typing import Self
@@ -14,6 +13,7 @@ from tandemrec.llm import known
 from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.runs import version
+from tandemrec.writing import explained, whole
 
 RECORD = "run.json"
 """Written after the report and taken away before another is written: where it stands, the report
@@ -43,9 +43,8 @@ class Record(Settings):
 
     def save(self, folder: Path) -> None:
         """Write it, whole or not at all."""
-        fresh = folder / f".{RECORD}.new"
-        fresh.write_text(self.model_dump_json(indent=2), encoding="utf-8")
-        os.replace(fresh, folder / RECORD)
+        with explained(folder), whole(folder / RECORD) as file:
+            file.write_text(self.model_dump_json(indent=2), encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Self:

@@ -86,7 +86,7 @@ def facts(split: Split) -> dict[str, Any]:
         "items": rows.n_items,
         "interactions": len(rows),
         "density": len(rows) / cells if cells else 0.0,
-        "tested users": len(split.test),
+        "tested users": len(np.unique(split.test.users)),
     }
 
 

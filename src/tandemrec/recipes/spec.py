@@ -65,7 +65,12 @@ def spec_of(what: str, given: Mapping[str, Any]) -> RunSpec:
         return RunSpec.model_validate({"recipe": what, **given})
     if not what.endswith(".toml"):
         raise UnknownName("recipe", what, RECIPES)
-    return RunSpec.model_validate(_merged(_read(Path(what)), given))
+    table = _read(Path(what))
+    for name in table.keys() & (Llama4RecConfig.model_fields.keys() - RunSpec.model_fields.keys()):
+        raise ConfigError(
+            f"{what}: {name!r} is a setting of the recipe; it stands below [settings]."
+        )
+    return RunSpec.model_validate(_merged(table, given))
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -73,6 +78,10 @@ def _read(file: Path) -> dict[str, Any]:
         return tomllib.loads(file.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise ConfigError(f"There is no run file {str(file)!r}.") from None
+    except OSError as error:
+        raise ConfigError(
+            f"The run file {str(file)!r} cannot be read: {error.strerror}. Give a TOML file."
+        ) from None
     except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
         raise ConfigError(f"{file} is no valid TOML: {error}.") from None
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from tandemrec.recipes.arms import Weighing
-from tandemrec.recipes.llama4rec import SeedResult
+from tandemrec.recipes.llama4rec import SeedResult, told_past
 from tandemrec.recipes.setup import Setup
 from tandemrec.report.contents import FULL, AnswerCount, Curve, Story
 from tandemrec.tuning.tune import Tuned
@@ -120,7 +120,7 @@ def _story(setup: Setup, seed: SeedResult, place: int, row: int, weighing: Weigh
     target = setup.split.test.of(int(user[0]))
     return Story(
         user_id=str(catalogue.user_ids[int(user[0])]),
-        history=titles(setup.split.train.of(int(user[0]))[-10:]),
+        history=titles(told_past(setup, "test").of(int(user[0]))[-10:]),
         backbone=titles(view.candidates.items[row]),
         llm=titles(view.reranked[choice.way].rankings.items[place]),
         alpha=float(weighing.alpha(user, choice.arm.order, choice.grid)[0]),

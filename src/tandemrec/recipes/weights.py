@@ -39,7 +39,7 @@ def _layers(folder: Path) -> int:
         with network.quiet():
             config = AutoConfig.from_pretrained(folder, local_files_only=True)
         return int(config.get_text_config().num_hidden_layers)
-    except (OSError, ValueError, KeyError, AttributeError) as error:
+    except Exception as error:  # a config may hold any nonsense, and each kind raises its own
         raise _unreadable(folder / "config.json", error) from error
 
 
@@ -66,8 +66,8 @@ def _indexed(folder: Path) -> set[Path]:
 
 
 def _unreadable(file: Path, error: Exception) -> LLMError:
-    reason = " ".join(str(error).split())[:200] or type(error).__name__
+    reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
     return LLMError(
-        f"{file} of the language model cannot be read: {reason}. Download or save the model again, "
-        "or give another."
+        f"The model in {file.parent} cannot be loaded: {file.name}: {reason}. Download or save it "
+        "again, or give another."
     )

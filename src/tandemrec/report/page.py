@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import unicodedata
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,11 +9,12 @@ from typing import Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from tandemrec.errors import RunError
+from tandemrec.oneline import short
 from tandemrec.report import figures, formats, scoreboard, tables
 from tandemrec.report.contents import FILE, Contents, Story, scores
 from tandemrec.report.finding import finding
 from tandemrec.report.tables import Table
+from tandemrec.writing import explained, whole
 
 HISTORY = 12
 "So many of a user's last items are shown."
@@ -38,26 +37,12 @@ def write(contents: Contents, folder: str | Path) -> Path:
         "tables.json": formats.as_json(formats.tidy(every)),
         "index.html": html(contents),
     }
-    try:
+    with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():
-            _replace(folder / name, text)
-    except OSError as error:
-        raise RunError(
-            f"The report cannot be written into {folder}: {error.strerror}. "
-            "Free some space, or name another folder."
-        ) from error
+            with whole(folder / name) as fresh:
+                fresh.write_text(text, encoding="utf-8", newline="\n")
     return folder / "index.html"
-
-
-def _replace(file: Path, text: str) -> None:
-    fresh = file.with_name(f".{file.name}.new")
-    try:
-        fresh.write_text(text, encoding="utf-8", newline="\n")
-        os.replace(fresh, file)
-    except OSError:
-        fresh.unlink(missing_ok=True)
-        raise
 
 
 def all_tables(contents: Contents) -> list[Table]:
@@ -109,14 +94,6 @@ def _environment() -> Environment:
     environment.filters["short"] = short
     environment.globals["css"] = Markup((folder / "page.css").read_text(encoding="utf-8"))
     return environment
-
-
-def short(text: object, length: int = 90) -> str:
-    """Text on one line, without control signs, cut with an ellipsis where it is too long."""
-    start = str(text)[: 4 * length + 100]  # a title may have 100 kB
-    visible = "".join(" " if unicodedata.category(sign)[0] == "C" else sign for sign in start)
-    line = " ".join(visible.split())
-    return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
 
 
 def _story(story: Story) -> dict[str, Any]:

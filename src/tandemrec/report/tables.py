@@ -190,7 +190,9 @@ def answers(contents: Contents) -> Table:
     return Table("answers", caption, columns, tuple(rows), note=ANSWERS_NOTE)
 
 
-ANSWERS_NOTE = "A rejected answer falls back to the backbone's order."
+ANSWERS_NOTE = (
+    "A rejected list keeps the backbone's order; a rejected pair joins no backbone's triples."
+)
 
 
 def timings(contents: Contents) -> Table:

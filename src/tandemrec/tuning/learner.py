@@ -22,6 +22,7 @@ from tandemrec.llm.network import Network
 from tandemrec.progress import Progress
 from tandemrec.tuning.loss import HeadLoss
 from tandemrec.tuning.plan import Lesson, Plan, collate
+from tandemrec.writing import explained
 
 WEIGHTS = "learnt.safetensors"
 COMPLETE = "complete"
@@ -111,6 +112,10 @@ class AnswerTrainer(Trainer):  # type: ignore[misc]
         """The plan's batches, in the plan's order."""
         loader = DataLoader(self.train_dataset, batch_sampler=self.plan.batches, collate_fn=collate)
         return self.accelerator.prepare(loader)
+
+    def _save_checkpoint(self, *state: Any, **options: Any) -> None:
+        with explained(f"A checkpoint in {self.args.output_dir}"):
+            super()._save_checkpoint(*state, **options)
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or self.args.output_dir)

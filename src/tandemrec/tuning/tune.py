@@ -22,6 +22,7 @@ from tandemrec.progress import Progress, silent
 from tandemrec.tuning.examples import Example
 from tandemrec.tuning.plan import Lesson, Plan, collate, lessons, plan
 from tandemrec.tuning.tuned import NOTE, Tuned
+from tandemrec.writing import explained
 
 __all__ = ["TuneConfig", "Tuned", "tune"]
 
@@ -84,7 +85,8 @@ def tune(
 
     Checkpoints are in `out` too while it lasts: called again with equal arguments after a kill, it
     goes on and ends with the same weights; called once more, it gives what is there. The saved
-    model is loaded back, and must be the tuned one and not the old. Raises LLMError.
+    model is loaded back, and must be the tuned one and not the old. Raises LLMError, and RunError
+    where the disk takes no more.
     """
     base, out = network.is_model(Path(model_folder)), Path(out)
     if not examples:
@@ -221,11 +223,12 @@ def _logits(net: Network, lesson: Lesson) -> Tensor:
 
 def _write(model: Any, net: Network, base: Path, out: Path) -> None:
     """A whole model with its tokenizer, or an adapter that names its model without a path."""
-    if model is net.model:
-        net.tokenizer.save_pretrained(out)
-    else:
+    if model is not net.model:
         model.peft_config["default"].base_model_name_or_path = base.name
-    model.save_pretrained(out)
+    with explained(out):
+        if model is net.model:
+            net.tokenizer.save_pretrained(out)
+        model.save_pretrained(out)
     (out / "README.md").unlink(missing_ok=True)  # peft's, an empty form
 
 
