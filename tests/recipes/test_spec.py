@@ -3,6 +3,7 @@ from pathlib import Path
 import pytest
 
 from tandemrec.errors import ConfigError, UnknownName
+from tandemrec.recipes.settings import PAPER, PRESETS, preset_of
 from tandemrec.recipes.spec import RunSpec, parse_settings, spec_of
 
 
@@ -64,3 +65,10 @@ def test_bad_files_and_names_are_refused(tmp_path: Path) -> None:
         _ = RunSpec(preset="papr").config
     with pytest.raises(ConfigError, match="Did you mean 'backbone'"):
         spec_of("llama4rec", {"bakbone": "mf"})
+
+
+def test_settings_are_called_by_the_nearest_preset() -> None:
+    assert [preset_of(each) for each in PRESETS.values()] == list(PRESETS)
+    changed = RunSpec(settings=parse_settings(["blend.constant=0.3", "training.epochs=9"]))
+    assert preset_of(changed.config) == "plus, but for training.epochs, blend.constant"
+    assert preset_of(PAPER.model_copy(update={"tune": None})) == "paper, but for tune"

@@ -22,7 +22,7 @@ from tandemrec.recipes.entrance import backbone_of, check_seeds, check_settings,
 from tandemrec.recipes.llama4rec import SeedResult, one_seed
 from tandemrec.recipes.record import RECORD, Record
 from tandemrec.recipes.results import contents
-from tandemrec.recipes.settings import PLUS, Llama4RecConfig
+from tandemrec.recipes.settings import PLUS, Llama4RecConfig, preset_of
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.recipes.tuning import tuned
@@ -67,7 +67,6 @@ def llama4rec(
     out: str | Path | None = None,
     seeds: Sequence[int] = (0,),
     progress: Progress = silent,
-    preset: str = "plus",
     command: str = "",
 ) -> Finished:
     """Run Llama4Rec; `backbone` is a name, a class, or an object that scores already.
@@ -84,7 +83,7 @@ def llama4rec(
     run = Run(folder)
     setup = Setup(split, backbone, llm, config, run, run.telling(progress))
     results, tuning = _stages(setup, seeds)
-    found = contents(setup, results, tuning, preset=preset, command=command)
+    found = contents(setup, results, tuning, preset=preset_of(config), command=command)
     (folder / RECORD).unlink(missing_ok=True)  # it goes with the report that is replaced
     write(found, folder)
     return Finished(setup, results, found)
@@ -117,7 +116,6 @@ def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) ->
         out=spec.out,
         seeds=spec.all_seeds,
         progress=progress,
-        preset=spec.preset,
         command=command,
     )
     record.save(spec.out)

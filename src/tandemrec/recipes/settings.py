@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -92,3 +93,21 @@ PLUS = Llama4RecConfig(
     blend=BlendConfig(utility="share"),
 )
 PRESETS: dict[str, Llama4RecConfig] = {"paper": PAPER, "plus": PLUS}
+
+
+def preset_of(config: Llama4RecConfig) -> str:
+    """The preset that these settings are, or are nearest to, and in what they differ."""
+    values = config.model_dump()
+    found = {name: list(_differing(values, each.model_dump())) for name, each in PRESETS.items()}
+    name = min(found, key=lambda name: len(found[name]))
+    return f"{name}, but for {', '.join(found[name])}" if found[name] else name
+
+
+def _differing(here: Mapping[str, Any], there: Mapping[str, Any], above: str = "") -> Iterator[str]:
+    """The dotted names of settings that are not the same in both."""
+    for name in dict.fromkeys((*there, *here)):
+        one, other, path = here.get(name), there.get(name), f"{above}{name}"
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            yield from _differing(one, other, f"{path}.")
+        elif one != other and path != "about":
+            yield path
