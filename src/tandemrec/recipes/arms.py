@@ -112,13 +112,18 @@ class Weighing:
 
     def alpha(self, users: NDArray[np.int64], order: str, grid: Grid | None) -> NDArray[np.float64]:
         """The LLM's weight for each user, [U]."""
+        return self.alpha_of(self.coefficients[users], order, grid)
+
+    def alpha_of(
+        self, coefficients: NDArray[np.float64], order: str, grid: Grid | None
+    ) -> NDArray[np.float64]:
+        """The LLM's weight for each l_u, [U]; those of newcomers are cut to the training users'."""
         if order == "llm":
-            return np.ones(len(users))
+            return np.ones(len(coefficients))
         if grid is None:
-            return np.full(len(users), self.config.constant)
-        one, two = grid.best
-        found = self.coefficients[users]
-        return aggregate.weights(found, one, two, self.config.form, bounds=self.bounds)
+            return np.full(len(coefficients), self.config.constant)
+        known = coefficients.clip(*self.bounds)
+        return aggregate.weights(known, *grid.best, self.config.form, bounds=self.bounds)
 
 
 def choose(arm: Arm, view: View, truth: Interactions, weighing: Weighing, metric: str) -> Choice:

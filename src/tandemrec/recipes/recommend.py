@@ -97,11 +97,9 @@ def _blended(
     blend, choice = setup.config.blend, seed.choices[FULL]
     asked = rerank(head, profiles, seed.llm, setup.config.rerank[choice.way])
     lined_up = aggregate.pair(head, asked.rankings, blend, choice.spreads)
-    low, high = Weighing.of(setup.split.train, blend).bounds
-    found = aggregate.long_tail(counts, blend.tail).clip(low, high)
-    assert choice.grid is not None  # Llama4Rec's weights are adaptive
-    one, two = choice.grid.best
-    return lined_up.blend(aggregate.weights(found, one, two, blend.form, bounds=(low, high)))
+    weighing = Weighing.of(setup.split.train, blend)
+    tail = aggregate.long_tail(counts, blend.tail)
+    return lined_up.blend(weighing.alpha_of(tail, choice.arm.order, choice.grid))
 
 
 def _frame(
