@@ -15,9 +15,13 @@ import pytest
 from torch import nn
 
 from tandemrec import runs
-from tandemrec.backbones import MF
+from tandemrec.backbones import MF, Fitted
+from tandemrec.data.worlds import checkerboard
 from tandemrec.errors import RunError
+from tandemrec.ranking import rank
+from tandemrec.rankings import Rankings
 from tandemrec.runs import Run, code_of, describe
+from tandemrec.training import TrainConfig, fit
 
 
 @dataclass(frozen=True)
@@ -49,6 +53,39 @@ def test_equal_inputs_are_loaded_and_others_made_again(tmp_path: Path) -> None:
     assert third.step("a/b", Number, double, number=3) == Number(6)
     assert (first.made, second.made, third.made) == (["a/b"], [], ["a/b"])
     assert list(third.seconds) == ["a/b"]
+
+
+@pytest.mark.parametrize("content", [b"", b"PK", b"\x00" * 40])
+def test_a_damaged_artefact_says_what_to_delete(tmp_path: Path, content: bytes) -> None:
+    """Of every kind that a run keeps: numbers, arrays, weights."""
+    world = checkerboard()
+
+    def fitted(seed: int) -> Fitted:
+        return fit(MF, world, TrainConfig(epochs=1, seed=seed))
+
+    def ranked(seed: int) -> Rankings:
+        return rank(fitted(seed), world, None, 3)
+
+    for name, kind, stage in (("a", Fitted, fitted), ("b", Rankings, ranked)):
+        Run(tmp_path).step(name, kind, stage, seed=0)
+        for file in (tmp_path / name).glob("*.[!j]*"):  # but what is JSON
+            whole = file.read_bytes()
+            file.write_bytes(content)
+            with pytest.raises(RunError, match=rf"{name} is damaged \(.+\); delete it"):
+                Run(tmp_path).step(name, kind, stage, seed=0)
+            file.write_bytes(whole)
+        assert Run(tmp_path).step(name, kind, stage, seed=0).fingerprint
+
+
+def test_a_full_disk_under_an_artefact_is_one_line(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Number, folder: Path) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(Number, "save", full)
+    with pytest.raises(RunError, match=r"No space left on device\. Is the disk full"):
+        Run(tmp_path).step("a", Number, double, number=2)
 
 
 def test_a_stage_that_fails_leaves_what_was_there(tmp_path: Path) -> None:

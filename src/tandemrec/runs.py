@@ -18,8 +18,9 @@ from typing import Any, Protocol, Self, TypeVar
 import numpy as np
 from pydantic import BaseModel
 
-from tandemrec.errors import RunError
+from tandemrec.errors import RunError, TandemrecError
 from tandemrec.progress import Progress
+from tandemrec.writing import explained
 
 NOTE = "stage.json"
 
@@ -74,7 +75,7 @@ class Run:
         record |= {key: describe(value) for key, value in inputs.items()}
         known = _recorded(folder)
         if known == record:
-            return kind.load(folder)
+            return _loaded(kind, folder)
         if self.closed:
             raise RunError(_differs(folder, known, record))
         start = time.perf_counter()
@@ -119,12 +120,24 @@ class Run:
     def _put(self, folder: Path, artefact: A, record: dict[str, Any], seconds: float) -> None:
         fresh = folder.with_name(f".{folder.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
-        fresh.mkdir(parents=True)
-        artefact.save(fresh)
-        note = {"inputs": record, "seconds": round(seconds, 3), "made": artefact.fingerprint}
-        (fresh / NOTE).write_text(json.dumps(note, indent=2))
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(fresh, folder)
+        with explained(folder):
+            fresh.mkdir(parents=True)
+            artefact.save(fresh)
+            note = {"inputs": record, "seconds": round(seconds, 3), "made": artefact.fingerprint}
+            (fresh / NOTE).write_text(json.dumps(note, indent=2))
+            shutil.rmtree(folder, ignore_errors=True)
+            os.replace(fresh, folder)
+
+
+def _loaded(kind: type[A], folder: Path) -> A:
+    """The artefact in a folder. Raises RunError for a damaged one."""
+    try:
+        return kind.load(folder)
+    except TandemrecError:
+        raise
+    except Exception as error:  # each kind of file raises its own, and anything may be cut short
+        reason = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
+        raise RunError(f"{folder} is damaged ({reason}); delete it and run again.") from error
 
 
 def _recorded(folder: Path) -> dict[str, Any] | None:
