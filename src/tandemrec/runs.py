@@ -19,6 +19,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from tandemrec.errors import RunError, TandemrecError
+from tandemrec.oneline import short
 from tandemrec.progress import Progress
 from tandemrec.writing import explained
 
@@ -136,7 +137,7 @@ def _loaded(kind: type[A], folder: Path) -> A:
     except TandemrecError:
         raise
     except Exception as error:  # each kind of file raises its own, and anything may be cut short
-        reason = " ".join(str(error).split())[:160].rstrip(".") or type(error).__name__
+        reason = short(error, 160).rstrip(".") or type(error).__name__
         raise RunError(f"{folder} is damaged ({reason}); delete it and run again.") from error
 
 

@@ -166,8 +166,8 @@ class _Loop:
         while len(self.curve) < self.config.epochs and not self.stalled:
             self.step()
             last = self.curve[-1]
-            best = best_of(self.curve)
-            note = f"loss {last.loss:.4f}" + ("" if best is None else f", best NDCG@10 {best:.4f}")
+            known = "" if self.best is None else f", best NDCG@10 {self.best:.4f}"
+            note = f"loss {last.loss:.4f}{known}"
             progress(type(self.model).__name__, last.epoch, self.config.epochs, note)
             if store and last.epoch % self.config.checkpoint_every == 0:
                 store.save(_state(self))
@@ -181,7 +181,9 @@ class _Loop:
         due = number % self.config.every == 0 or number == self.config.epochs
         if self.valid is not None and due:
             value = ndcg(self.model, self.train, self.valid)
-        better = self.valid is None or (value is not None and value > self.best)
+        before = self.best
+        above = value is not None and (before is None or value > before)
+        better = self.valid is None or above
         self.curve.append(Epoch(number, loss, value))
         if better:
             self.best_epoch = number
@@ -212,10 +214,9 @@ class _Loop:
             yield type(batch)(*(column.to(self.device) for column in batch))
 
     @property
-    def best(self) -> float:
-        """The best NDCG@10 so far; below every value before the first."""
-        found = best_of(self.curve)
-        return -1.0 if found is None else found
+    def best(self) -> float | None:
+        """The best NDCG@10 so far; None before the first."""
+        return best_of(self.curve)
 
     @property
     def stalled(self) -> bool:

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tandemrec.errors import RunError
+from tandemrec.oneline import short
 
 
 @contextlib.contextmanager
@@ -41,7 +42,7 @@ _TORCH = "inline_container"  # torch.save has no error of its own
 
 
 def _unwritable(place: str | Path, error: Exception) -> RunError:
-    reason = getattr(error, "strerror", None) or " ".join(str(error).split())[:200].rstrip(".")
+    reason = getattr(error, "strerror", None) or short(error, 200).rstrip(".")
     return RunError(
         f"{place} cannot be written: {reason}. Is the disk full? Make room, or name another "
         "folder, and run again."

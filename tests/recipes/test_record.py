@@ -8,11 +8,10 @@ from importlib import import_module, invalidate_caches
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 import tandemrec as tr
-from recipes.worlds import small
+from recipes.worlds import small, write_log
 from tandemrec.errors import DataError, RunError, TandemrecError
 from tandemrec.llm.fake import FakeLLM
 from tandemrec.recipes import execute as executing
@@ -29,13 +28,7 @@ FAST = {"training": {"epochs": 3, "every": 1, "batch_size": 64}}
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """A working directory with a log and titles of one's own."""
-    rng = np.random.default_rng(0)
-    rows = [
-        f"u{user},i{item},{time}"
-        for user in range(20)
-        for time, item in enumerate(rng.permutation(25)[:8])
-    ]
-    (tmp_path / "log.csv").write_text("user_id,item_id,timestamp\n" + "\n".join(rows) + "\n")
+    write_log(tmp_path, 20)
     titles = [f"i{n},Film {n:02d}" for n in range(25)]
     (tmp_path / "items.csv").write_text("item_id,title\n" + "\n".join(titles) + "\n")
     monkeypatch.chdir(tmp_path)

@@ -1,5 +1,7 @@
 """A small world for whole runs: 40 users, 30 films with titles of their own."""
 
+from pathlib import Path
+
 import numpy as np
 
 from tandemrec.data.catalogue import Catalogue, Dataset
@@ -7,6 +9,19 @@ from tandemrec.data.interactions import Interactions
 from tandemrec.data.split import Split, leave_last_out
 
 N_USERS, N_ITEMS = 40, 30
+
+
+def write_log(folder: Path, n_users: int) -> Path:
+    """A log as CSV: each user's eight of 25 items, in an order of his own."""
+    rng = np.random.default_rng(0)
+    rows = [
+        f"u{user},i{item},{time}"
+        for user in range(n_users)
+        for time, item in enumerate(rng.permutation(25)[:8])
+    ]
+    file = folder / "log.csv"
+    file.write_text("user_id,item_id,timestamp\n" + "\n".join(rows) + "\n")
+    return file
 
 
 def small(seed: int = 0, titles: list[str] | None = None) -> Split:

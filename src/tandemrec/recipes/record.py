@@ -10,6 +10,7 @@ from tandemrec.config import Settings
 from tandemrec.data.sources import SOURCES
 from tandemrec.errors import ConfigError, RunError
 from tandemrec.llm import known
+from tandemrec.oneline import short
 from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.runs import version
@@ -59,7 +60,7 @@ class Record(Settings):
                 "Python. Do it again with `tandemrec run`; what is equal is loaded."
             ) from None
         except (ValueError, ConfigError) as error:
-            reason = " ".join(str(error).split())[:160]
+            reason = short(error, 160)
             raise RunError(
                 f"{file} cannot be read by tandemrec {version()} ({reason}). Do the run again; "
                 "what is equal is loaded."

@@ -8,6 +8,7 @@ from typing import Any
 
 from tandemrec.errors import ConfigError, LLMError
 from tandemrec.llm import network
+from tandemrec.oneline import short
 from tandemrec.tuning.tune import TuneConfig
 
 
@@ -66,7 +67,7 @@ def _indexed(folder: Path) -> set[Path]:
 
 
 def _unreadable(file: Path, error: Exception) -> LLMError:
-    reason = " ".join(str(error).split())[:200].rstrip(".") or type(error).__name__
+    reason = short(error, 200).rstrip(".") or type(error).__name__
     return LLMError(
         f"The model in {file.parent} cannot be loaded: {file.name}: {reason}. Download or save it "
         "again, or give another."
