@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tandemrec.errors import LLMError
+from tandemrec.llm.attention import chains
 from tandemrec.llm.base import LLM, Prompt
 from tandemrec.llm.local import LocalLLM
 from tandemrec.llm.network import pick_dtype
@@ -248,6 +249,10 @@ def test_auto_takes_bfloat16_only_where_the_processor_has_it(monkeypatch):
 def test_a_model_that_ignores_the_mask_is_refused(llm, monkeypatch):
     network = llm._network
     plain = type(network).hidden
-    monkeypatch.setattr(type(network), "hidden", lambda self, tokens, **inputs: plain(self, tokens))
+    monkeypatch.setattr(
+        type(network),
+        "hidden",
+        lambda self, tokens, positions, _: plain(self, tokens, positions, chains([len(tokens)])),
+    )
     with pytest.raises(LLMError, match="cannot be scored"):
         network.check()

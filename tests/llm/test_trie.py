@@ -19,8 +19,10 @@ def test_a_node_sees_its_ancestors_and_itself():
     trie = Trie()
     trie.add([7, 8])
     trie.add([7, 5])
+    trie.add([9], after=2)
+    assert trie.stem == 2  # its nodes see all before them
     np.testing.assert_array_equal(
-        trie.visible(), np.array([[1, 0, 0], [1, 1, 0], [1, 0, 1]], dtype=bool)
+        trie.visible(), np.array([[1, 0, 1, 0], [1, 0, 1, 1]], dtype=bool)
     )
 
 
@@ -54,9 +56,9 @@ def test_the_largest_tree_comes_first():
     assert [len(tree) for tree in grow(questions, 100)] == [4, 2]
 
 
-def test_batches_fill_the_budget_with_padding():
+def test_batches_fill_the_budget():
     assert batches([5, 4, 4, 1], 10) == [[0, 1], [2, 3]]
-    assert batches([30, 2, 2], 10) == [[0], [1, 2]]
+    assert batches([30, 2, 2, 6, 1], 10) == [[0], [1, 2, 3], [4]]
     assert batches([], 10) == []
 
 
@@ -73,6 +75,7 @@ def test_every_path_spells_its_prompt_and_option(questions, limit):
         for place, paths in tree.paths.items():
             prompt, options = questions[place]
             for path, option in zip(paths, options, strict=True):
-                line = np.flatnonzero(seen[path[-1]])  # ancestors are made before their children
+                last, stem = path[-1], tree.trie.stem  # ancestors are made before their children
+                line = np.flatnonzero(seen[last - stem]) if last >= stem else np.arange(last + 1)
                 assert [tree.trie.tokens[node] for node in line] == prompt + option
                 assert [tree.trie.depths[node] for node in line] == list(range(len(line)))

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from functools import cached_property
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -123,7 +124,7 @@ class LocalLLM:
     @torch.inference_mode()
     def _ask(self, trees: Sequence[Tree]) -> list[tuple[int, Choice]]:
         self.tokens_read += sum(map(len, trees))
-        hidden = self._network.trees([tree.trie for tree in trees])  # [B, N, D]
+        hidden = self._network.trees([tree.trie for tree in trees])  # [N, D]
         values = iter(_read(self._network, hidden, trees).tolist())
         choices = []
         for tree in trees:
@@ -163,16 +164,19 @@ def _read(network: Network, hidden: Tensor, trees: Sequence[Tree]) -> Tensor:
 
     The head and its softmax are computed in float32: in bfloat16, logits are rounded to eighths.
     """
-    rows = [row for row, tree in enumerate(trees) for _ in tree.answers]
-    parents = [tree.trie.parents[node] for tree in trees for node in tree.answers]
+    starts = accumulate((len(tree) for tree in trees), initial=0)
+    parents = [
+        start + tree.trie.parents[node]
+        for start, tree in zip(starts, trees, strict=False)
+        for node in tree.answers
+    ]
     tokens = [tree.trie.tokens[node] for tree in trees for node in tree.answers]
-    where = torch.tensor([rows, parents], dtype=torch.long, device=hidden.device)
-    places, back = where.unique(dim=1, return_inverse=True)  # siblings share a parent
+    where = torch.tensor(parents, dtype=torch.long, device=hidden.device)
+    places, back = where.unique(return_inverse=True)  # siblings share a parent
     wanted = torch.tensor(tokens, dtype=torch.long, device=hidden.device)
     values = torch.empty(len(tokens), device=hidden.device)
-    for start in range(0, places.shape[1], READ_ROWS):
-        part = places[:, start : start + READ_ROWS]
-        logits = network.read(hidden[part[0], part[1]].float())  # [R, V]
+    for start in range(0, len(places), READ_ROWS):
+        logits = network.read(hidden[places[start : start + READ_ROWS]].float())  # [R, V]
         mine = ((back >= start) & (back < start + READ_ROWS)).nonzero()[:, 0]
         row = back[mine] - start
         values[mine] = logits[row, wanted[mine]] - logits.logsumexp(-1)[row]

@@ -12,6 +12,8 @@ import torch
 from torch import Tensor
 
 from tandemrec.errors import LLMError
+from tandemrec.llm import attention
+from tandemrec.llm.attention import Segment, chains
 from tandemrec.llm.trie import Trie
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]
@@ -40,26 +42,40 @@ class Network:
     def layers(self) -> int:
         return int(self.model.config.get_text_config().num_hidden_layers)
 
-    def hidden(self, tokens: Tensor, **inputs: Any) -> Tensor:
-        """Last hidden states of tokens [B, T]: [B, T, D]."""
-        return self.model.base_model(input_ids=tokens, use_cache=False, **inputs)[0]
+    def hidden(self, tokens: Tensor, positions: Tensor, segments: Sequence[Segment]) -> Tensor:
+        """Last hidden states [N, D] of tokens [N] that stand at these positions of their texts."""
+        found = self.model.base_model(
+            input_ids=tokens[None],
+            position_ids=positions[None],
+            attention_mask=torch.zeros(1, 1, 1, 1, device=tokens.device),  # no mask is made of it
+            segments=segments,
+            use_cache=False,
+        )
+        return found[0][0]
+
+    def texts(self, tokens: Tensor, lengths: Sequence[int]) -> Tensor:
+        """Last hidden states [N, D] of texts that stand one behind the other, tokens [N]."""
+        positions = torch.cat([torch.arange(length, device=tokens.device) for length in lengths])
+        return self.hidden(tokens, positions, chains(lengths))
 
     def trees(self, tries: Sequence[Trie]) -> Tensor:
-        """Last hidden states of every node of every trie, [B, N, D], padded to the largest."""
-        longest = max(map(len, tries))
-        tokens = torch.zeros(len(tries), longest, dtype=torch.long)
-        positions = torch.zeros_like(tokens)
-        seen = torch.eye(longest, dtype=torch.bool).repeat(len(tries), 1, 1)
-        for row, trie in enumerate(tries):
-            n = len(trie)
-            tokens[row, :n] = torch.tensor(trie.tokens)
-            positions[row, :n] = torch.tensor(trie.depths)
-            seen[row, :n, :n] = torch.from_numpy(trie.visible())
-        return self.hidden(
-            tokens.to(self.device),
-            attention_mask=_additive(seen.to(self.device), self.model.dtype),
-            position_ids=positions.to(self.device),
-        )
+        """Last hidden states of every node of every trie, one trie behind the other, [N, D]."""
+        tokens = torch.tensor([token for trie in tries for token in trie.tokens])
+        positions = torch.tensor([depth for trie in tries for depth in trie.depths])
+        segments, start = [], 0
+        for trie in tries:
+            stop = start + len(trie)
+            segments.append(Segment(start, start + trie.stem, stop, self._seen(trie)))
+            start = stop
+        return self.hidden(tokens.to(self.device), positions.to(self.device), segments)
+
+    def _seen(self, trie: Trie) -> Tensor | None:
+        """What the nodes behind a trie's stem see, as numbers to add to attention scores."""
+        if trie.stem == len(trie):
+            return None
+        seen = torch.from_numpy(trie.visible()).to(self.device)
+        mask = torch.zeros(seen.shape, dtype=self.model.dtype, device=self.device)
+        return mask.masked_fill_(~seen, torch.finfo(self.model.dtype).min)
 
     def read(self, hidden: Tensor) -> Tensor:
         """Logits [..., V] of hidden states [..., D]; in the finer dtype of both."""
@@ -80,7 +96,7 @@ class Network:
         stem = trie.add([5, 6, 7])
         branches = [trie.add(tokens, stem[-1]) for tokens in ([8, 9], [10, 11])]
         with torch.inference_mode():
-            ours = self.read(self.trees([trie]))[0].float().log_softmax(-1)
+            ours = self.read(self.trees([trie, trie]))[len(trie) :].float().log_softmax(-1)
             for path in branches:
                 nodes = stem + path
                 tokens = torch.tensor([[trie.tokens[node] for node in nodes]], device=self.device)
@@ -97,23 +113,18 @@ _CONTEXT = ("max_position_embeddings", "sliding_window")
 _TOLERANCE = {torch.float32: 1e-2, torch.bfloat16: 1.0, torch.float16: 0.2}
 
 
-def _additive(seen: Tensor, dtype: torch.dtype) -> Tensor:
-    """A mask of what is seen, [B, N, N], as numbers to add to attention scores: [B, 1, N, N]."""
-    mask = torch.zeros(seen.shape, dtype=dtype, device=seen.device)
-    return mask.masked_fill_(~seen, torch.finfo(dtype).min)[:, None]
-
-
 def load(
     folder: Path, *, dtype: torch.dtype, device: torch.device, adapter: Path | None = None
 ) -> Network:
     """The model in a folder, on the device; a LoRA adapter is merged into its weights."""
     from transformers import AutoModelForCausalLM
 
+    attention.register()
     with quiet(), _explained(folder):
         model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
-            attn_implementation="sdpa",
+            attn_implementation=attention.NAME,
             local_files_only=True,
             use_safetensors=True,
         )

@@ -50,13 +50,20 @@ class Trie:
             self.depths.append(self.depths[parent] + 1 if parent >= 0 else 0)
         return node
 
+    @property
+    def stem(self) -> int:
+        """How many of the first nodes are one path: each sees all before it."""
+        follows = (parent == node - 1 for node, parent in enumerate(self.parents))
+        return next((node for node, one in enumerate(follows) if not one), len(self))
+
     def visible(self) -> NDArray[np.bool_]:
-        """What each node sees: [N, N], row by row its ancestors and itself."""
-        seen = np.zeros((len(self), len(self)), dtype=bool)
-        for node, parent in enumerate(self.parents):
-            if parent >= 0:
-                seen[node] = seen[parent]
-            seen[node, node] = True
+        """What each node behind the stem sees, itself and its ancestors, [N - stem, N]."""
+        stem = self.stem
+        seen = np.zeros((len(self) - stem, len(self)), dtype=bool)
+        for row, node in enumerate(range(stem, len(self))):
+            parent = self.parents[node]
+            seen[row] = seen[parent - stem] if parent >= stem else np.arange(len(self)) <= parent
+            seen[row, node] = True
         return seen
 
 
@@ -108,14 +115,17 @@ def _shared(first: Sequence[int], second: Sequence[int]) -> int:
 
 
 def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
-    """Places of neighbours whose padded size, rows times longest, stays within the budget.
+    """Places of neighbours whose lengths together stay within the budget.
 
-    `lengths` come longest first; one that is over the budget by itself is a batch by itself.
+    One that is over the budget by itself is a batch by itself.
     """
     cut: list[list[int]] = []
-    for place, _ in enumerate(lengths):
-        if cut and (len(cut[-1]) + 1) * lengths[cut[-1][0]] <= budget:
+    size = 0
+    for place, length in enumerate(lengths):
+        if cut and size + length <= budget:
             cut[-1].append(place)
+            size += length
         else:
             cut.append([place])
+            size = length
     return cut

@@ -36,15 +36,15 @@ class Learner(nn.Module):
         self.model = network.model
         self.network = network
 
-    def forward(self, tokens: Tensor, labels: Tensor) -> dict[str, Tensor]:
+    def forward(self, tokens: Tensor, labels: Tensor, lengths: Tensor) -> dict[str, Tensor]:
         """Mean cross-entropy of the answers' tokens (Llama4Rec, equation 7).
 
-        tokens, labels [B, T]; the head is computed only where a label is.
+        tokens, labels [N], of examples of these lengths [B], none of which sees another; the head
+        is computed only where a label is.
         """
-        hidden = self.network.hidden(tokens)[:, :-1]  # [B, T-1, D]: each place predicts the next
-        wanted = labels[:, 1:]
-        learnt = wanted >= 0
-        return {"loss": self._loss(hidden[learnt], wanted[learnt])}
+        hidden = self.network.texts(tokens, lengths.tolist())  # [N, D]
+        learnt = labels >= 0
+        return {"loss": self._loss(hidden[learnt], labels[learnt])}
 
     def _loss(self, hidden: Tensor, wanted: Tensor) -> Tensor:
         if self.network.plain_head is not None:

@@ -16,8 +16,6 @@ from tandemrec.tuning.examples import Example
 
 IGNORED = -100
 "The label of a token that is given, not learnt."
-BUCKET = 512
-"Examples among which lengths are sorted: a batch pads little, and an epoch's order stays random."
 
 
 class Lesson(NamedTuple):
@@ -68,36 +66,33 @@ def plan(
     steps: int | None,
     max_tokens: int | None,
 ) -> Plan:
-    """Every epoch in a new order of batches, cut short by `steps` or `max_tokens`.
+    """Every epoch in a new order, cut short by `steps` or `max_tokens`.
 
-    A batch's padded size, rows times longest, stays within `batch_tokens`.
+    A batch has at most `batch_tokens` tokens.
     """
     order: list[list[int]] = []
     for epoch in range(epochs):
-        rng = np.random.default_rng([seed, epoch])
-        order += _epoch(lengths, batch_tokens, rng)
+        shuffled = np.random.default_rng([seed, epoch]).permutation(len(lengths)).tolist()
+        cut = batches([lengths[place] for place in shuffled], batch_tokens)
+        order += [[shuffled[place] for place in batch] for batch in cut]
     read = np.cumsum([sum(lengths[place] for place in batch) for batch in order])
     kept = len(order) if max_tokens is None else int(np.searchsorted(read, max_tokens, "right"))
     kept = max(1, min(kept, steps or kept))
     return Plan(order[:kept], [int(count) for count in read[:kept]])
 
 
-def _epoch(lengths: Sequence[int], batch_tokens: int, rng: np.random.Generator) -> list[list[int]]:
-    shuffled = rng.permutation(len(lengths))
-    cut: list[list[int]] = []
-    for start in range(0, len(shuffled), BUCKET):
-        bucket = sorted(shuffled[start : start + BUCKET].tolist(), key=lambda n: -lengths[n])
-        rows = batches([lengths[place] for place in bucket], batch_tokens)
-        cut += [[bucket[row] for row in batch] for batch in rows]
-    return [cut[place] for place in rng.permutation(len(cut))]
-
-
 def collate(batch: Sequence[Lesson]) -> dict[str, Tensor]:
-    """Tokens and labels, both [B, T], padded on the right, where causal attention never looks."""
-    longest = max(len(lesson.tokens) for lesson in batch)
-    tokens = torch.zeros(len(batch), longest, dtype=torch.long)
-    labels = torch.full_like(tokens, IGNORED)
-    for row, (ids, given) in enumerate(batch):
-        tokens[row, : len(ids)] = torch.tensor(ids)
-        labels[row, given : len(ids)] = torch.tensor(ids[given:])
-    return {"tokens": tokens, "labels": labels}
+    """The lessons one behind the other, without padding: tokens and labels [N], lengths [B].
+
+    A label stands at the token before the one that it names.
+    """
+    tokens = torch.tensor([token for lesson in batch for token in lesson.tokens])
+    labels = torch.cat([_labels(lesson) for lesson in batch])
+    lengths = torch.tensor([len(lesson.tokens) for lesson in batch])
+    return {"tokens": tokens, "labels": labels, "lengths": lengths}
+
+
+def _labels(lesson: Lesson) -> Tensor:
+    labels = torch.full((len(lesson.tokens),), IGNORED)
+    labels[lesson.given - 1 : -1] = torch.tensor(lesson.tokens[lesson.given :])
+    return labels

@@ -20,7 +20,7 @@ from tandemrec.llm.network import Network
 from tandemrec.llm.tokens import Encoder
 from tandemrec.progress import Progress, silent
 from tandemrec.tuning.examples import Example
-from tandemrec.tuning.plan import Lesson, Plan, collate, lessons, plan
+from tandemrec.tuning.plan import Lesson, Plan, lessons, plan
 from tandemrec.tuning.tuned import NOTE, Tuned
 from tandemrec.writing import explained
 
@@ -217,8 +217,8 @@ def _arguments(config: TuneConfig, order: Plan, out: Path, net: Network) -> Any:
 def _logits(net: Network, lesson: Lesson) -> Tensor:
     """The logits after every token of a lesson, [T, V]."""
     net.model.eval()
-    tokens = collate([lesson])["tokens"].to(net.device)
-    return net.read(net.hidden(tokens))[0].float()
+    tokens = torch.tensor(lesson.tokens, device=net.device)
+    return net.read(net.texts(tokens, [len(tokens)])).float()
 
 
 def _write(model: Any, net: Network, base: Path, out: Path) -> None:
