@@ -43,9 +43,13 @@ class Network:
         return int(self.model.config.get_text_config().num_hidden_layers)
 
     def hidden(self, tokens: Tensor, positions: Tensor, segments: Sequence[Segment]) -> Tensor:
-        """Last hidden states [N, D] of tokens [N] that stand at these positions of their texts."""
+        """Last hidden states [N, D] of tokens [N] that stand at these positions of their texts.
+
+        In the tokens' place may stand what goes into the first layer, [N, D].
+        """
+        name = "inputs_embeds" if tokens.is_floating_point() else "input_ids"
         found = self.model.base_model(
-            input_ids=tokens[None],
+            **{name: tokens[None]},
             position_ids=positions[None],
             attention_mask=torch.zeros(1, 1, 1, 1, device=tokens.device),  # no mask is made of it
             segments=segments,

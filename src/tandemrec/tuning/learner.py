@@ -20,6 +20,7 @@ from transformers import PrinterCallback, Trainer, TrainerCallback
 from tandemrec.errors import ConfigError
 from tandemrec.llm.network import Network
 from tandemrec.progress import Progress
+from tandemrec.tuning.frozen import Kept
 from tandemrec.tuning.loss import HeadLoss
 from tandemrec.tuning.plan import Lesson, Plan, collate
 from tandemrec.writing import explained
@@ -40,7 +41,8 @@ class Learner(nn.Module):
         """Mean cross-entropy of the answers' tokens (Llama4Rec, equation 7).
 
         tokens, labels [N], of examples of these lengths [B], none of which sees another; the head
-        is computed only where a label is.
+        is computed only where a label is. For an upper part of a network, what its lower part gave
+        stands in the tokens' place, [N, D].
         """
         hidden = self.network.texts(tokens, lengths.tolist())  # [N, D]
         learnt = labels >= 0
@@ -103,19 +105,32 @@ def _stack(network: Network) -> nn.ModuleList:
 class AnswerTrainer(Trainer):  # type: ignore[misc]
     """transformers' Trainer over a plan; its checkpoints hold the weights that learn, no others."""
 
-    def __init__(self, learner: Learner, plan: Plan, lessons: list[Lesson], arguments: Any) -> None:
-        super().__init__(model=learner, args=arguments, train_dataset=lessons)
-        self.plan = plan
+    def __init__(
+        self,
+        learner: Learner,
+        plan: Plan,
+        lessons: list[Lesson],
+        arguments: Any,
+        kept: Kept | None,
+    ) -> None:
+        super().__init__(model=learner, args=arguments, train_dataset=range(len(lessons)))
+        self.plan, self.lessons, self.kept = plan, lessons, kept
         self.remove_callback(PrinterCallback)
 
     def get_train_dataloader(self) -> Any:
         """The plan's batches, in the plan's order."""
-        loader = DataLoader(self.train_dataset, batch_sampler=self.plan.batches, collate_fn=collate)
+        loader = DataLoader(
+            self.train_dataset, batch_sampler=self.plan.batches, collate_fn=self._batch
+        )
         return self.accelerator.prepare(loader)
 
     def _save_checkpoint(self, *state: Any, **options: Any) -> None:
         with explained(f"A checkpoint in {self.args.output_dir}"):
             super()._save_checkpoint(*state, **options)
+
+    def _batch(self, places: list[int]) -> dict[str, Tensor]:
+        batch = collate([self.lessons[place] for place in places])
+        return batch if self.kept is None else batch | {"tokens": self.kept.of(places)}
 
     def _save(self, output_dir: str | None = None, state_dict: Any = None) -> None:
         folder = Path(output_dir or self.args.output_dir)
@@ -165,12 +180,14 @@ def train(
     arguments: Any,
     seconds: float,
     progress: Progress,
+    kept: Kept | None = None,
 ) -> list[tuple[int, float]]:
     """Learn the plan, from the last whole checkpoint if there is one; gives (tokens, loss) pairs.
 
-    A checkpoint is written every few `seconds`.
+    A checkpoint is written every few `seconds`. `kept` holds the frozen layers' outputs, where the
+    learner is only what stands above them.
     """
-    trainer = AnswerTrainer(learner, plan, lessons, arguments)
+    trainer = AnswerTrainer(learner, plan, lessons, arguments, kept)
     trainer.add_callback(Reporter(plan, progress, seconds))
     trainer.train(resume_from_checkpoint=_last_whole(Path(arguments.output_dir)))
     logs = (entry for entry in trainer.state.log_history if "loss" in entry)

@@ -63,6 +63,12 @@ class TuneConfig(Settings):
     """LoRA: dropout before the adapter."""
     targets: tuple[str, ...] = ()
     """LoRA: names of the linear layers that get an adapter; empty means all of them."""
+    keep_frozen: bool | None = None
+    """Where only top layers learn: read the frozen ones once, and keep what they give in a file of
+    four bytes a token and unit while the tuning lasts. None does so for several epochs on a CPU."""
+    checkpointing: bool = False
+    """Compute layers again in the backward pass, instead of keeping what they gave: less memory, a
+    third more time."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
     """The number format of products; auto is bfloat16 where the hardware computes in it."""
     device: str = "auto"
@@ -121,7 +127,7 @@ def _begun(out: Path, request: str) -> bool:
 def _tune(
     examples: Sequence[Example], base: Path, config: TuneConfig, out: Path, progress: Progress
 ) -> Tuned:
-    from tandemrec.tuning import learner
+    from tandemrec.tuning import frozen, learner
 
     net = _loaded(base, config)
     made = lessons(examples, Encoder(net.tokenizer), min(config.context, net.context))
@@ -132,9 +138,17 @@ def _tune(
         saved = learner.with_adapter(net, _lora(config), _top(net, config))
     else:
         learner.only_top(net, _top(net, config))
+    if config.checkpointing:
+        net.model.gradient_checkpointing_enable()
+    learns, kept = net, None
+    if _keeps(net, config):
+        parts = frozen.cut(net, config.trainable_layers or net.layers)
+        folder, budget = out / CHECKPOINTS, config.batch_tokens
+        kept, learns = frozen.keep(parts.lower, made, folder, budget, progress), parts.upper
     settings = _arguments(config, order, out, net)
     seconds = config.checkpoint_seconds
-    curve = learner.train(learner.Learner(net), order, made, settings, seconds, progress)
+    curve = learner.train(learner.Learner(learns), order, made, settings, seconds, progress, kept)
+    net.model.gradient_checkpointing_disable()
     _write(saved, net, base, out)
     _prove(before, _logits(net, made[0]), _again(base, config, out), made[0])
     return _finished(base, config, out, curve)
@@ -173,6 +187,14 @@ def _top(net: Network, config: TuneConfig) -> int | None:
             f"trainable_layers is {config.trainable_layers}; the model has {net.layers} layers."
         )
     return config.trainable_layers
+
+
+def _keeps(net: Network, config: TuneConfig) -> bool:
+    """Whether the frozen layers are read once."""
+    if config.trainable_layers in (None, net.layers):
+        return False
+    worth = config.epochs > 1 and net.device.type == "cpu"
+    return worth if config.keep_frozen is None else config.keep_frozen
 
 
 def _lora(config: TuneConfig) -> dict[str, Any]:

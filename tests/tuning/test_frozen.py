@@ -1,0 +1,115 @@
+"""Frozen layers that are read once: the same learning, in less work."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+from tandemrec.config import ConfigError
+from tandemrec.llm import network
+from tandemrec.llm.base import Prompt
+from tandemrec.llm.tokens import Encoder
+from tandemrec.tuning import frozen
+from tandemrec.tuning.examples import Example
+from tandemrec.tuning.plan import lessons
+from tandemrec.tuning.tune import TuneConfig, Tuned, tune
+from tiny_llm import tiny_folder
+
+OPENING = Prompt("", "movies\n", chat=False)
+EXAMPLES = [Example(OPENING, "Star Wars\nFargo\nAlien\n" * (1 + n % 4)) for n in range(12)]
+FAST = {"batch_tokens": 120, "learning_rate": 1e-2, "precision": "float32", "device": "cpu"}
+LORA = {**FAST, "method": "lora", "rank": 4}
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory) -> Path:
+    return tiny_folder(tmp_path_factory.mktemp("models") / "tiny")
+
+
+@pytest.fixture
+def net(base) -> network.Network:
+    return network.load(base, dtype=torch.float32, device=torch.device("cpu"))
+
+
+def weights(tuned: Tuned) -> dict[str, torch.Tensor]:
+    (file,) = tuned.folder.glob("*.safetensors")
+    return load_file(file)
+
+
+def near(first: Tuned, second: Tuned) -> bool:
+    one, two = weights(first), weights(second)
+    return one.keys() == two.keys() and all(
+        torch.allclose(one[name], two[name], atol=1e-4) for name in one
+    )
+
+
+@pytest.mark.parametrize("settings", [FAST, LORA], ids=["full", "lora"])
+def test_learns_what_it_would_without(base, tmp_path, settings):
+    config = TuneConfig(**settings, epochs=3, trainable_layers=2, keep_frozen=True)
+    whole = config.model_copy(update={"keep_frozen": False})
+    ours, theirs = (
+        tune(EXAMPLES, base, config, tmp_path / "a"),
+        tune(EXAMPLES, base, whole, tmp_path / "b"),
+    )
+    assert near(ours, theirs)
+    assert [loss for _, loss in ours.curve] == pytest.approx([x for _, x in theirs.curve], 1e-4)
+    assert not list(ours.folder.glob(f"**/{frozen.OUTPUTS}"))
+
+
+def test_every_lesson_is_read_once_and_never_again(net, tmp_path):
+    made = lessons(EXAMPLES, Encoder(net.tokenizer), 200)
+    parts = frozen.cut(net, 1)
+    heard = []
+    kept = frozen.keep(parts.lower, made, tmp_path, 64, lambda *call: heard.append(call[1:3]))
+    total = sum(len(lesson.tokens) for lesson in made)
+    assert heard[-1] == (total, total)
+    hidden = parts.upper.texts(kept.of([3, 0]), [len(made[n].tokens) for n in (3, 0)])
+    tokens = torch.tensor(made[3].tokens + made[0].tokens)
+    whole = net.texts(tokens, [len(made[n].tokens) for n in (3, 0)])
+    torch.testing.assert_close(hidden, whole, atol=1e-5, rtol=1e-4)
+    again: list = []
+    frozen.keep(parts.lower, made, tmp_path, 64, lambda *call: again.append(call))
+    assert not again
+
+
+def test_reading_that_was_cut_short_begins_anew(net, tmp_path):
+    made = lessons(EXAMPLES, Encoder(net.tokenizer), 200)
+    lower = frozen.cut(net, 1).lower
+
+    def stop(*call):
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        frozen.keep(lower, made, tmp_path, 64, stop)
+    kept = frozen.keep(lower, made, tmp_path, 64, lambda *call: None)
+    alone = lower.texts(torch.tensor(made[-1].tokens), [len(made[-1].tokens)])
+    torch.testing.assert_close(kept.of([len(made) - 1]), alone.detach(), atol=1e-5, rtol=1e-4)
+
+
+def test_a_model_that_cannot_be_cut_is_refused(net, monkeypatch):
+    layer = net.model.base_model.layers[0]
+    plain = type(layer).forward
+    counts = []
+
+    def different(self, hidden, *rest, **others):
+        counts.append(1)
+        return plain(self, hidden + len(counts), *rest, **others)
+
+    monkeypatch.setattr(type(layer), "forward", different)
+    with pytest.raises(ConfigError, match="cannot be cut in two"):
+        frozen.cut(net, 1)
+
+
+def test_layers_computed_again_learn_the_same(base, tmp_path, monkeypatch):
+    from transformers.models.llama.modeling_llama import LlamaMLP
+
+    plain, calls = LlamaMLP.forward, []
+    monkeypatch.setattr(LlamaMLP, "forward", lambda self, x: calls.append(1) or plain(self, x))
+    config = TuneConfig(**FAST, epochs=2)
+    first = tune(EXAMPLES, base, config, tmp_path / "a")
+    once = len(calls)
+    second = tune(EXAMPLES, base, config.model_copy(update={"checkpointing": True}), tmp_path / "b")
+    layers, steps = 3, len(first.curve)
+    assert len(calls) - 2 * once == layers * steps  # each layer once more a step
+    assert near(first, second)
