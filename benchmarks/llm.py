@@ -1,11 +1,13 @@
 """The language-model engine beside the published ways and the machine's limit; ratios in one run.
 
     python benchmarks/llm.py [--users 200] [--rounds 3] [--only listwise shared limit equal]
+    python benchmarks/llm.py --only tuning --trl .venvs/trl/bin/python
 
 listwise: re-ranking ten candidates, prompts per second, beside transformers' `generate` that
 writes the ten titles in order, batch 8, left padded. shared: ten prompts a user over one history,
 beside asking each by itself. limit: tokens per second beside a plain forward pass over as many
-tokens in one batch without padding. equal: batched log-probabilities beside one at a time.
+tokens in one batch without padding. equal: batched log-probabilities beside one at a time. tuning:
+useful tokens per second, all weights, beside TRL's SFTTrainer on the same instructions.
 
 Real prompts of MovieLens-100K users and the ten best of MF. Both sides take turns; a row holds
 medians. Prints a Markdown table and writes benchmarks/results/llm.json.
@@ -15,8 +17,11 @@ from __future__ import annotations
 
 import argparse
 import json
+import subprocess
+import tempfile
 import time
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -31,10 +36,12 @@ from tandemrec.prompts import direct
 from tandemrec.prompts.profiles import Profiles
 from tandemrec.prompts.titles import readable
 from tandemrec.recipes.settings import PAPER
+from tandemrec.tuning.examples import Example
+from tandemrec.tuning.tune import TuneConfig, tune
 
 HERE = Path(__file__).parent.absolute()
 WAYS = ("listwise", "pointwise", "likelihood")
-PUBLISHED_BATCH = 8
+PUBLISHED_BATCH = THEIR_BATCH = 8
 
 Asked = tuple[list[Prompt], list[list[str]]]
 
@@ -75,11 +82,15 @@ def main() -> None:
         "limit": limit,
         "equal": equal,
     }
+    parser.add_argument(
+        "--trl", metavar="PYTHON", help="an interpreter with TRL, to compare tuning"
+    )
     parser.add_argument("--llm", default="smollm2-135m")
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", default=list(parts), choices=list(parts))
+    parser.add_argument("--only", nargs="+", default=list(parts), choices=[*parts, "tuning"])
     options = parser.parse_args()
+    parts["tuning"] = partial(tuning, python=options.trl)
     work, llm = Work(options.users), tr.llm(options.llm)
     if not isinstance(llm, LocalLLM):
         parser.error(f"{options.llm} does not run in this process.")
@@ -206,6 +217,72 @@ def one(llm: LocalLLM, prompt: Prompt, text: str) -> float:
     tokens = torch.tensor([given + answer], device=llm.device)
     logits = llm._network.model(tokens).logits[0, len(given) - 1 : -1].float().log_softmax(-1)
     return float(logits[torch.arange(len(answer)), torch.tensor(answer)].sum())
+
+
+def tuning(work: Work, llm: LocalLLM, rounds: int, python: str | None) -> list[dict[str, Any]]:
+    """The same instructions of all three ways, by both; batches of as many tokens on average."""
+    if python is None:
+        raise SystemExit("--only tuning needs --trl, the path of an interpreter that has TRL.")
+    examples = instructions(work)
+    lengths = [
+        len(llm._encoder.prompt(each.prompt)) + len(llm._encoder.text(each.answer))
+        for each in examples
+    ]
+    budget = int(np.mean(lengths) * THEIR_BATCH)
+    ours, theirs = turns_of_rates(
+        rounds, lambda: our_rate(examples, llm, budget), lambda: their_rate(examples, llm, python)
+    )
+    return [row("tuning, useful tokens/s, beside TRL", ours, theirs)]
+
+
+def instructions(work: Work) -> list[Example]:
+    """Some of each way; answers that say nothing will do for a clock. No chat template, so that
+    both read the same tokens."""
+    made = []
+    for n, (fact, titles) in enumerate(zip(work.facts, work.titles, strict=True)):
+        listed, asked = direct.listwise(fact, titles), direct.pointwise(fact, titles[0])
+        letters = ", ".join(direct.LABELS[: len(titles)])
+        pairs = [(listed, letters), (asked, "Yes"), (direct.continuation(fact), titles[0])]
+        prompt, answer = pairs[n % len(pairs)]
+        made.append(Example(prompt._replace(system="", chat=False), f" {answer}"))
+    return made
+
+
+def our_rate(examples: Sequence[Example], llm: LocalLLM, budget: int) -> float:
+    """Useful tokens per second between the first step and the last."""
+    heard: list[tuple[float, float]] = []
+    config = TuneConfig(epochs=1, batch_tokens=budget, checkpoint_seconds=1e9)
+    with tempfile.TemporaryDirectory() as folder:
+        tune(
+            examples,
+            llm.folder,
+            config,
+            folder,
+            progress=lambda _, done, *rest: heard.append((time.perf_counter(), done)),
+        )
+    (first, before), (last, after) = heard[0], heard[-1]
+    return (after - before) / (last - first)
+
+
+def their_rate(examples: Sequence[Example], llm: LocalLLM, python: str) -> float:
+    with tempfile.TemporaryDirectory() as folder:
+        file, out = Path(folder) / "examples.jsonl", Path(folder) / "result.json"
+        lines = [{"prompt": each.prompt.user, "completion": each.answer} for each in examples]
+        file.write_text("".join(json.dumps(line) + "\n" for line in lines))
+        script = HERE / "peers" / "trl_sft.py"
+        command = [python, "-W", "ignore", script, llm.folder, file, out]
+        subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
+        found = json.loads(out.read_text())
+    return sum(found["tokens"]) / sum(found["seconds"])
+
+
+def turns_of_rates(rounds: int, *ways: Callable[[], float]) -> list[float]:
+    """The median rate of each, taking turns."""
+    rates = []
+    for turn in range(rounds):
+        rates.append([way() for way in ways])
+        print(f"turn {turn}: " + ", ".join(f"{rate:.0f}/s" for rate in rates[-1]), flush=True)
+    return np.median(rates, axis=0).tolist()
 
 
 def turns(rounds: int, *ways: Callable[[], object]) -> list[float]:
