@@ -1,13 +1,14 @@
 """The language-model engine beside the published ways and the machine's limit; ratios in one run.
 
-    python benchmarks/llm.py [--users 200] [--rounds 3] [--only listwise shared limit equal]
+    python benchmarks/llm.py [--users 200] [--rounds 3] [--only listwise writing shared limit equal]
     python benchmarks/llm.py --only tuning --trl .venvs/trl/bin/python
 
 listwise: re-ranking ten candidates, prompts per second, beside transformers' `generate` that
-writes the ten titles in order, batch 8, left padded. shared: ten prompts a user over one history,
-beside asking each by itself. limit: tokens per second beside a plain forward pass over as many
-tokens in one batch without padding. equal: batched log-probabilities beside one at a time. tuning:
-useful tokens per second, all weights, beside TRL's SFTTrainer on the same instructions.
+writes the ten titles in order, batch 8, left padded. writing: short answers after worked examples,
+beside the same. shared: ten prompts a user over one history, beside asking each by itself. limit:
+tokens per second beside a plain forward pass over as many tokens in one batch without padding.
+equal: batched log-probabilities beside one at a time. tuning: useful tokens per second, all
+weights, beside TRL's SFTTrainer on the same instructions.
 
 Real prompts of MovieLens-100K users and the ten best of MF. Both sides take turns; a row holds
 medians. Prints a Markdown table and writes benchmarks/results/llm.json.
@@ -57,6 +58,7 @@ class Work:
         chosen = np.random.default_rng(0).permutation(split.train.n_users)[:users]
         lists = tr.rank(model, split.train, np.sort(chosen), 10)
         self.facts = [told.facts(int(user)) for user in lists.users]
+        self.catalogue = titles
         self.titles = [told.names(row) for row in lists.items]
 
     def asked(self, way: str) -> Asked:
@@ -78,6 +80,7 @@ def main() -> None:
     )
     parts: dict[str, Callable[..., list[dict[str, Any]]]] = {
         "listwise": listwise,
+        "writing": writing,
         "shared": shared,
         "limit": limit,
         "equal": equal,
@@ -129,6 +132,21 @@ def publish(llm: LocalLLM, rows: Sequence[tuple[Prompt, list[str]]]) -> None:
                 attention_mask=given.to(llm.device),
                 generation_config=settings,
             )
+
+
+def writing(work: Work, llm: LocalLLM, rounds: int) -> list[dict[str, Any]]:
+    """Short answers after twenty worked examples, as for attributes, beside batches of 8."""
+    titles = work.catalogue
+    examples = "".join(f"Title: {title}\nGenre: drama\n" for title in titles[:20])
+    told = [f"{examples}Title: {title}\nGenre:" for title in titles[20 : 20 + 4 * PUBLISHED_BATCH]]
+    prompts = [Prompt("", text, chat=False) for text in told]
+    rows = [(prompt, ["drama, comedy, war"]) for prompt in prompts]
+    tokens = len(llm._encoder.text(rows[0][1][0]))
+    ours, theirs = turns(
+        rounds, lambda: llm.generate(prompts, max_tokens=tokens), lambda: publish(llm, rows)
+    )
+    n = len(prompts)
+    return [row("answers/s after worked examples, beside generate", n / ours, n / theirs)]
 
 
 def shared(work: Work, llm: LocalLLM, rounds: int) -> list[dict[str, Any]]:

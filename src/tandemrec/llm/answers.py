@@ -118,11 +118,13 @@ class Remembering:
 
     It is an `LLM` itself. Options are remembered one by one, so lists of candidates that overlap
     share answers. `asked` counts the distinct questions (a prompt with its options that were not
-    known) put to the model, `remembered` those that were known whole.
+    known) put to the model, `remembered` those that were known whole. Questions are put `chunk` at
+    a time, which a model may name itself; a kill loses one chunk at most.
     """
 
     def __init__(self, llm: LLM, store: AnswerStore, *, progress: Progress = silent) -> None:
         self.llm, self.store, self.progress = llm, store, progress
+        self.chunk = getattr(llm, "chunk", CHUNK)
         self.asked = self.remembered = 0
 
     @property
@@ -141,8 +143,8 @@ class Remembering:
         known = self.store.get(list(keys.values()))
         missing = [prompt for prompt, key in keys.items() if key not in known]
         self._count(len(keys), len(missing))
-        for start in range(0, len(missing), CHUNK):
-            part = missing[start : start + CHUNK]
+        for start in range(0, len(missing), self.chunk):
+            part = missing[start : start + self.chunk]
             texts = self.llm.generate(part, max_tokens=max_tokens)
             new = {keys[prompt]: text.encode() for prompt, text in zip(part, texts, strict=True)}
             self._keep(new, known)
@@ -175,8 +177,8 @@ class Remembering:
         known: dict[bytes, bytes],
     ) -> None:
         """Ask chunk by chunk; each is stored before the next is asked."""
-        for start in range(0, len(missing), CHUNK):
-            prompts = list(missing)[start : start + CHUNK]
+        for start in range(0, len(missing), self.chunk):
+            prompts = list(missing)[start : start + self.chunk]
             texts = [missing[prompt] for prompt in prompts]
             new = {}
             for prompt, row, choice in zip(

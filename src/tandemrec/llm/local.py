@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from functools import cached_property
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor
 
 from tandemrec.cache import cache_folder
 from tandemrec.errors import LLMError
-from tandemrec.llm import files, network
+from tandemrec.llm import files, network, writing
 from tandemrec.llm.base import Choice, Prompt
 from tandemrec.llm.network import DType, Network
 from tandemrec.llm.tokens import Encoder
@@ -23,6 +22,8 @@ from tandemrec.progress import Progress, silent
 
 SLAB = 1024
 "Prompts that are held as trees at a time."
+KEPT = 4
+"While answers are written, keys and values of so many batches of tokens are kept."
 READ_ROWS = 256
 "Hidden states that are turned into logits at a time: with 49,152 tokens, 50 MB."
 
@@ -33,7 +34,9 @@ class LocalLLM:
     The weights are read at the first question. Prompt and option are tokenised separately and
     joined; an option's log-probability is the sum over its own tokens, and the end of the answer
     counts only where the option's text has it, such as a newline. `tokens_read` counts the tokens
-    that went through the model.
+    that went through the model, and those of written answers with their prompts. `stream`: whether
+    answers are written in a stream (see `writing`), as on a GPU. `chunk`: how many questions are to
+    be put at a time.
     """
 
     def __init__(
@@ -54,6 +57,8 @@ class LocalLLM:
         self.device = network.pick_device(device)
         self.dtype = network.pick_dtype(dtype, self.device)
         self.batch_tokens = batch_tokens or (2048 if self.device.type == "cpu" else 16384)
+        self.stream = self.device.type == "cuda"
+        self.chunk = SLAB if self.stream else 64
         self.progress = progress
         self.tokens_read = 0
         self._cache = cache_folder(cache)
@@ -136,27 +141,30 @@ class LocalLLM:
     def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[str]:
         """See `LLM.generate`: the likeliest token each time, until the model ends its answer."""
         tokens = [self._prompt(prompt) for prompt in prompts]
-        order = sorted(range(len(prompts)), key=lambda place: -len(tokens[place]))
+        self._fits(max(map(len, tokens), default=0) + max_tokens)
+        order = sorted(range(len(prompts)), key=lambda place: tokens[place])  # alike side by side
         found: dict[int, str] = {}
-        for batch in batches([len(tokens[n]) + max_tokens for n in order], self.batch_tokens):
-            rows = [tokens[order[place]] for place in batch]
-            self._fits(len(rows[0]) + max_tokens)
-            for place, text in zip(batch, self._write(rows, max_tokens), strict=True):
-                found[order[place]] = text
+        for places in self._portions([len(tokens[place]) + max_tokens for place in order]):
+            rows = [tokens[order[place]] for place in places]
+            answers = self._write(rows, max_tokens)
+            self.tokens_read += sum(map(len, [*rows, *answers]))
+            for place, answer in zip(places, answers, strict=True):
+                found[order[place]] = self._network.tokenizer.decode(
+                    answer, skip_special_tokens=True
+                )
             self.progress("writing", len(found), len(prompts))
         return [found[place] for place in range(len(prompts))]
 
-    @torch.inference_mode()
-    def _write(self, rows: list[list[int]], max_tokens: int) -> list[str]:
-        tokens, given = _left_padded(rows, self.device)
-        with network.quiet():
-            written = self._network.model.generate(
-                input_ids=tokens,
-                attention_mask=given,
-                generation_config=_greedy(self._network, max_tokens),
-            )[:, tokens.shape[1] :]
-        self.tokens_read += int(given.sum()) + written.numel()
-        return self._network.tokenizer.batch_decode(written, skip_special_tokens=True)
+    def _portions(self, lengths: Sequence[int]) -> list[list[int]]:
+        """What is written together: on a GPU a stream of any length, else as many as are kept."""
+        if self.stream:
+            return [list(range(len(lengths)))] if lengths else []
+        return batches(lengths, KEPT * self.batch_tokens)
+
+    def _write(self, rows: list[list[int]], max_tokens: int) -> list[list[int]]:
+        if self.stream:
+            return writing.stream(self._network, rows, max_tokens, self.batch_tokens)
+        return writing.batch(self._network, rows, max_tokens)
 
 
 def _read(network: Network, hidden: Tensor, trees: Sequence[Tree]) -> Tensor:
@@ -186,25 +194,3 @@ def _read(network: Network, hidden: Tensor, trees: Sequence[Tree]) -> Tensor:
 def _choice(paths: Sequence[Sequence[int]], value: dict[int, float]) -> Choice:
     logprobs = np.array([sum(value[node] for node in path) for path in paths], dtype=np.float32)
     return Choice(logprobs, np.array([len(path) for path in paths], dtype=np.int64))
-
-
-def _left_padded(rows: Sequence[Sequence[int]], device: torch.device) -> tuple[Tensor, Tensor]:
-    """Token ids and what of them is given, both [B, T], so that all answers begin together."""
-    longest = max(map(len, rows))
-    tokens = torch.zeros(len(rows), longest, dtype=torch.long)
-    given = torch.zeros_like(tokens)
-    for place, row in enumerate(rows):
-        tokens[place, longest - len(row) :] = torch.tensor(row)
-        given[place, longest - len(row) :] = 1
-    return tokens.to(device), given.to(device)
-
-
-def _greedy(network: Network, max_tokens: int) -> Any:
-    """Greedy decoding, ended by what the model's own settings call an end."""
-    from transformers import GenerationConfig
-
-    ends = network.model.generation_config.eos_token_id or network.tokenizer.eos_token_id
-    first = ends[0] if isinstance(ends, list) else ends
-    return GenerationConfig(
-        max_new_tokens=max_tokens, do_sample=False, eos_token_id=ends, pad_token_id=first or 0
-    )

@@ -96,17 +96,17 @@ def grow(questions: Sequence[Question], limit: int) -> list[Tree]:
     size = 0
     for question in sorted(questions, key=lambda question: (question.prompt, question.options)):
         own = len(question.prompt) + sum(map(len, question.options))
-        shared = _shared(groups[-1][-1].prompt, question.prompt) if groups else 0
-        if groups and 2 * shared >= len(question.prompt) and size + own - shared <= limit:
+        common = shared(groups[-1][-1].prompt, question.prompt) if groups else 0
+        if groups and 2 * common >= len(question.prompt) and size + own - common <= limit:
             groups[-1].append(question)
-            size += own - shared
+            size += own - common
         else:
             groups.append([question])
             size = own
     return sorted(map(Tree, groups), key=len, reverse=True)
 
 
-def _shared(first: Sequence[int], second: Sequence[int]) -> int:
+def shared(first: Sequence[int], second: Sequence[int]) -> int:
     """How many tokens two texts have in common at their beginning."""
     for n, (left, right) in enumerate(zip(first, second, strict=False)):
         if left != right:
