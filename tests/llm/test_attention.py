@@ -5,9 +5,28 @@ import torch
 from torch.nn.functional import scaled_dot_product_attention
 
 from tandemrec.errors import LLMError
-from tandemrec.llm.attention import Segment, attend, chains
+from tandemrec.llm import attention
+from tandemrec.llm.attention import Row, Segment, attend
 
 HEADS, GROUPS, WIDTH = 4, 2, 8
+CPU = torch.device("cpu")
+
+
+@pytest.fixture(params=["one by one", "at once"])
+def kernel(request, monkeypatch):
+    """Both ways; a GPU's kernel over all texts is played by a loop over its bounds."""
+    if request.param == "at once":
+        monkeypatch.setattr(attention, "has_kernel", lambda query: True)
+        monkeypatch.setattr(attention, "causal", played)
+
+
+def played(query, key, value, bounds, longest):
+    found = []
+    for start, stop in zip(bounds.tolist(), bounds[1:].tolist(), strict=False):
+        assert stop - start <= longest
+        parts = (part[start:stop].transpose(0, 1) for part in (query, key, value))
+        found.append(scaled_dot_product_attention(*parts, is_causal=True).transpose(0, 1))
+    return torch.cat(found)
 
 
 def drawn(length: int) -> tuple[torch.Tensor, ...]:
@@ -16,39 +35,58 @@ def drawn(length: int) -> tuple[torch.Tensor, ...]:
     return tuple(torch.randn(1, n, length, WIDTH) for n in heads)
 
 
-def alone(query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, seen: torch.Tensor):
+def alone(
+    query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, seen: torch.Tensor, scale=None
+):
     key, value = (part.repeat_interleave(HEADS // GROUPS, 1) for part in (key, value))
-    return scaled_dot_product_attention(query, key, value, attn_mask=seen).transpose(1, 2)
+    found = scaled_dot_product_attention(query, key, value, attn_mask=seen, scale=scale)
+    return found.transpose(1, 2)
 
 
-def test_each_text_sees_itself_only():
+def mask(seen: list[list[int]]) -> torch.Tensor:
+    given = torch.tensor(seen, dtype=torch.bool)
+    return torch.zeros(given.shape).masked_fill(~given, torch.finfo(torch.float32).min)
+
+
+@pytest.mark.usefixtures("kernel")
+@pytest.mark.parametrize("scale", [None, 0.7])
+def test_each_text_sees_itself_only(scale):
     parts = drawn(9)
-    found, _ = attend(None, *parts, None, segments=chains([4, 2, 3]))
+    found, _ = attend(None, *parts, None, row=Row.of([4, 2, 3], CPU), scaling=scale)
     for start, stop in ((0, 4), (4, 6), (6, 9)):
         causal = torch.ones(stop - start, stop - start, dtype=torch.bool).tril()
-        mine = alone(*(part[:, :, start:stop] for part in parts), causal)
+        mine = alone(*(part[:, :, start:stop] for part in parts), causal, scale)
         torch.testing.assert_close(found[:, start:stop], mine)
 
 
+@pytest.mark.usefixtures("kernel")
 def test_branches_see_the_stem_and_themselves():
-    parts = drawn(8)
-    seen = torch.tensor([[1, 1, 1, 0, 0], [1, 0, 0, 1, 0], [1, 0, 0, 1, 1]], dtype=torch.bool)
-    mask = torch.zeros(seen.shape).masked_fill(~seen, torch.finfo(torch.float32).min)
-    segments = [*chains([3]), Segment(3, 5, 8, mask)]
-    found, _ = attend(None, *parts, None, segments=segments)
-    whole = torch.cat([torch.ones(2, 5, dtype=torch.bool).tril(), seen])
-    mine = alone(*(part[:, :, 3:] for part in parts), whole)
-    torch.testing.assert_close(found[:, 3:], mine)
-    assert found.shape == (1, 8, HEADS, WIDTH)
+    parts = drawn(12)
+    seen = [[1, 1, 1, 0, 0], [1, 0, 0, 1, 0], [1, 0, 0, 1, 1]]
+    other = [[1, 1, 1, 0], [1, 1, 0, 1]]
+    segments = [Segment(0, 3, 3), Segment(3, 5, 8, mask(seen)), Segment(8, 10, 12, mask(other))]
+    found, _ = attend(None, *parts, None, row=Row(segments, CPU))
+    for start, stop, rows in ((3, 8, seen), (8, 12, other)):
+        stem = torch.ones(2, stop - start, dtype=torch.bool).tril()
+        whole = torch.cat([stem, torch.tensor(rows, dtype=torch.bool)])
+        mine = alone(*(part[:, :, start:stop] for part in parts), whole)
+        torch.testing.assert_close(found[:, start:stop], mine)
+    assert found.shape == (1, 12, HEADS, WIDTH)
 
 
+@pytest.mark.usefixtures("kernel")
 def test_gradients_stay_within_a_text():
     query, key, value = (part.requires_grad_() for part in drawn(6))
-    found, _ = attend(None, query, key, value, None, segments=chains([4, 2]))
+    found, _ = attend(None, query, key, value, None, row=Row.of([4, 2], CPU))
     found[:, 4:].square().sum().backward()
     assert key.grad[:, :, :4].abs().max() == 0 < key.grad[:, :, 4:].abs().max()
 
 
 def test_a_soft_cap_is_refused():
     with pytest.raises(LLMError, match="soft cap"):
-        attend(None, *drawn(3), None, segments=chains([3]), softcap=30.0)
+        attend(None, *drawn(3), None, row=Row.of([3], CPU), softcap=30.0)
+
+
+def test_the_kernel_is_for_half_precision_on_a_gpu():
+    assert not attention.has_kernel(torch.zeros(1, 1, 1, 1))
+    assert not attention.has_kernel(torch.zeros(1, 1, 1, 1, dtype=torch.bfloat16))

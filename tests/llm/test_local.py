@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from tandemrec.errors import LLMError
-from tandemrec.llm.attention import chains
+from tandemrec.llm.attention import Row
 from tandemrec.llm.base import LLM, Prompt
 from tandemrec.llm.local import LocalLLM
 from tandemrec.llm.network import pick_dtype
@@ -281,7 +281,9 @@ def test_a_model_that_ignores_the_mask_is_refused(llm, monkeypatch):
     monkeypatch.setattr(
         type(network),
         "hidden",
-        lambda self, tokens, positions, _: plain(self, tokens, positions, chains([len(tokens)])),
+        lambda self, tokens, positions, row: plain(
+            self, tokens, positions, Row.of([len(tokens)], row.device)
+        ),
     )
     with pytest.raises(LLMError, match="cannot be scored"):
         network.check()

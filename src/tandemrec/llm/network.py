@@ -13,7 +13,7 @@ from torch import Tensor
 
 from tandemrec.errors import LLMError
 from tandemrec.llm import attention
-from tandemrec.llm.attention import Segment, chains
+from tandemrec.llm.attention import Row, Segment
 from tandemrec.llm.trie import Trie
 
 DType = Literal["auto", "float32", "bfloat16", "float16"]
@@ -42,7 +42,7 @@ class Network:
     def layers(self) -> int:
         return int(self.model.config.get_text_config().num_hidden_layers)
 
-    def hidden(self, tokens: Tensor, positions: Tensor, segments: Sequence[Segment]) -> Tensor:
+    def hidden(self, tokens: Tensor, positions: Tensor, row: Row) -> Tensor:
         """Last hidden states [N, D] of tokens [N] that stand at these positions of their texts.
 
         In the tokens' place may stand what goes into the first layer, [N, D].
@@ -52,7 +52,7 @@ class Network:
             **{name: tokens[None]},
             position_ids=positions[None],
             attention_mask=torch.zeros(1, 1, 1, 1, device=tokens.device),  # no mask is made of it
-            segments=segments,
+            row=row,
             use_cache=False,
         )
         return found[0][0]
@@ -60,7 +60,7 @@ class Network:
     def texts(self, tokens: Tensor, lengths: Sequence[int]) -> Tensor:
         """Last hidden states [N, D] of texts that stand one behind the other, tokens [N]."""
         positions = torch.cat([torch.arange(length, device=tokens.device) for length in lengths])
-        return self.hidden(tokens, positions, chains(lengths))
+        return self.hidden(tokens, positions, Row.of(lengths, tokens.device))
 
     def trees(self, tries: Sequence[Trie]) -> Tensor:
         """Last hidden states of every node of every trie, one trie behind the other, [N, D]."""
@@ -71,7 +71,8 @@ class Network:
             stop = start + len(trie)
             segments.append(Segment(start, start + trie.stem, stop, self._seen(trie)))
             start = stop
-        return self.hidden(tokens.to(self.device), positions.to(self.device), segments)
+        row = Row(segments, self.device)
+        return self.hidden(tokens.to(self.device), positions.to(self.device), row)
 
     def _seen(self, trie: Trie) -> Tensor | None:
         """What the nodes behind a trie's stem see, as numbers to add to attention scores."""
