@@ -97,6 +97,8 @@ class LocalLLM:
     def _questions(
         self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]
     ) -> list[Question]:
+        said = (text for prompt in prompts for text in (prompt.system, prompt.user))
+        self._encoder.ahead([*said, *(text for texts in options for text in texts)])
         questions = []
         for place, (prompt, texts) in enumerate(zip(prompts, options, strict=True)):
             tokens = [self._encoder.text(text) for text in texts]

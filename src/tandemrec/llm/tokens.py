@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import cached_property
 from typing import Any
 
@@ -25,10 +26,27 @@ class Encoder:
 
     def __init__(self, tokenizer: Any) -> None:
         self.tokenizer = tokenizer
+        self._known: dict[str, list[int]] = {}
 
     def text(self, text: str) -> list[int]:
         """Plain text, without any special token."""
-        return self.tokenizer.encode(text, add_special_tokens=False, split_special_tokens=True)
+        known = self._known.get(text)
+        return self._encoded([text])[0] if known is None else known
+
+    def ahead(self, texts: Iterable[str]) -> None:
+        """Tokenise these texts together, by all cores: `text` knows them until the next call."""
+        unknown = [text for text in dict.fromkeys(texts) if text]
+        self._known = dict(zip(unknown, self._encoded(unknown), strict=True)) if unknown else {}
+
+    def _encoded(self, texts: list[str]) -> list[list[int]]:
+        found = self.tokenizer(
+            texts,
+            add_special_tokens=False,
+            split_special_tokens=True,
+            return_attention_mask=False,
+            return_token_type_ids=False,
+        )
+        return found["input_ids"]
 
     def prompt(self, prompt: Prompt) -> list[int]:
         """Everything that stands before the answer.

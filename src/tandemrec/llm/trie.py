@@ -35,11 +35,21 @@ class Trie:
 
     def add(self, tokens: Sequence[int], after: int = -1) -> list[int]:
         """The nodes of a path that begins below the node `after`; new ones are made as needed."""
+        if not self.tokens:
+            return self._first(tokens)
         path = []
         for token in tokens:
             after = self._child(after, token)
             path.append(after)
         return path
+
+    def _first(self, tokens: Sequence[int]) -> list[int]:
+        """The first path, which finds no nodes: all at once."""
+        nodes = range(len(tokens))
+        self.tokens, self.depths = list(tokens), list(nodes)
+        self.parents = list(range(-1, len(tokens) - 1))
+        self._nodes = dict(zip(zip(self.parents, self.tokens, strict=True), nodes, strict=True))
+        return list(nodes)
 
     def _child(self, parent: int, token: int) -> int:
         node = self._nodes.get((parent, token))
@@ -53,8 +63,8 @@ class Trie:
     @property
     def stem(self) -> int:
         """How many of the first nodes are one path: each sees all before it."""
-        follows = (parent == node - 1 for node, parent in enumerate(self.parents))
-        return next((node for node, one in enumerate(follows) if not one), len(self))
+        branches = np.flatnonzero(np.array(self.parents) != np.arange(-1, len(self) - 1))
+        return int(branches[0]) if len(branches) else len(self)
 
     def visible(self) -> NDArray[np.bool_]:
         """What each node behind the stem sees, itself and its ancestors, [N - stem, N]."""
@@ -73,8 +83,12 @@ class Tree:
     def __init__(self, questions: Sequence[Question]) -> None:
         self.trie = Trie()
         self.paths: dict[int, list[list[int]]] = {}  # place -> each option's nodes
+        before: list[int] = []
+        path: list[int] = []
         for question in questions:
-            end = self.trie.add(question.prompt)[-1]
+            known = shared(before, question.prompt)
+            path = path[:known] + self.trie.add(question.prompt[known:], *path[:known][-1:])
+            before, end = question.prompt, path[-1]
             # in sorted order, so that the order of the options cannot move a single bit
             for option in sorted(question.options):
                 self.trie.add(option, end)
@@ -108,10 +122,14 @@ def grow(questions: Sequence[Question], limit: int) -> list[Tree]:
 
 def shared(first: Sequence[int], second: Sequence[int]) -> int:
     """How many tokens two texts have in common at their beginning."""
-    for n, (left, right) in enumerate(zip(first, second, strict=False)):
-        if left != right:
-            return n
-    return min(len(first), len(second))
+    same, longest = 0, min(len(first), len(second))
+    while same < longest:
+        middle = (same + longest + 1) // 2
+        if first[same:middle] == second[same:middle]:
+            same = middle
+        else:
+            longest = middle - 1
+    return same
 
 
 def batches(lengths: Sequence[int], budget: int) -> list[list[int]]:
