@@ -24,7 +24,7 @@ import time
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -34,8 +34,7 @@ from tandemrec.llm.base import Prompt
 from tandemrec.llm.local import LocalLLM
 from tandemrec.llm.trie import Question, Tree, batches
 from tandemrec.prompts import direct
-from tandemrec.prompts.profiles import Profiles
-from tandemrec.prompts.titles import readable
+from tandemrec.prompts.profiles import Profiles, PromptConfig
 from tandemrec.recipes.settings import PAPER
 from tandemrec.tuning.examples import Example
 from tandemrec.tuning.tune import TuneConfig, tune
@@ -50,15 +49,14 @@ Asked = tuple[list[Prompt], list[list[str]]]
 class Work:
     """The prompts of some users, in every way."""
 
-    def __init__(self, users: int) -> None:
+    def __init__(self, users: int, prompt: PromptConfig = PAPER.prompt) -> None:
         split = tr.leave_last_out(tr.load("ml-100k"))
         model = tr.fit(tr.MF, split, tr.TrainConfig(epochs=30, **tr.MF.quick))
-        titles = readable(split.catalogue.titles)
-        told = Profiles(split.data.noun, titles, split.train.histories, PAPER.prompt)
+        told = Profiles.of(split, prompt)
         chosen = np.random.default_rng(0).permutation(split.train.n_users)[:users]
         lists = tr.rank(model, split.train, np.sort(chosen), 10)
         self.facts = [told.facts(int(user)) for user in lists.users]
-        self.catalogue = titles
+        self.catalogue = told.titles
         self.titles = [told.names(row) for row in lists.items]
 
     def asked(self, way: str) -> Asked:
@@ -266,10 +264,15 @@ def instructions(work: Work) -> list[Example]:
     return made
 
 
-def our_rate(examples: Sequence[Example], llm: LocalLLM, budget: int) -> float:
+def our_rate(
+    examples: Sequence[Example],
+    llm: LocalLLM,
+    budget: int,
+    method: Literal["full", "lora"] = "full",
+) -> float:
     """Useful tokens per second between the first step and the last."""
     heard: list[tuple[float, float]] = []
-    config = TuneConfig(epochs=1, batch_tokens=budget, checkpoint_seconds=1e9)
+    config = TuneConfig(method=method, epochs=1, batch_tokens=budget, checkpoint_seconds=1e9)
     with tempfile.TemporaryDirectory() as folder:
         tune(
             examples,
