@@ -28,6 +28,7 @@ from typing import Any, Literal
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 
 import tandemrec as tr
 from tandemrec.llm.base import Prompt
@@ -41,6 +42,7 @@ from tandemrec.tuning.tune import TuneConfig, tune
 
 HERE = Path(__file__).parent.absolute()
 WAYS = ("listwise", "pointwise", "likelihood")
+COMPARED = 40
 PUBLISHED_BATCH = THEIR_BATCH = 8
 
 Asked = tuple[list[Prompt], list[list[str]]]
@@ -209,20 +211,44 @@ def plain(llm: LocalLLM, tokens: int, length: int) -> None:
 
 
 def equal(work: Work, llm: LocalLLM, rounds: int) -> list[dict[str, Any]]:
-    """The largest difference to one-at-a-time scores in the model's own forward pass."""
-    worst, same, lists = 0.0, 0, 0
+    """Batched scores in both number formats, beside one at a time in the model's own pass."""
+    exact = LocalLLM(llm.folder, dtype="float32")
+    half = LocalLLM(llm.folder, dtype="bfloat16")
+    pairs: dict[str, list[tuple[Row, Row]]] = {"float32": [], "bfloat16": [], "its own": []}
     for way in WAYS:
-        prompts, options = (part[:40] for part in work.asked(way))
-        for prompt, texts, choice in zip(
-            prompts, options, llm.choose(prompts, options), strict=True
-        ):
-            own = np.array([one(llm, prompt, text) for text in texts])
-            worst = max(worst, float(np.abs(own - choice.logprobs).max()))
-            same += bool((np.argsort(own) == np.argsort(choice.logprobs)).all())
-            lists += 1
+        prompts, options = (part[:COMPARED] for part in work.asked(way))
+        true, rough = alone_each(exact, prompts, options), alone_each(half, prompts, options)
+        ours, halves = (
+            [choice.logprobs for choice in model.choose(prompts, options)]
+            for model in (exact, half)
+        )
+        pairs["float32"] += zip(ours, true, strict=True)
+        pairs["bfloat16"] += zip(halves, true, strict=True)
+        pairs["its own"] += zip(halves, rough, strict=True)
+    worst = max(float(np.abs(one - other).max()) for one, other in pairs["float32"])
+    shares = {name: np.mean([same_order(*pair) for pair in found]) for name, found in pairs.items()}
     return [
-        {"what": "largest difference of log-probabilities, one at a time", "ours": worst},
-        {"what": f"lists in the same order, of {lists}", "ours": same / lists},
+        {"what": "largest difference to float32 one at a time", "ours": worst},
+        {"what": "lists in the order of float32 one at a time", "ours": shares["float32"]},
+        {"what": "the same of bfloat16", "ours": shares["bfloat16"]},
+        {"what": "bfloat16 in the order of bfloat16 one at a time", "ours": shares["its own"]},
+    ]
+
+
+Row = NDArray[np.floating[Any]]
+
+
+def same_order(one: Row, other: Row) -> bool:
+    return bool((np.argsort(one) == np.argsort(other)).all())
+
+
+def alone_each(
+    llm: LocalLLM, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]
+) -> list[Row]:
+    """Every option's log-probability by a forward pass of its own, [options] for each prompt."""
+    return [
+        np.array([one(llm, prompt, text) for text in texts])
+        for prompt, texts in zip(prompts, options, strict=True)
     ]
 
 
