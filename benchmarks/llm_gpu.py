@@ -22,9 +22,10 @@ from typing import Any
 
 import numpy as np
 import torch
+from llm_tuning import our_rate
+from llm_work import Work, timed
 
 import tandemrec as tr
-from llm import Work, our_rate, timed
 from tandemrec.llm import attention
 from tandemrec.llm.local import LocalLLM
 from tandemrec.llm.network import Network

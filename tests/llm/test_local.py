@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from tandemrec.errors import LLMError
+from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.attention import Row
 from tandemrec.llm.base import LLM, Prompt
 from tandemrec.llm.local import LocalLLM
@@ -52,6 +53,23 @@ def test_equals_scoring_one_at_a_time(tmp_path, tied, batch_tokens):
         expected = [plainly(llm, prompt, text) for text in texts]
         np.testing.assert_allclose(choice.logprobs, expected, atol=1e-4)
         assert list(choice.tokens) == [len(llm._encoder.text(text)) for text in texts]
+
+
+@pytest.mark.parametrize("shards", [2, 3])
+def test_shards_and_what_was_asked_before_change_no_answer(folder, tmp_path, shards):
+    asked, found = prompts(), {}
+    for shard in range(shards):
+        mine = list(range(len(asked)))[shard::shards]
+        store = AnswerStore(tmp_path / f"{shard}.sqlite")
+        llm = LocalLLM(folder, device="cpu", dtype="float32", batch_tokens=100 << shard)
+        Remembering(llm, store).choose([asked[mine[0]]], [TITLES[:2]])
+        rows = [asked[n] for n in mine]
+        asking = Remembering(llm, store)
+        found |= zip(mine, asking.choose(rows, [TITLES] * len(rows)), strict=True)
+        assert asking.asked == len(mine)  # of the first, only what was new
+    for place, prompt in enumerate(asked):
+        expected = [plainly(llm, prompt, text) for text in TITLES]
+        np.testing.assert_allclose(found[place].logprobs, expected, atol=1e-4)
 
 
 def test_is_a_language_model_whose_probabilities_sum_to_one(llm):

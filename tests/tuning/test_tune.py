@@ -312,11 +312,12 @@ def test_what_cannot_be_tuned_is_one_clear_line(base, tmp_path):
     [
         ({"checkpoint_seconds": 0}, 8_000, "A checkpoint in .*"),  # the weights
         ({"checkpoint_seconds": 0}, 50_000, "A checkpoint in .*"),  # the optimizer
+        ({"keep_frozen": True}, 8_000, ".*frozen.npy"),
         ({}, 50_000, ""),  # the tuned model
     ],
 )
 def test_a_full_disk_is_one_clear_line(base, tmp_path, disk_for, settings, size, said):
-    config = TuneConfig(**FAST, **settings, trainable_layers=1, steps=2)
+    config = TuneConfig(**{**FAST, "keep_frozen": False, **settings}, trainable_layers=1, steps=2)
     match = rf"^{said}.*cannot be written: .*Is the disk full\?"
     with disk_for(size), pytest.raises(RunError, match=match):
         tune(EXAMPLES, base, config, tmp_path / "out")

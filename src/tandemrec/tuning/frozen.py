@@ -17,6 +17,7 @@ from tandemrec.llm.network import Network
 from tandemrec.llm.trie import batches
 from tandemrec.progress import Progress
 from tandemrec.tuning.plan import Lesson, collate
+from tandemrec.writing import explained, whole
 
 OUTPUTS = "frozen.npy"
 SAMPLE = 32
@@ -100,19 +101,18 @@ def keep(
 def _read(
     lower: Network, lessons: Sequence[Lesson], file: Path, budget: int, progress: Progress
 ) -> None:
+    """Write what a memory map can read; not by a map itself, which a full disk would kill."""
     lengths = [len(lesson.tokens) for lesson in lessons]
-    total, width = sum(lengths), lower.model.config.get_text_config().hidden_size
+    width = lower.model.config.get_text_config().hidden_size
+    shape = {"shape": (sum(lengths), width), "fortran_order": False, "descr": "<f4"}
     file.parent.mkdir(parents=True, exist_ok=True)
-    fresh = file.with_suffix(".new")
-    outputs = np.lib.format.open_memmap(fresh, mode="w+", dtype=np.float32, shape=(total, width))
     done = 0
-    for places in batches(lengths, budget):
-        batch = collate([lessons[place] for place in places])
-        with torch.inference_mode():
-            found = lower.texts(batch["tokens"].to(lower.device), batch["lengths"].tolist())
-        outputs[done : done + len(found)] = found.float().cpu().numpy()
-        done += len(found)
-        progress("reading the frozen layers", done, total)
-    outputs.flush()
-    del outputs
-    fresh.rename(file)
+    with explained(file), whole(file) as fresh, fresh.open("wb") as out:
+        np.lib.format.write_array_header_2_0(out, shape)
+        for places in batches(lengths, budget):
+            batch = collate([lessons[place] for place in places])
+            with torch.inference_mode():
+                found = lower.texts(batch["tokens"].to(lower.device), batch["lengths"].tolist())
+            out.write(found.float().cpu().numpy().astype("<f4").tobytes())
+            done += len(found)
+            progress("reading the frozen layers", done, sum(lengths))

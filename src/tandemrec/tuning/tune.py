@@ -48,7 +48,7 @@ class TuneConfig(Settings):
     max_tokens: PositiveInt | None = None
     """At most so many tokens are read, prompts included: a bound on the time."""
     batch_tokens: PositiveInt = 2048
-    """Tokens of a batch with its padding, on each device."""
+    """Tokens of a batch, on each device: examples stand one behind the other, without padding."""
     context: PositiveInt = 2048
     """The longest example, in tokens."""
     weight_decay: NonNegativeFloat = 0.0
