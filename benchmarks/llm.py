@@ -1,14 +1,15 @@
 """The language-model engine beside the published ways and the machine's limit; ratios in one run.
 
     python benchmarks/llm.py [--users 200] [--rounds 3] [--only listwise writing shared limit equal]
-    python benchmarks/llm.py --only tuning --trl .venvs/trl/bin/python
+    python benchmarks/llm.py --only tuning learning --trl .venvs/trl/bin/python
 
 listwise: re-ranking ten candidates, prompts per second, beside transformers' `generate` that
 writes the ten titles in order, batch 8, left padded. writing: short answers after worked examples,
 beside the same. shared: ten prompts a user over one history, beside asking each by itself. limit:
 tokens per second beside a plain forward pass over as many tokens in one batch without padding.
-equal: batched log-probabilities beside one at a time. tuning: useful tokens per second, all
-weights, beside TRL's SFTTrainer on the same instructions.
+equal: log-probabilities in batches and in resumed shards, beside one at a time. tuning: useful
+tokens per second, all weights, beside TRL's SFTTrainer on the same instructions. learning: the
+same by what learns.
 
 Real prompts of MovieLens-100K users and the ten best of MF. Both sides take turns; a row holds
 medians. Prints a Markdown table and writes benchmarks/results/llm.json.
@@ -25,7 +26,7 @@ from pathlib import Path
 import numpy as np
 import torch
 from llm_equal import equal
-from llm_tuning import tuning
+from llm_tuning import learning, tuning
 from llm_work import WAYS, Asked, Row, Work, row, turns
 
 import tandemrec as tr
@@ -35,6 +36,7 @@ from tandemrec.llm.trie import Question, Tree, batches
 
 HERE = Path(__file__).parent.absolute()
 PUBLISHED_BATCH = 8
+DEFAULT = ["listwise", "writing", "shared", "limit", "equal"]
 
 
 def main() -> None:
@@ -47,6 +49,7 @@ def main() -> None:
         "shared": shared,
         "limit": limit,
         "equal": equal,
+        "learning": learning,
     }
     parser.add_argument(
         "--trl", metavar="PYTHON", help="an interpreter with TRL, to compare tuning"
@@ -54,7 +57,7 @@ def main() -> None:
     parser.add_argument("--llm", default="smollm2-135m")
     parser.add_argument("--users", type=int, default=200)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", nargs="+", default=list(parts), choices=[*parts, "tuning"])
+    parser.add_argument("--only", nargs="+", default=DEFAULT, choices=[*parts, "tuning"])
     options = parser.parse_args()
     parts["tuning"] = partial(tuning, python=options.trl)
     work, llm = Work(options.users), tr.llm(options.llm)

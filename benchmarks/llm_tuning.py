@@ -1,4 +1,4 @@
-"""Tuning beside TRL's SFTTrainer; see llm.py."""
+"""Tuning beside TRL's SFTTrainer, and by what learns; see llm.py."""
 
 from __future__ import annotations
 
@@ -7,14 +7,16 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from llm_work import Row, Work, row, turns_of_rates
 
 from tandemrec.llm.local import LocalLLM
 from tandemrec.prompts import direct
+from tandemrec.recipes.settings import PAPER
 from tandemrec.tuning.examples import Example
 from tandemrec.tuning.tune import TuneConfig, tune
 
@@ -36,6 +38,38 @@ def tuning(work: Work, llm: LocalLLM, rounds: int, python: str | None) -> list[R
         rounds, lambda: our_rate(examples, llm, budget), lambda: their_rate(examples, llm, python)
     )
     return [row("tuning, useful tokens/s, beside TRL", ours, theirs)]
+
+
+LEARNS: dict[str, dict[str, Any]] = {
+    "all weights": {},
+    "all weights, layers computed again": {"checkpointing": True},
+    "10 layers": {"trainable_layers": 10, "keep_frozen": False},
+    "10 layers, the frozen ones read once": {"trainable_layers": 10, "keep_frozen": True},
+    "LoRA, rank 16": {"method": "lora"},
+    "LoRA, rank 16, in 10 layers": {"method": "lora", "trainable_layers": 10},
+}
+
+
+def learning(work: Work, llm: LocalLLM, rounds: int) -> list[Row]:
+    """Three epochs of a fifth of the instructions by each way to learn, beside all weights."""
+    examples = instructions(work)[: len(work.facts) // 5]
+    budget = PAPER.tune.batch_tokens
+    ways = [partial(whole_rate, examples, llm, budget, way) for way in LEARNS.values()]
+    rates = turns_of_rates(rounds, *ways)
+    return [row(f"{n}, tokens/s", rate, rates[0]) for n, rate in zip(LEARNS, rates, strict=True)]
+
+
+def whole_rate(
+    examples: Sequence[Example], llm: LocalLLM, budget: int, settings: dict[str, Any]
+) -> float:
+    """Tokens learnt per second of the whole tuning, loading and saving included."""
+    config = TuneConfig(epochs=3, batch_tokens=budget, checkpoint_seconds=1e9, **settings)
+    read, start = [0], time.perf_counter()
+    with tempfile.TemporaryDirectory() as folder:
+        tune(
+            examples, llm.folder, config, folder, progress=lambda _, done, *rest: read.append(done)
+        )
+    return read[-1] / (time.perf_counter() - start)
 
 
 def instructions(work: Work) -> list[Example]:
