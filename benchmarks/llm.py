@@ -1,15 +1,16 @@
 """The language-model engine beside the published ways and the machine's limit; ratios in one run.
 
-    python benchmarks/llm.py [--users 200] [--rounds 3] [--only listwise writing shared limit equal]
+    python benchmarks/llm.py [--users 200] [--rounds 3] [--only listwise writing shared limit]
     python benchmarks/llm.py --only tuning learning --trl .venvs/trl/bin/python
+    python benchmarks/llm.py --users 40 --only equal half
 
 listwise: re-ranking ten candidates, prompts per second, beside transformers' `generate` that
 writes the ten titles in order, batch 8, left padded. writing: short answers after worked examples,
 beside the same. shared: ten prompts a user over one history, beside asking each by itself. limit:
 tokens per second beside a plain forward pass over as many tokens in one batch without padding.
-equal: log-probabilities in batches and in resumed shards, beside one at a time. tuning: useful
-tokens per second, all weights, beside TRL's SFTTrainer on the same instructions. learning: the
-same by what learns.
+equal: float32 scores in batches, in shards and in two parts beside one at a time; half: bfloat16's
+beside both. tuning: useful tokens per second, all weights, beside TRL's SFTTrainer on the same
+instructions. learning: the same by what learns.
 
 Real prompts of MovieLens-100K users and the ten best of MF. Both sides take turns; a row holds
 medians. Prints a Markdown table and writes benchmarks/results/llm.json.
@@ -25,7 +26,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from llm_equal import equal
+from llm_equal import equal, half
 from llm_tuning import learning, tuning
 from llm_work import WAYS, Asked, Row, Work, row, turns
 
@@ -36,7 +37,7 @@ from tandemrec.llm.trie import Question, Tree, batches
 
 HERE = Path(__file__).parent.absolute()
 PUBLISHED_BATCH = 8
-DEFAULT = ["listwise", "writing", "shared", "limit", "equal"]
+DEFAULT = ["listwise", "writing", "shared", "limit"]
 
 
 def main() -> None:
@@ -49,6 +50,7 @@ def main() -> None:
         "shared": shared,
         "limit": limit,
         "equal": equal,
+        "half": half,
         "learning": learning,
     }
     parser.add_argument(
@@ -59,6 +61,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", nargs="+", default=DEFAULT, choices=[*parts, "tuning"])
     options = parser.parse_args()
+    if "tuning" in options.only and options.trl is None:
+        parser.error("--only tuning needs --trl, the path of an interpreter that has TRL.")
     parts["tuning"] = partial(tuning, python=options.trl)
     work, llm = Work(options.users), tr.llm(options.llm)
     if not isinstance(llm, LocalLLM):
@@ -171,10 +175,11 @@ def pace(work: Work, llm: LocalLLM, rounds: int, way: str) -> Row:
 def plain(llm: LocalLLM, tokens: int, length: int) -> None:
     """Nothing but the network's body over so many tokens, in full batches of texts that long."""
     size = max(1, llm.batch_tokens // length)
+    vocabulary = llm._network.model.config.get_text_config().vocab_size
     left = tokens
     while left > 0:
         texts = max(1, min(size, round(left / length)))
-        drawn = torch.randint(3, 40_000, (texts, length), device=llm.device)
+        drawn = torch.randint(3, vocabulary, (texts, length), device=llm.device)
         llm._network.model.base_model(input_ids=drawn, use_cache=False)
         left -= texts * length
 

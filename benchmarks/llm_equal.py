@@ -21,18 +21,28 @@ Lists = NDArray[np.float64]  # [U, 10], one list of candidates a row
 
 
 def equal(work: Work, llm: LocalLLM, rounds: int) -> list[Row]:
-    """Scores in both number formats beside those of one text at a time in the model's own pass."""
+    """float32: scores beside those of one text at a time in the model's own pass."""
     exact = LocalLLM(llm.folder, dtype="float32")
-    half = LocalLLM(llm.folder, dtype="bfloat16")
-    true, rough = alone(exact, work), alone(half, work)
-    ours, halves = together(exact, work), together(half, work)
+    true = alone(exact, work)
     return [
-        *beside("float32, batched", ours, true),
-        *beside("float32, in shards, killed and resumed", in_shards(llm, work), true),
-        *beside("bfloat16, batched", halves, true),
-        *beside("bfloat16, one at a time", rough, true),
+        *beside("float32, batched", together(exact, work), true),
+        *beside("float32, in shards and in two parts", in_shards(llm, work), true),
+    ]
+
+
+def half(work: Work, llm: LocalLLM, rounds: int) -> list[Row]:
+    """bfloat16: the same, beside float32's and beside its own."""
+    true = alone(LocalLLM(llm.folder, dtype="float32"), work)
+    rounded = LocalLLM(llm.folder, dtype="bfloat16")
+    halves, rough = together(rounded, work), alone(rounded, work)
+    return [
+        *beside("bfloat16, batched, beside float32", halves, true),
+        *beside("bfloat16, one at a time, beside float32", rough, true),
         *beside("bfloat16, batched, beside bfloat16 one at a time", halves, rough),
     ]
+
+
+CLOSE = 1e-4
 
 
 def beside(what: str, ours: Lists, true: Lists) -> list[Row]:
@@ -40,8 +50,10 @@ def beside(what: str, ours: Lists, true: Lists) -> list[Row]:
     order, real = (np.argsort(scores, axis=1) for scores in (ours, true))
     pairs = np.triu_indices(ours.shape[1], 1)
     one, other = (np.sign(scores[:, pairs[0]] - scores[:, pairs[1]]) for scores in (ours, true))
+    apart = np.abs(ours - true)
     return [
-        {"what": f"{what}: largest difference", "ours": float(np.abs(ours - true).max())},
+        {"what": f"{what}: largest difference", "ours": float(apart.max())},
+        {"what": f"{what}: scores within {CLOSE:g}", "ours": float((apart <= CLOSE).mean())},
         {"what": f"{what}: lists in the same order", "ours": float((order == real).all(1).mean())},
         {"what": f"{what}: pairs in the same order", "ours": float((one == other).mean())},
     ]
@@ -53,7 +65,7 @@ def together(llm: LLM, work: Work) -> Lists:
 
 
 def in_shards(llm: LocalLLM, work: Work) -> Lists:
-    """Every third user by a model of his own with other batches, killed once and asked again."""
+    """Every third user by a model of his own with other batches, the half of it asked before."""
     found = []
     for way in WAYS:
         prompts, options = work.asked(way)
@@ -62,16 +74,16 @@ def in_shards(llm: LocalLLM, work: Work) -> Lists:
         for shard in range(SHARDS):
             mine = [n for n in range(len(prompts)) if n // each % SHARDS == shard]
             asked = [prompts[n] for n in mine], [options[n] for n in mine]
-            for n, choice in zip(mine, resumed(llm, shard, *asked), strict=True):
+            for n, choice in zip(mine, in_two_parts(llm, shard, *asked), strict=True):
                 choices[n] = choice
         found.append(lists([choice for choice in choices if choice is not None]))
     return np.concatenate(found)
 
 
-def resumed(
+def in_two_parts(
     llm: LocalLLM, shard: int, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]
 ) -> list[Choice]:
-    """Asked through a store; the first time ends half way."""
+    """Asked through a store: half first, then all, of which half is remembered."""
     model = LocalLLM(llm.folder, dtype="float32", batch_tokens=llm.batch_tokens >> shard)
     with tempfile.TemporaryDirectory() as folder:
         store = AnswerStore(Path(folder) / "answers.sqlite")

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
+import torch
 from llm_work import Row, Work, row, turns_of_rates
 
 from tandemrec.llm.local import LocalLLM
@@ -24,10 +25,8 @@ HERE = Path(__file__).parent.absolute()
 THEIR_BATCH = 8
 
 
-def tuning(work: Work, llm: LocalLLM, rounds: int, python: str | None) -> list[Row]:
+def tuning(work: Work, llm: LocalLLM, rounds: int, python: str) -> list[Row]:
     """The same instructions of all three ways, by both; batches of as many tokens on average."""
-    if python is None:
-        raise SystemExit("--only tuning needs --trl, the path of an interpreter that has TRL.")
     examples = instructions(work)
     lengths = [
         len(llm._encoder.prompt(each.prompt)) + len(llm._encoder.text(each.answer))
@@ -40,23 +39,26 @@ def tuning(work: Work, llm: LocalLLM, rounds: int, python: str | None) -> list[R
     return [row("tuning, useful tokens/s, beside TRL", ours, theirs)]
 
 
-LEARNS: dict[str, dict[str, Any]] = {
-    "all weights": {},
-    "all weights, layers computed again": {"checkpointing": True},
-    "10 layers": {"trainable_layers": 10, "keep_frozen": False},
-    "10 layers, the frozen ones read once": {"trainable_layers": 10, "keep_frozen": True},
-    "LoRA, rank 16": {"method": "lora"},
-    "LoRA, rank 16, in 10 layers": {"method": "lora", "trainable_layers": 10},
-}
+def ways_to_learn(layers: int) -> dict[str, dict[str, Any]]:
+    top = {"trainable_layers": layers}
+    return {
+        "all weights": {},
+        "all weights, layers computed again": {"checkpointing": True},
+        f"{layers} layers": {**top, "keep_frozen": False},
+        f"{layers} layers, the frozen ones read once": {**top, "keep_frozen": True},
+        "LoRA, rank 16": {"method": "lora"},
+        f"LoRA, rank 16, in {layers} layers": {"method": "lora", **top},
+    }
 
 
 def learning(work: Work, llm: LocalLLM, rounds: int) -> list[Row]:
     """Three epochs of a fifth of the instructions by each way to learn, beside all weights."""
     examples = instructions(work)[: len(work.facts) // 5]
     budget = PAPER.tune.batch_tokens
-    ways = [partial(whole_rate, examples, llm, budget, way) for way in LEARNS.values()]
+    named = ways_to_learn(max(1, llm._network.layers // 3))
+    ways = [partial(whole_rate, examples, llm, budget, way) for way in named.values()]
     rates = turns_of_rates(rounds, *ways)
-    return [row(f"{n}, tokens/s", rate, rates[0]) for n, rate in zip(LEARNS, rates, strict=True)]
+    return [row(f"{n}, tokens/s", rate, rates[0]) for n, rate in zip(named, rates, strict=True)]
 
 
 def whole_rate(
@@ -112,7 +114,8 @@ def their_rate(examples: Sequence[Example], llm: LocalLLM, python: str) -> float
         lines = [{"prompt": each.prompt.user, "completion": each.answer} for each in examples]
         file.write_text("".join(json.dumps(line) + "\n" for line in lines))
         script = HERE / "peers" / "trl_sft.py"
-        command = [python, "-W", "ignore", script, llm.folder, file, out]
+        half = ["--bf16"] if llm.dtype is torch.bfloat16 else []
+        command = [python, "-W", "ignore", script, llm.folder, file, out, *half]
         subprocess.run([str(part) for part in command], check=True, stdout=subprocess.DEVNULL)
         found = json.loads(out.read_text())
     return sum(found["tokens"]) / sum(found["seconds"])

@@ -1,10 +1,11 @@
 """TRL's SFTTrainer on examples that are given: run in an environment that has TRL.
 
-    python benchmarks/peers/trl_sft.py MODEL_FOLDER EXAMPLES.jsonl RESULT.json
+    python benchmarks/peers/trl_sft.py MODEL_FOLDER EXAMPLES.jsonl RESULT.json [--bf16]
 
 Each line of EXAMPLES.jsonl holds prompt and completion as text. Defaults of TRL (batches of 8,
 padded to the longest) but for gradient checkpointing, which would only slow it down; all weights
-learn, in float32. RESULT.json: seconds of each step, and its tokens without padding.
+learn, in float32 or, with --bf16, under its autocast. RESULT.json: seconds of each step, and its
+tokens without padding.
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ class Clock(TrainerCallback):
         self.ends.append(time.perf_counter())
 
 
-def main(folder: str, examples: str, out: str) -> None:
+def main(folder: str, examples: str, out: str, half: str = "") -> None:
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
     tokenizer = AutoTokenizer.from_pretrained(folder)
     tokenizer.pad_token = tokenizer.pad_token or tokenizer.eos_token
@@ -43,7 +44,7 @@ def main(folder: str, examples: str, out: str) -> None:
             output_dir=scratch,
             num_train_epochs=1,
             gradient_checkpointing=False,
-            bf16=torch.cuda.is_available(),
+            bf16=half == "--bf16",
             use_cpu=not torch.cuda.is_available(),
             max_length=2048,
             report_to=[],

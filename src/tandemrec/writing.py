@@ -17,6 +17,8 @@ def whole(file: Path) -> Iterator[Path]:
     fresh = file.with_name(f".{file.name}.{os.getpid()}")
     try:
         yield fresh
+        with fresh.open("rb+") as written:
+            os.fsync(written.fileno())  # a power cut must not leave a name without what it names
         os.replace(fresh, file)
     finally:
         with contextlib.suppress(OSError):

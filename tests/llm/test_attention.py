@@ -16,7 +16,7 @@ CPU = torch.device("cpu")
 def kernel(request, monkeypatch):
     """Both ways; a GPU's kernel over all texts is played by a loop over its bounds."""
     if request.param == "at once":
-        monkeypatch.setattr(attention, "has_kernel", lambda query: True)
+        monkeypatch.setattr(attention, "has_kernel", lambda query, value: True)
         monkeypatch.setattr(attention, "causal", played)
 
 
@@ -82,11 +82,30 @@ def test_gradients_stay_within_a_text():
     assert key.grad[:, :, :4].abs().max() == 0 < key.grad[:, :, 4:].abs().max()
 
 
-def test_a_soft_cap_is_refused():
-    with pytest.raises(LLMError, match="soft cap"):
-        attend(None, *drawn(3), None, row=Row.of([3], CPU), softcap=30.0)
+@pytest.mark.parametrize("name", ["softcap", "s_aux", "sinks", "position_bias"])
+def test_what_other_attentions_add_is_refused(name):
+    with pytest.raises(LLMError, match="cannot be scored here"):
+        attend(None, *drawn(3), None, row=Row.of([3], CPU), **{name: torch.ones(4)})
+
+
+def test_a_rows_mask_says_what_segments_say():
+    branch = mask([[1, 1, 1, 0], [1, 1, 0, 1]])
+    row = Row([Segment(0, 2, 4, branch), Segment(4, 6, 6)], CPU)
+    parts = drawn(6)
+    found, _ = attend(None, *parts, None, row=row)
+    torch.testing.assert_close(found, alone(*parts, row.dense(torch.float32)))
+
+
+def test_under_autocast_the_kernel_is_asked_in_half_precision(monkeypatch):
+    asked = []
+    monkeypatch.setattr(attention, "has_kernel", lambda *parts: asked.append(parts) or True)
+    monkeypatch.setattr(attention, "causal", played)
+    with torch.autocast("cpu", torch.bfloat16):
+        found, _ = attend(None, *drawn(5), None, row=Row.of([2, 3], CPU))
+    assert [part.dtype for part in asked[0]] == [torch.bfloat16] * 2
+    assert found.dtype is torch.bfloat16
 
 
 def test_the_kernel_is_for_half_precision_on_a_gpu():
-    assert not attention.has_kernel(torch.zeros(1, 1, 1, 1))
-    assert not attention.has_kernel(torch.zeros(1, 1, 1, 1, dtype=torch.bfloat16))
+    assert not attention.has_kernel(*[torch.zeros(1, 1, 1, 8)] * 2)
+    assert not attention.has_kernel(*[torch.zeros(1, 1, 1, 8, dtype=torch.bfloat16)] * 2)

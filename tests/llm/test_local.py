@@ -156,47 +156,6 @@ def test_a_template_that_drops_the_message_is_an_error(folder, tmp_path):
         llm.choose([Prompt("", "U")], [["A"]])
 
 
-def test_generate_is_greedy_batched_and_in_order(llm):
-    asked = prompts()
-    together = llm.generate(asked, max_tokens=6)
-    alone = [llm.generate([prompt], max_tokens=6)[0] for prompt in asked]
-    assert together == alone
-    assert len(set(together)) > 1
-    tokens = llm._encoder.prompt(asked[0])
-    with torch.inference_mode():
-        first = int(llm._network.model(torch.tensor([tokens])).logits[0, -1].argmax())
-    assert together[0].startswith(llm._network.tokenizer.decode([first]).strip("�"))
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_answers_after_a_common_beginning_are_those_of_each_alone(folder, stream):
-    examples = "Heat: crime\nAlien: horror\nFargo: crime\n" * 3
-    asked = [Prompt("", examples + text, chat=False) for text in [*HISTORIES, "Star", "Toy"]]
-    alone = LocalLLM(folder, device="cpu", dtype="float32")
-    expected = [alone.generate([prompt], max_tokens=8)[0] for prompt in asked]
-    llm = LocalLLM(folder, device="cpu", dtype="float32", batch_tokens=256)
-    llm.stream = stream
-    assert llm.generate(asked, max_tokens=8) == expected
-    assert len(set(expected)) > 1
-    option = llm.choose(asked[:1], [["Heat\n"]])[0]
-    np.testing.assert_allclose(option.logprobs, plainly(llm, asked[0], "Heat\n"), atol=1e-4)
-
-
-def test_a_common_beginning_is_read_once(folder, monkeypatch):
-    llm = LocalLLM(folder, device="cpu", dtype="float32")
-    asked = [Prompt("", "Heat\nAlien\n" * 10 + text, chat=False) for text in TITLES]
-    shapes, forward = [], llm._network.model.base_model.forward
-
-    def counted(*given, **named):
-        shapes.append(tuple(named["input_ids"].shape))
-        return forward(*given, **named)
-
-    monkeypatch.setattr(llm._network.model.base_model, "forward", counted)
-    llm.generate(asked, max_tokens=1)
-    lengths = [len(llm._encoder.prompt(prompt)) for prompt in asked]
-    assert sum(rows * tokens for rows, tokens in shapes) < 2 * max(lengths)
-
-
 def test_too_long_a_prompt_says_how_long(tmp_path):
     llm = LocalLLM(tiny_folder(tmp_path / "m", context=32), device="cpu")
     with pytest.raises(LLMError, match=r"has \d+ tokens; m reads at most 32"):

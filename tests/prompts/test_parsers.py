@@ -51,3 +51,10 @@ def test_a_million_mutated_answers_give_places_without_repeats() -> None:
 def test_a_clean_answer_survives_its_dress() -> None:
     for dress in ("B, A, C", "[B > A > C]", '{"ranking": "B, A, C"}', "Ranking: B\nA\nC."):
         assert parse_labels(dress, 3) == [1, 0, 2]
+
+
+def test_words_are_no_labels() -> None:
+    assert parse_labels("I recommend B, A", 10) == [1, 0]
+    assert parse_labels("A Bug's Life, then C", 3) == [2]
+    assert parse_labels("B over A and C", 3) == [1, 0, 2]
+    assert parse_labels("Star Wars", 26) == []

@@ -58,6 +58,17 @@ class Row:
         """Tokens of the longest text."""
         return max(segment.stop - segment.start for segment in self.segments)
 
+    def dense(self, dtype: torch.dtype) -> Tensor:
+        """The whole row's mask, to be added to scores, [1, 1, N, N]: for a model that passes rows
+        on to nobody."""
+        size = self.segments[-1].stop
+        mask = torch.full((size, size), torch.finfo(dtype).min, dtype=dtype, device=self.device)
+        for start, stem, stop, seen in self.segments:
+            mask[start:stem, start:stem] = mask[start:stem, start:stem].triu(1)
+            if seen is not None:
+                mask[stem:stop, start:stop] = seen
+        return mask[None, None]
+
     @cached_property
     def branched(self) -> Branches | None:
         """What stands behind the stems; None where no text branches."""
@@ -124,14 +135,34 @@ def attend(
         return sdpa_attention_forward(
             module, query, key, value, attention_mask, scaling=scaling, dropout=dropout, **others
         )
-    if others.get("softcap") is not None:
-        raise LLMError(
-            "Models with a soft cap on attention scores (Gemma 2) cannot be scored here."
-        )
+    for name in _FOREIGN:
+        if others.get(name) is not None:
+            raise LLMError(
+                f"Models whose attention has {_FOREIGN[name]} cannot be scored here. Take a "
+                "decoder such as Llama, Mistral, Qwen, Phi or SmolLM."
+            )
+    query, key, value = _in_half(query, key, value)
     groups = query.shape[1] // key.shape[1]
     key, value = (part.repeat_interleave(groups, dim=1) for part in (key, value))
-    kernel = at_once if has_kernel(query) and dropout == 0 else one_by_one
+    kernel = at_once if has_kernel(query, value) and dropout == 0 else one_by_one
     return kernel(query, key, value, row, scaling, dropout), None
+
+
+_FOREIGN = {
+    "softcap": "a soft cap on its scores (Gemma 2)",
+    "s_aux": "sinks (gpt-oss)",
+    "sinks": "sinks (gpt-oss)",
+    "position_bias": "a bias by position (T5)",
+}
+
+
+def _in_half(*parts: Tensor) -> tuple[Tensor, ...]:
+    """Under autocast in its format, as torch's own attention takes them: rotary positions make
+    float32 of queries and keys."""
+    device = parts[0].device.type
+    if not torch.is_autocast_enabled(device):
+        return parts
+    return tuple(part.to(torch.get_autocast_dtype(device)) for part in parts)
 
 
 def one_by_one(
@@ -195,12 +226,23 @@ def causal(query: Tensor, key: Tensor, value: Tensor, bounds: Tensor, longest: i
     return found if isinstance(found, Tensor) else found[0]
 
 
-def has_kernel(query: Tensor) -> bool:
-    """Whether `causal` can be called: half precision on a GPU, and torch 2.11 or later."""
+def has_kernel(query: Tensor, value: Tensor) -> bool:
+    """Whether `causal` can be called: half precision on a GPU from Ampere on, heads of equal widths
+    that flash attention takes, and torch 2.11 or later."""
+    width = query.shape[-1]
     if not query.is_cuda or query.dtype not in (torch.bfloat16, torch.float16):
+        return False
+    if width != value.shape[-1] or width % 8 or width > WIDEST:
+        return False
+    if torch.cuda.get_device_capability(query.device) < AMPERE:
         return False
     try:
         from torch.nn.attention.varlen import varlen_attn
     except ImportError:
         return False
     return "window_size" in signature(varlen_attn).parameters
+
+
+WIDEST = 256
+AMPERE = (8, 0)
+"What flash attention runs on."

@@ -71,11 +71,7 @@ class LocalLLM:
 
     @cached_property
     def _network(self) -> Network:
-        found = network.load(
-            self.folder, dtype=self.dtype, device=self.device, adapter=self.adapter
-        )
-        found.check()
-        return found
+        return network.load(self.folder, dtype=self.dtype, device=self.device, adapter=self.adapter)
 
     @cached_property
     def _encoder(self) -> Encoder:
@@ -142,26 +138,26 @@ class LocalLLM:
 
     def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[str]:
         """See `LLM.generate`: the likeliest token each time, until the model ends its answer."""
+        if max_tokens < 1:
+            raise LLMError(f"An answer has at least one token. Received: max_tokens={max_tokens}.")
         tokens = [self._prompt(prompt) for prompt in prompts]
         self._fits(max(map(len, tokens), default=0) + max_tokens)
-        order = sorted(range(len(prompts)), key=lambda place: tokens[place])  # alike side by side
         found: dict[int, str] = {}
-        for places in self._portions([len(tokens[place]) + max_tokens for place in order]):
-            rows = [tokens[order[place]] for place in places]
+        for places in self._portions(tokens, max_tokens):
+            rows = [tokens[place] for place in places]
             answers = self._write(rows, max_tokens)
             self.tokens_read += sum(map(len, [*rows, *answers]))
             for place, answer in zip(places, answers, strict=True):
-                found[order[place]] = self._network.tokenizer.decode(
-                    answer, skip_special_tokens=True
-                )
+                found[place] = self._network.tokenizer.decode(answer, skip_special_tokens=True)
             self.progress("writing", len(found), len(prompts))
         return [found[place] for place in range(len(prompts))]
 
-    def _portions(self, lengths: Sequence[int]) -> list[list[int]]:
-        """What is written together: on a GPU a stream of any length, else as many as are kept."""
+    def _portions(self, rows: Sequence[list[int]], max_tokens: int) -> list[list[int]]:
+        """Places of what is written together: on a GPU a stream of any length, else padded batches
+        of as many tokens as are kept."""
         if self.stream:
-            return [list(range(len(lengths)))] if lengths else []
-        return batches(lengths, KEPT * self.batch_tokens)
+            return [list(range(len(rows)))] if rows else []
+        return writing.portions(rows, max_tokens, KEPT * self.batch_tokens)
 
     def _write(self, rows: list[list[int]], max_tokens: int) -> list[list[int]]:
         if self.stream:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 import warnings
 from collections.abc import Iterator, Sequence
 from pathlib import Path
@@ -29,8 +30,7 @@ class Network:
     def __init__(self, model: Any, tokenizer: Any) -> None:
         self.model, self.tokenizer = model, tokenizer
         config = model.config.get_text_config()
-        sizes = (getattr(config, name, None) for name in _CONTEXT)
-        self.context: int = min((size for size in sizes if size), default=2048)
+        self.context = _context(config)
         self._cap: float | None = getattr(config, "final_logit_softcapping", None)
         self._head = model.get_output_embeddings()
 
@@ -48,12 +48,14 @@ class Network:
         In the tokens' place may stand what goes into the first layer, [N, D].
         """
         name = "inputs_embeds" if tokens.is_floating_point() else "input_ids"
+        mask = torch.zeros(1, 1, 1, 1, device=tokens.device)  # no mask is made of it
+        given = {"row": row} if self.by_rows else {}
         found = self.model.base_model(
             **{name: tokens[None]},
             position_ids=positions[None],
-            attention_mask=torch.zeros(1, 1, 1, 1, device=tokens.device),  # no mask is made of it
-            row=row,
+            attention_mask=mask if self.by_rows else row.dense(self.model.dtype),
             use_cache=False,
+            **given,
         )
         return found[0][0]
 
@@ -95,23 +97,57 @@ class Network:
         """The head's weight [V, D] where it is all that the head is: no bias, no cap."""
         return self._head.weight if self._cap is None and self._head.bias is None else None
 
+    @property
+    def by_rows(self) -> bool:
+        """Whether the model's attention is ours, and told the row; else it is given a mask."""
+        return bool(self.model.config._attn_implementation == attention.NAME)
+
     def check(self) -> None:
-        """Trees and the head by itself must give what the model's own forward pass gives."""
+        """Trees and the head by itself must give what the model's own forward pass gives; where
+        they do not by rows, they may with a mask. Raises LLMError."""
+        if self.by_rows and not self._agrees():
+            self.model.set_attn_implementation(PLAIN)
+        if not self._agrees():
+            raise LLMError(
+                f"Models of type {self.model.config.model_type!r} cannot be scored: they "
+                "ignore attention masks or positions. Take a decoder such as Llama, "
+                "Mistral, Qwen, Phi or SmolLM."
+            )
+
+    @torch.inference_mode()
+    def _agrees(self) -> bool:
+        """Whether two paths of a small tree get the values they have by themselves."""
         trie = Trie()
         stem = trie.add([5, 6, 7])
         branches = [trie.add(tokens, stem[-1]) for tokens in ([8, 9], [10, 11])]
-        with torch.inference_mode():
-            ours = self.read(self.trees([trie, trie]))[len(trie) :].float().log_softmax(-1)
-            for path in branches:
-                nodes = stem + path
-                tokens = torch.tensor([[trie.tokens[node] for node in nodes]], device=self.device)
-                theirs = self.model(input_ids=tokens).logits[0].float().log_softmax(-1)
-                if (ours[nodes] - theirs).abs().max() > _TOLERANCE[self.model.dtype]:
-                    raise LLMError(
-                        f"Models of type {self.model.config.model_type!r} cannot be scored: they "
-                        "ignore attention masks or positions. Take a decoder such as Llama, "
-                        "Mistral, Qwen, Phi or SmolLM."
-                    )
+        ours = self.read(self.trees([trie, trie]))[len(trie) :].float().log_softmax(-1)
+        worst = 0.0
+        for path in branches:
+            nodes = stem + path
+            tokens = torch.tensor([[trie.tokens[node] for node in nodes]], device=self.device)
+            theirs = self.model(input_ids=tokens).logits[0].float().log_softmax(-1)
+            worst = max(worst, float((ours[nodes] - theirs).abs().max()))
+        return worst <= _TOLERANCE[self.model.dtype]
+
+
+PLAIN = "sdpa"
+"torch's own attention; whatever has it, transformers has tested with masks."
+
+
+def _context(config: Any) -> int:
+    """How many tokens a text may have, positions and sliding windows permitting.
+
+    Where rotary frequencies change with the longest text (longrope), that is up to the change:
+    beyond, a text's score would hang on its neighbours in the row.
+    """
+    rope = getattr(config, "rope_parameters", None) or getattr(config, "rope_scaling", None) or {}
+    sizes = [getattr(config, name, None) for name in _CONTEXT]
+    if rope.get("rope_type") == "longrope":
+        sizes += [
+            rope.get("original_max_position_embeddings"),
+            getattr(config, "original_max_position_embeddings", None),
+        ]
+    return min((size for size in sizes if size), default=2048)
 
 
 _CONTEXT = ("max_position_embeddings", "sliding_window")
@@ -121,7 +157,7 @@ _TOLERANCE = {torch.float32: 1e-2, torch.bfloat16: 1.0, torch.float16: 0.2}
 def load(
     folder: Path, *, dtype: torch.dtype, device: torch.device, adapter: Path | None = None
 ) -> Network:
-    """The model in a folder, on the device; a LoRA adapter is merged into its weights."""
+    """The model in a folder, on the device, checked; a LoRA adapter is merged into its weights."""
     from transformers import AutoModelForCausalLM
 
     attention.register()
@@ -129,13 +165,15 @@ def load(
         model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
-            attn_implementation=attention.NAME,
+            attn_implementation=PLAIN,  # refused where it would not do
             local_files_only=True,
             use_safetensors=True,
         )
         if adapter is not None:
             model = _merged(model, adapter)
+        model.set_attn_implementation(attention.NAME)
         network = Network(model.to(device).eval(), load_tokenizer(folder))
+        network.check()
     return network
 
 
@@ -204,9 +242,12 @@ def pick_device(device: str) -> torch.device:
     if device == "auto":
         return torch.device("cuda" if torch.cuda.is_available() else "cpu")
     try:
-        return torch.empty(0, device=device).device
+        found = torch.empty(0, device=device).device
     except (RuntimeError, AssertionError) as error:
         raise LLMError(f"Device {device!r} cannot be used: {str(error).splitlines()[0]}") from error
+    if found.type == "meta":
+        raise LLMError("Device 'meta' holds no numbers. Take cpu, cuda, or auto.")
+    return found
 
 
 def pick_dtype(dtype: DType, device: torch.device) -> torch.dtype:
@@ -234,16 +275,20 @@ def _computes_bfloat16(device: torch.device) -> bool:
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
     """transformers' bars and remarks stay away; what was set before is set again after."""
-    from transformers.utils import logging
+    from transformers.utils import logging as theirs
 
-    verbosity, bars = logging.get_verbosity(), logging.is_progress_bar_enabled()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+    verbosity, bars = theirs.get_verbosity(), theirs.is_progress_bar_enabled()
+    streams = logging.getLogger("ContinuousBatchingLogger")
+    level = streams.level
+    theirs.set_verbosity_error()
+    theirs.disable_progress_bar()
+    streams.setLevel(logging.CRITICAL)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
             yield
     finally:
-        logging.set_verbosity(verbosity)
+        theirs.set_verbosity(verbosity)
+        streams.setLevel(level)
         if bars:
-            logging.enable_progress_bar()
+            theirs.enable_progress_bar()

@@ -39,13 +39,18 @@ class Encoder:
         self._known = dict(zip(unknown, self._encoded(unknown), strict=True)) if unknown else {}
 
     def _encoded(self, texts: list[str]) -> list[list[int]]:
-        found = self.tokenizer(
-            texts,
-            add_special_tokens=False,
-            split_special_tokens=True,
-            return_attention_mask=False,
-            return_token_type_ids=False,
-        )
+        """Token ids of each. Raises LLMError for what is no text."""
+        try:
+            found = self.tokenizer(
+                texts,
+                add_special_tokens=False,
+                split_special_tokens=True,
+                return_attention_mask=False,
+                return_token_type_ids=False,
+            )
+        except (TypeError, ValueError) as error:  # half of a surrogate pair, or no str
+            odd = next((text for text in texts if not _is_text(text)), "")
+            raise LLMError(f"This is no text that can be read: {odd!r}.") from error
         return found["input_ids"]
 
     def prompt(self, prompt: Prompt) -> list[int]:
@@ -104,3 +109,10 @@ class Encoder:
                 )
         parts = text.replace(_SYSTEM, _USER).split(_USER)
         return [self.tokenizer.encode(part, add_special_tokens=False) for part in parts]
+
+
+def _is_text(text: object) -> bool:
+    try:
+        return isinstance(text, str) and bool(text.encode("utf-8") or True)
+    except UnicodeEncodeError:
+        return False

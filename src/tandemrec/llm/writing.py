@@ -3,6 +3,7 @@ in which a prompt takes the place of one whose answer has ended."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,7 +11,7 @@ import torch
 from torch import Tensor
 
 from tandemrec.errors import LLMError
-from tandemrec.llm.network import Network, quiet
+from tandemrec.llm.network import PLAIN, Network, quiet
 from tandemrec.llm.trie import shared
 
 Rows = Sequence[list[int]]
@@ -18,6 +19,23 @@ COMMON = 16
 "A shorter common beginning is not worth a pass of its own."
 PAGE = 32
 "Tokens in a page of the stream's store: prompts share whole pages of their beginnings."
+
+
+def portions(rows: Rows, max_tokens: int, budget: int) -> list[list[int]]:
+    """Places of the rows in batches, which are padded to their longest row and its answer and stay
+    within the budget; rows that begin alike are together, and all are by length."""
+    begin = [tuple(row[:COMMON]) for row in rows]
+    counts = Counter(begin)
+    kind = [each if counts[each] > 1 else () for each in begin]
+    cut: list[list[int]] = []
+    for place in sorted(range(len(rows)), key=lambda n: (kind[n], len(rows[n]), rows[n])):
+        before = cut[-1] if cut else []
+        alike = before and kind[before[-1]] == kind[place]
+        if alike and (len(before) + 1) * (len(rows[place]) + max_tokens) <= budget:
+            before.append(place)
+        else:
+            cut.append([place])
+    return cut
 
 
 @torch.no_grad()
@@ -50,7 +68,7 @@ def stream(network: Network, rows: Rows, max_tokens: int, batch_tokens: int) -> 
         config.max_batch_tokens = batch_tokens
         config.num_blocks = (4 * batch_tokens + max(map(len, rows)) + max_tokens) // PAGE + 2
     own = network.model.config._attn_implementation
-    network.model.set_attn_implementation("sdpa")
+    network.model.set_attn_implementation(PLAIN)
     try:
         with quiet():
             found = network.model.generate_batch(

@@ -87,11 +87,16 @@ def _augmentation(facts: Facts) -> str:
     return "\n".join([*parts, ""])
 
 
+_NOT_A_WORD = r"(?! (?!(?:and|or|then|over|before)\b)[A-Za-z]{2})"
+"What may not follow a label: a word, unless it joins two labels."
+
+
 def parse_labels(answer: str, n: int) -> list[int]:
     """The places that an answer names, best first: a subset of range(n) without repeats.
 
-    Never raises. Letters count only by themselves, so a title is never taken for a label.
+    Never raises. Letters count only by themselves, and not as the first word of something ("A Bug's
+    Life", "I recommend"); the last word of a title may be taken for one ("Plan B").
     """
-    found = re.findall(r"(?<![A-Za-z'’])([A-Z])(?![A-Za-z'’])", answer[:2000])
+    found = re.findall(r"(?<![A-Za-z'’])([A-Z])(?![A-Za-z'’])" + _NOT_A_WORD, answer[:2000])
     places = [LABELS.index(label) for label in found]
     return list(dict.fromkeys(place for place in places if place < n))

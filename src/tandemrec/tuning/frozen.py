@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import copy
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tandemrec.errors import ConfigError
@@ -17,9 +17,9 @@ from tandemrec.llm.network import Network
 from tandemrec.llm.trie import batches
 from tandemrec.progress import Progress
 from tandemrec.tuning.plan import Lesson, collate
-from tandemrec.writing import explained, whole
+from tandemrec.writing import explained
 
-OUTPUTS = "frozen.npy"
+OUTPUTS = "frozen.f32"
 SAMPLE = 32
 "Tokens that are read in one piece and in two, to see that a model can be cut."
 
@@ -31,13 +31,12 @@ class Cut(NamedTuple):
     upper: Network
 
 
-def cut(network: Network, layers: int) -> Cut:
-    """The network below its `layers` top layers, and from these on.
+def cut(network: Network, below: int) -> Cut:
+    """The network's lowest layers, so many of them, and the rest.
 
     Raises ConfigError if the parts do not give what the whole gives: some models scale their
     inputs or mix layers in a way of their own.
     """
-    below = network.layers - layers
     parts = Cut(_part(network, slice(None, below)), _part(network, slice(below, None)))
     parts.lower.model.base_model.norm = nn.Identity()
     tokens = torch.arange(SAMPLE, device=network.device) % 7 + 3
@@ -45,10 +44,7 @@ def cut(network: Network, layers: int) -> Cut:
         whole = network.texts(tokens, [SAMPLE])
         again = parts.upper.texts(parts.lower.texts(tokens, [SAMPLE]), [SAMPLE])
     if not torch.allclose(whole, again, rtol=1e-3, atol=1e-3):
-        kind = network.model.config.model_type
-        raise ConfigError(
-            f"Models of type {kind!r} cannot be cut in two; tune with --set tune.keep_frozen=false."
-        )
+        raise _uncut(network)
     return parts
 
 
@@ -56,14 +52,18 @@ def _part(network: Network, layers: slice) -> Network:
     """A network of some of the layers; the others are not copied, and the weights are the same."""
     body = _shallow(network.model.base_model)
     if not hasattr(body, "layers") or not hasattr(body, "norm"):
-        kind = network.model.config.model_type
-        raise ConfigError(
-            f"Models of type {kind!r} cannot be cut in two; tune with --set tune.keep_frozen=false."
-        )
+        raise _uncut(network)
     body.layers = nn.ModuleList(list(body.layers)[layers])
     model = _shallow(network.model)
     setattr(model, model.base_model_prefix, body)
     return Network(model, network.tokenizer)
+
+
+def _uncut(network: Network) -> ConfigError:
+    return ConfigError(
+        f"Models of type {network.model.config.model_type!r} cannot be cut in two; tune with "
+        "--set tune.keep_frozen=false."
+    )
 
 
 def _shallow(module: Any) -> Any:
@@ -74,45 +74,73 @@ def _shallow(module: Any) -> Any:
 
 
 class Kept:
-    """What the lower layers give for every lesson, in a file of 4 D bytes a token."""
+    """What the lower layers give for some lessons, in a file of 4 D bytes a token."""
 
-    def __init__(self, outputs: NDArray[np.float32], lengths: Sequence[int]) -> None:
-        self.outputs = outputs  # [all tokens, D]
-        self.bounds = np.concatenate([[0], np.cumsum(lengths)])
+    def __init__(self, file: Path, places: Sequence[int], lengths: Sequence[int]) -> None:
+        total = sum(lengths)
+        outputs = np.memmap(file, dtype=np.float32, mode="r")
+        self.outputs = outputs.reshape(total, -1)  # [all their tokens, D]
+        stops = np.cumsum(lengths).tolist()
+        self.rows = {
+            place: slice(stop - length, stop)
+            for place, length, stop in zip(places, lengths, stops, strict=True)
+        }
 
     def of(self, places: Sequence[int]) -> Tensor:
         """The outputs of some lessons, one behind the other, [N, D]."""
-        rows = [self.outputs[self.bounds[n] : self.bounds[n + 1]] for n in places]
-        return torch.from_numpy(np.concatenate(rows))
+        return torch.from_numpy(np.concatenate([self.outputs[self.rows[n]] for n in places]))
 
 
 def keep(
-    lower: Network, lessons: Sequence[Lesson], folder: Path, budget: int, progress: Progress
+    lower: Network,
+    lessons: Mapping[int, Lesson],
+    folder: Path,
+    budget: int,
+    dtype: torch.dtype,
+    progress: Progress,
 ) -> Kept:
-    """Read every lesson once through the lower layers; what is whole in the folder is not read
-    again."""
-    lengths = [len(lesson.tokens) for lesson in lessons]
+    """Read the lessons once through the lower layers, in rows of at most `budget` tokens, products
+    in `dtype`; what was read before a kill is not read again. Raises RunError on a full disk."""
+    lengths = [len(lesson.tokens) for lesson in lessons.values()]
+    width = lower.model.config.get_text_config().hidden_size
     file = folder / OUTPUTS
-    if not file.exists():
-        _read(lower, lessons, file, budget, progress)
-    return Kept(np.load(file, mmap_mode="r"), lengths)
+    if not (file.exists() and file.stat().st_size == 4 * width * sum(lengths)):
+        with explained(file):
+            _read(lower, list(lessons.values()), file, budget, dtype, progress)
+    return Kept(file, list(lessons), lengths)
 
 
 def _read(
-    lower: Network, lessons: Sequence[Lesson], file: Path, budget: int, progress: Progress
+    lower: Network,
+    lessons: Sequence[Lesson],
+    file: Path,
+    budget: int,
+    dtype: torch.dtype,
+    progress: Progress,
 ) -> None:
-    """Write what a memory map can read; not by a map itself, which a full disk would kill."""
+    """Row by row to the end of a file beside it, which takes its place; on a full disk, writing to
+    a memory map would be killed."""
     lengths = [len(lesson.tokens) for lesson in lessons]
     width = lower.model.config.get_text_config().hidden_size
-    shape = {"shape": (sum(lengths), width), "fortran_order": False, "descr": "<f4"}
+    rows = batches(lengths, budget)
     file.parent.mkdir(parents=True, exist_ok=True)
-    done = 0
-    with explained(file), whole(file) as fresh, fresh.open("wb") as out:
-        np.lib.format.write_array_header_2_0(out, shape)
-        for places in batches(lengths, budget):
-            batch = collate([lessons[place] for place in places])
-            with torch.inference_mode():
+    part = file.with_suffix(".part")
+    with part.open("ab") as out:
+        done = out.tell() // (4 * width)  # tokens
+        ends = np.cumsum([sum(lengths[place] for place in row) for row in rows])
+        whole = int((ends <= done).sum())
+        out.truncate(int(ends[whole - 1]) * 4 * width if whole else 0)
+        for row, end in zip(rows[whole:], ends[whole:], strict=True):
+            batch = collate([lessons[place] for place in row])
+            with torch.inference_mode(), autocast(lower.device, dtype):
                 found = lower.texts(batch["tokens"].to(lower.device), batch["lengths"].tolist())
             out.write(found.float().cpu().numpy().astype("<f4").tobytes())
-            done += len(found)
-            progress("reading the frozen layers", done, sum(lengths))
+            out.flush()
+            progress("reading the frozen layers", int(end), sum(lengths))
+        os.fsync(out.fileno())
+    os.replace(part, file)
+
+
+def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
+    """Products in a half format, as the Trainer computes them; with float32, as they are."""
+    return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)

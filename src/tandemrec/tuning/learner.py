@@ -71,17 +71,21 @@ def only_top(network: Network, layers: int | None) -> None:
             part.requires_grad_(True)
 
 
-def with_adapter(network: Network, settings: dict[str, Any], layers: int | None) -> Any:
-    """Put LoRA into the network's top layers, or all; gives peft's model, which saves it.
+def with_adapter(network: Network, settings: dict[str, Any], layers: list[int] | None) -> Any:
+    """Put LoRA into some of the network's layers, or all; gives peft's model, which saves it.
 
     Hu et al., "LoRA: Low-Rank Adaptation of Large Language Models", ICLR 2022.
     """
     from peft import LoraConfig, get_peft_model
 
-    stack = _stack(network)
-    top = None if layers is None else list(range(len(stack) - layers, len(stack)))
-    settings = {**settings, "target_modules": settings["target_modules"] or _linears(stack[0])}
-    config = LoraConfig(task_type="CAUSAL_LM", layers_to_transform=top, **settings)
+    known = _linears(_stack(network)[0])
+    if unknown := set(settings["target_modules"]) - set(known):
+        raise ConfigError(
+            f"LoRA does not fit this model: it has no {', '.join(sorted(unknown))}. Its layers "
+            f"have {', '.join(known)}."
+        )
+    settings = {**settings, "target_modules": settings["target_modules"] or known}
+    config = LoraConfig(task_type="CAUSAL_LM", layers_to_transform=layers, **settings)
     try:
         return get_peft_model(network.model, config)
     except ValueError as error:

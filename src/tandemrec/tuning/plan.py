@@ -29,10 +29,12 @@ def lessons(examples: Sequence[Example], encoder: Encoder, context: int) -> list
     """Every example as tokens; the first token is given always, as nothing stands before it.
 
     A chat answer ends with the tokenizer's end of text, so that answers learn to end. Raises
-    LLMError for an example longer than the context.
+    LLMError for an example longer than the context, or an empty one.
     """
     made = [_lesson(example, encoder) for example in examples]
     for place, lesson in enumerate(made):
+        if not lesson.tokens:
+            raise LLMError(f"Example {place} is empty: it has neither prompt nor answer.")
         if len(lesson.tokens) > context:
             raise LLMError(
                 f"Example {place} has {len(lesson.tokens)} tokens; at most {context} are learnt at "

@@ -6,77 +6,26 @@ import json
 import shutil
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import torch
-from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor
 
 from tandemrec.cache import cache_folder
-from tandemrec.config import Settings
-from tandemrec.errors import ConfigError, LLMError
+from tandemrec.errors import LLMError
 from tandemrec.llm import files, network
 from tandemrec.llm.network import Network
 from tandemrec.llm.tokens import Encoder
 from tandemrec.progress import Progress, silent
 from tandemrec.tuning.examples import Example
 from tandemrec.tuning.plan import Lesson, Plan, lessons, plan
+from tandemrec.tuning.settings import TuneConfig
 from tandemrec.tuning.tuned import NOTE, Tuned
 from tandemrec.writing import explained
 
 __all__ = ["TuneConfig", "Tuned", "tune"]
 
 REQUEST, CHECKPOINTS = "request.txt", "checkpoints"
-
-
-class TuneConfig(Settings):
-    """How a language model is tuned; defaults are Llama4Rec's (section V-A) where it names one."""
-
-    method: Literal["full", "lora"] = "full"
-    """All weights learn, or a LoRA adapter beside them."""
-    trainable_layers: PositiveInt | None = None
-    """Only so many of the top layers learn, and embeddings do not; none means all learn. On a CPU,
-    a third of the layers halves the time."""
-    learning_rate: PositiveFloat = 2e-5
-    """The highest rate; LoRA and few layers want more, such as 3e-4."""
-    warmup_steps: NonNegativeInt = 50
-    """Steps in which the rate rises to its highest, at most a tenth of all; a cosine follows."""
-    epochs: PositiveInt = 3
-    """How often every example is learnt."""
-    steps: PositiveInt | None = None
-    """At most so many steps."""
-    max_tokens: PositiveInt | None = None
-    """At most so many tokens are read, prompts included: a bound on the time."""
-    batch_tokens: PositiveInt = 2048
-    """Tokens of a batch, on each device: examples stand one behind the other, without padding."""
-    context: PositiveInt = 2048
-    """The longest example, in tokens."""
-    weight_decay: NonNegativeFloat = 0.0
-    """AdamW's."""
-    clip: PositiveFloat = 1.0
-    """The largest norm of a step's gradient."""
-    rank: PositiveInt = 16
-    """LoRA: the width of the adapter."""
-    alpha: PositiveFloat = 32
-    """LoRA: its scale, divided by the rank."""
-    dropout: float = Field(default=0.0, ge=0, lt=1)
-    """LoRA: dropout before the adapter."""
-    targets: tuple[str, ...] = ()
-    """LoRA: names of the linear layers that get an adapter; empty means all of them."""
-    keep_frozen: bool | None = None
-    """Where only top layers learn: read the frozen ones once, and keep what they give in a file of
-    four bytes a token and unit while the tuning lasts. None does so for several epochs on a CPU."""
-    checkpointing: bool = False
-    """Compute layers again in the backward pass, instead of keeping what they gave: less memory, a
-    third more time."""
-    precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """The number format of products; auto is bfloat16 where the hardware computes in it."""
-    device: str = "auto"
-    """cpu, cuda, or auto: the GPU where there is one."""
-    checkpoint_seconds: NonNegativeFloat = 120
-    """How often the state is saved, so that a killed tuning goes on from there."""
-    seed: int = 0
-    """Draws the order of the examples and the adapter's first values."""
 
 
 def tune(
@@ -107,9 +56,11 @@ def tune(
 
 def _request(examples: Sequence[Example], base: Path, config: TuneConfig) -> str:
     """A hash of what the result depends on."""
-    settings = config.model_dump_json(exclude={"checkpoint_seconds"})
+    device = network.pick_device(config.device)
+    found = {"device": device.type, "precision": str(network.pick_dtype(config.precision, device))}
+    settings = config.model_copy(update=found).model_dump_json(exclude={"checkpoint_seconds"})
     text = json.dumps([[*example.prompt, example.answer] for example in examples])
-    return files.fingerprint(["tune 1", settings, text], [base], cache_folder())
+    return files.fingerprint(["tune 2", settings, text], [base], cache_folder())
 
 
 def _begun(out: Path, request: str) -> bool:
@@ -119,7 +70,8 @@ def _begun(out: Path, request: str) -> bool:
         if seal.read_text() == request:
             return True
         shutil.rmtree(out)
-    out.mkdir(parents=True, exist_ok=True)
+    with explained(out):
+        out.mkdir(parents=True, exist_ok=True)
     files.write(seal, request)
     return False
 
@@ -127,28 +79,30 @@ def _begun(out: Path, request: str) -> bool:
 def _tune(
     examples: Sequence[Example], base: Path, config: TuneConfig, out: Path, progress: Progress
 ) -> Tuned:
-    from tandemrec.tuning import frozen, learner
+    from tandemrec.tuning import frozen, layers, learner
 
     net = _loaded(base, config)
     made = lessons(examples, Encoder(net.tokenizer), min(config.context, net.context))
     order = _plan(made, config)
     before = _logits(net, made[0])
     saved = net.model
+    chosen = layers.chosen(net, config)
     if config.method == "lora":
-        saved = learner.with_adapter(net, _lora(config), _top(net, config))
+        saved = learner.with_adapter(net, _lora(config), chosen)
     else:
-        learner.only_top(net, _top(net, config))
+        learner.only_top(net, None if chosen is None else len(chosen))
     if config.checkpointing:
         net.model.gradient_checkpointing_enable()
     learns, kept = net, None
-    if _keeps(net, config):
-        parts = frozen.cut(net, config.trainable_layers or net.layers)
-        folder, budget = out / CHECKPOINTS, config.batch_tokens
-        kept, learns = frozen.keep(parts.lower, made, folder, budget, progress), parts.upper
+    if (parts := layers.parts(net, config, chosen, order, made)) is not None:
+        used = {place: made[place] for place in sorted({n for row in order.batches for n in row})}
+        dtype = network.pick_dtype(config.precision, net.device)
+        folder = out / CHECKPOINTS
+        kept = frozen.keep(parts.lower, used, folder, config.batch_tokens, dtype, progress)
+        learns = parts.upper
     settings = _arguments(config, order, out, net)
     seconds = config.checkpoint_seconds
     curve = learner.train(learner.Learner(learns), order, made, settings, seconds, progress, kept)
-    net.model.gradient_checkpointing_disable()
     _write(saved, net, base, out)
     _prove(before, _logits(net, made[0]), _again(base, config, out), made[0])
     return _finished(base, config, out, curve)
@@ -159,9 +113,7 @@ def _loaded(base: Path, config: TuneConfig, adapter: Path | None = None) -> Netw
     device = network.pick_device(config.device)
     dtype = network.pick_dtype(config.precision, device)
     weights = dtype if config.method == "lora" else torch.float32
-    net = network.load(base, dtype=weights, device=device, adapter=adapter)
-    net.check()
-    return net
+    return network.load(base, dtype=weights, device=device, adapter=adapter)
 
 
 def _again(base: Path, config: TuneConfig, out: Path) -> Network:
@@ -179,22 +131,6 @@ def _plan(made: Sequence[Lesson], config: TuneConfig) -> Plan:
         steps=config.steps,
         max_tokens=config.max_tokens,
     )
-
-
-def _top(net: Network, config: TuneConfig) -> int | None:
-    if config.trainable_layers is not None and config.trainable_layers > net.layers:
-        raise ConfigError(
-            f"trainable_layers is {config.trainable_layers}; the model has {net.layers} layers."
-        )
-    return config.trainable_layers
-
-
-def _keeps(net: Network, config: TuneConfig) -> bool:
-    """Whether the frozen layers are read once."""
-    if config.trainable_layers in (None, net.layers):
-        return False
-    worth = config.epochs > 1 and net.device.type == "cpu"
-    return worth if config.keep_frozen is None else config.keep_frozen
 
 
 def _lora(config: TuneConfig) -> dict[str, Any]:
