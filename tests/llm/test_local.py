@@ -1,11 +1,11 @@
 import shutil
-from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
+from llm_questions import HISTORIES, TITLES, prompts
 from tandemrec.errors import LLMError
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.attention import Row
@@ -13,19 +13,6 @@ from tandemrec.llm.base import LLM, Prompt
 from tandemrec.llm.local import LocalLLM
 from tandemrec.llm.network import pick_dtype
 from tiny_llm import tiny_folder
-
-HISTORIES = ["Star Wars\nFargo\n", "Heat\nAlien\nToy Story\nHeat\n", "Fargo\n"]
-TITLES = ["Alien\n", "Alien Heat\n", "Toy Story\n", "Star\n"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tiny_folder(tmp_path_factory.mktemp("models") / "tiny")
-
-
-@pytest.fixture
-def llm(folder) -> LocalLLM:
-    return LocalLLM(folder, device="cpu", dtype="float32")
 
 
 def plainly(llm: LocalLLM, prompt: Prompt, option: str) -> float:
@@ -35,11 +22,6 @@ def plainly(llm: LocalLLM, prompt: Prompt, option: str) -> float:
         logits = llm._network.model(torch.tensor([given + answer])).logits[0].log_softmax(-1)
     places = range(len(given) - 1, len(given) + len(answer) - 1)
     return sum(float(logits[place, token]) for place, token in zip(places, answer, strict=True))
-
-
-def prompts() -> list[Prompt]:
-    listed = [Prompt(system, text) for system, text in product(["", "Rank."], HISTORIES)]
-    return listed + [Prompt("", text, chat=False) for text in HISTORIES]
 
 
 @pytest.mark.parametrize("tied", [True, False])

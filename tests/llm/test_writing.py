@@ -1,35 +1,14 @@
 """Answers in words: greedy, batched, in order, and in no more work than they need."""
 
-from itertools import product
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
 
+from llm_questions import HISTORIES, TITLES, prompts
 from tandemrec.errors import LLMError
 from tandemrec.llm import writing
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.local import LocalLLM
-from tiny_llm import tiny_folder
-
-HISTORIES = ["Star Wars\nFargo\n", "Heat\nAlien\nToy Story\nHeat\n", "Fargo\n"]
-TITLES = ["Alien\n", "Alien Heat\n", "Toy Story\n", "Star\n"]
-
-
-@pytest.fixture(scope="module")
-def folder(tmp_path_factory) -> Path:
-    return tiny_folder(tmp_path_factory.mktemp("models") / "tiny")
-
-
-@pytest.fixture
-def llm(folder) -> LocalLLM:
-    return LocalLLM(folder, device="cpu", dtype="float32")
-
-
-def prompts() -> list[Prompt]:
-    listed = [Prompt(system, text) for system, text in product(["", "Rank."], HISTORIES)]
-    return listed + [Prompt("", text, chat=False) for text in HISTORIES]
 
 
 def test_generate_is_greedy_batched_and_in_order(llm):

@@ -1,7 +1,6 @@
 """What cannot be tuned, or not be written, ends in one clear line."""
 
 import json
-from pathlib import Path
 
 import pytest
 
@@ -11,17 +10,9 @@ from tandemrec.llm.base import Prompt
 from tandemrec.tuning import tune as tuning
 from tandemrec.tuning.examples import Example
 from tandemrec.tuning.tune import TuneConfig, Tuned, tune
-from tiny_llm import tiny_folder
+from tuning_lessons import FAST, LORA, OPENING
 
-OPENING = Prompt("", "movies\n", chat=False)
 EXAMPLES = [Example(OPENING, "Star Wars\nFargo\nAlien\n" * (1 + n % 4)) for n in range(16)]
-FAST = {"batch_tokens": 120, "learning_rate": 1e-2, "precision": "float32", "device": "cpu"}
-LORA = {**FAST, "method": "lora", "rank": 4}
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory) -> Path:
-    return tiny_folder(tmp_path_factory.mktemp("models") / "tiny")
 
 
 def test_what_cannot_be_tuned_is_one_clear_line(base, tmp_path):

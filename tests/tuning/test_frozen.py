@@ -1,40 +1,17 @@
 """Frozen layers that are read once: the same learning, in less work."""
 
-from pathlib import Path
-
 import pytest
 import torch
-from safetensors.torch import load_file
 
 from tandemrec.config import ConfigError
-from tandemrec.llm import network
-from tandemrec.llm.base import Prompt
 from tandemrec.llm.tokens import Encoder
 from tandemrec.tuning import frozen
 from tandemrec.tuning.examples import Example
 from tandemrec.tuning.plan import lessons
 from tandemrec.tuning.tune import TuneConfig, Tuned, tune
-from tiny_llm import tiny_folder
+from tuning_lessons import FAST, LORA, OPENING, weights
 
-OPENING = Prompt("", "movies\n", chat=False)
 EXAMPLES = [Example(OPENING, "Star Wars\nFargo\nAlien\n" * (1 + n % 4)) for n in range(12)]
-FAST = {"batch_tokens": 120, "learning_rate": 1e-2, "precision": "float32", "device": "cpu"}
-LORA = {**FAST, "method": "lora", "rank": 4}
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory) -> Path:
-    return tiny_folder(tmp_path_factory.mktemp("models") / "tiny")
-
-
-@pytest.fixture
-def net(base) -> network.Network:
-    return network.load(base, dtype=torch.float32, device=torch.device("cpu"))
-
-
-def weights(tuned: Tuned) -> dict[str, torch.Tensor]:
-    (file,) = tuned.folder.glob("*.safetensors")
-    return load_file(file)
 
 
 def near(first: Tuned, second: Tuned) -> bool:

@@ -13,7 +13,6 @@ import torch
 from safetensors.torch import load_file
 
 from tandemrec.errors import LLMError
-from tandemrec.llm import network
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.local import LocalLLM
 from tandemrec.llm.tokens import Encoder
@@ -22,30 +21,12 @@ from tandemrec.tuning import tune as tuning
 from tandemrec.tuning.examples import Example
 from tandemrec.tuning.plan import IGNORED, collate, lessons, plan
 from tandemrec.tuning.tune import TuneConfig, Tuned, tune
-from tiny_llm import tiny_folder
+from tuning_lessons import FAST, LORA, OPENING, weights
 
-OPENING = Prompt("", "movies\n", chat=False)
 EXAMPLES = [
     *(Example(OPENING, "Star Wars\nFargo\nAlien\n" * (1 + n % 4)) for n in range(16)),
     *(Example(Prompt("Answer.", f"Heat {n}"), "Yes") for n in range(4)),
 ]
-FAST = {"batch_tokens": 120, "learning_rate": 1e-2, "precision": "float32", "device": "cpu"}
-LORA = {**FAST, "method": "lora", "rank": 4}
-
-
-@pytest.fixture(scope="module")
-def base(tmp_path_factory) -> Path:
-    return tiny_folder(tmp_path_factory.mktemp("models") / "tiny")
-
-
-@pytest.fixture
-def net(base) -> network.Network:
-    return network.load(base, dtype=torch.float32, device=torch.device("cpu"))
-
-
-def weights(tuned: Tuned) -> dict[str, torch.Tensor]:
-    (file,) = tuned.folder.glob("*.safetensors")
-    return load_file(file)
 
 
 def equal(first: Tuned, second: Tuned) -> bool:

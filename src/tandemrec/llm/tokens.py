@@ -112,7 +112,5 @@ class Encoder:
 
 
 def _is_text(text: object) -> bool:
-    try:
-        return isinstance(text, str) and bool(text.encode("utf-8") or True)
-    except UnicodeEncodeError:
-        return False
+    """Whether it is a str without half of a surrogate pair."""
+    return isinstance(text, str) and not any("\ud800" <= letter <= "\udfff" for letter in text)
