@@ -7,9 +7,17 @@ import numpy as np
 import pytest
 import torch
 
-from tandemrec.backbones import MF, LightGCN, build
-from tandemrec.backbones.graphs import mean_over_steps, normalised
+from tandemrec.backbones import MF, SGL, LightGCN, MixGCF, build
+from tandemrec.backbones.graphs import (
+    mean_over_steps,
+    normalised,
+    steps,
+    without_edges,
+    without_nodes,
+)
 from tandemrec.backbones.losses import bpr, half_squares
+from tandemrec.backbones.mixgcf import Mixed
+from tandemrec.backbones.sgl import View, Viewed
 from tandemrec.data.batches import Triples
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.worlds import clubs, one_pair
@@ -51,7 +59,7 @@ def test_mf_loss_by_hand() -> None:
 def test_the_graph_is_divided_by_both_degrees() -> None:
     """User 0 met items 0 and 1, user 1 met item 0: degrees 2, 1 and 2, 1, 0."""
     train = Interactions.sorted(np.array([0, 0, 1]), np.array([0, 1, 0]), n_users=2, n_items=3)
-    graph = normalised(train).to_dense()
+    graph = normalised(train.matrix).to_dense()
     expected = torch.zeros(5, 5)
     expected[0, 2], expected[0, 3], expected[1, 2] = 1 / 2, 1 / math.sqrt(2), 1 / math.sqrt(2)
     torch.testing.assert_close(graph, expected + expected.T)
@@ -88,7 +96,7 @@ def test_lightgcn_without_layers_is_mf() -> None:
 
 
 def test_the_mean_and_its_gradient_are_those_of_dense_autograd() -> None:
-    graph = normalised(clubs())
+    graph = normalised(clubs().matrix)
     signal = torch.randn(100, 5, requires_grad=True)
     weight = torch.randn(100, 5)
     dense, reached, total = graph.to_dense(), signal, signal
@@ -99,6 +107,127 @@ def test_the_mean_and_its_gradient_are_those_of_dense_autograd() -> None:
     expected, signal.grad = signal.grad, None
     ours = mean_over_steps(graph, signal, 3)
     torch.testing.assert_close(ours, total / 4)
+    (ours * weight).sum().backward()
+    torch.testing.assert_close(signal.grad, expected)
+
+
+def test_mixgcf_loss_by_hand() -> None:
+    """No step: user 2, met item 3, candidates 1 and -4; the user would like 1 more (2 > -8), and a
+    quarter of 3 is mixed in: 0.25 * 3 + 0.75 * 1 = 1.5. Margin 2 * (3 - 1.5) = 3."""
+    zero, three = np.zeros(1, np.int64), {"n_users": 1, "n_items": 3}
+    train = Interactions.sorted(zero, zero, **three)
+    model = build(MixGCF, train, {"width": 1, "layers": 0, "decay": 0.1, "candidates": 2})
+    model.nodes.weight.data = torch.tensor([[2.0], [3.0], [1.0], [-4.0]])
+    batch = Mixed(numbers(0), numbers(0), torch.tensor([[2, 1]]), torch.tensor([[0.25]]))
+    penalty = 0.1 * (4 + 9 + 1.5**2) / 2
+    assert model.loss(batch).item() == pytest.approx(math.log(1 + math.exp(-3)) + penalty)
+
+
+def test_mixgcf_chooses_at_each_step_by_the_users_final_embedding() -> None:
+    """User 0 met item 0, user 1 item 1, nobody item 2: a step swaps what a user and its item hold.
+
+    User 0 ends at (4 + 2) / 2 = 3. Items hold 2, 3, 2 at step 0 and 4, 1, 0 at step 1.
+    """
+    train = Interactions.sorted(np.array([0, 1]), np.array([0, 1]), n_users=2, n_items=3)
+    model = build(MixGCF, train, {"width": 1, "layers": 1, "decay": 0.0, "candidates": 2})
+    model.nodes.weight.data = torch.tensor([[4.0], [1.0], [2.0], [3.0], [2.0]])
+    # candidates 1 and 2: item 1 at both steps (3 > 2, 1 > 0), the mean of 3 and 1; margin 3 (3 - 2)
+    batch = Mixed(numbers(0), numbers(0), torch.tensor([[1, 2]]), torch.zeros(1, 2))
+    assert model.loss(batch).item() == pytest.approx(math.log(1 + math.exp(-3)))
+    # candidates 0 and 1: item 1 at step 0 (3 > 2), item 0 at step 1 (4 > 1): (3 + 4) / 2 = 3.5
+    batch = Mixed(numbers(0), numbers(0), torch.tensor([[0, 1]]), torch.zeros(1, 2))
+    assert model.loss(batch).item() == pytest.approx(math.log(1 + math.exp(1.5)))
+
+
+def test_mixgcf_has_a_stated_preference_as_its_only_candidate() -> None:
+    world = clubs()
+    model = build(MixGCF, world, {"width": 4, "candidates": 3})
+    stated = (np.array([5]), np.array([7]), np.array([9]))
+    rng = np.random.default_rng(0)
+    rows = list(model.batches(world, 50, rng, stated))
+    found = [
+        r
+        for r in rows
+        for n in range(len(r.users))
+        if (r.candidates[n] == 9).all() and (r.users[n], r.liked[n]) == (5, 7)
+    ]
+    assert len(found) == 1
+    assert sum(len(r.users) for r in rows) == len(world) + 1
+    met = world.matrix.toarray()
+    drawn = [(u, c) for r in rows for u, cs in zip(r.users, r.candidates, strict=True) for c in cs]
+    assert sum(met[u, c] for u, c in drawn) == 3 * met[5, 9]
+
+
+def test_sgl_second_task_by_hand() -> None:
+    """Two users at right angles in one view, alike in the other; tau 0.5.
+
+    User 0's cosines to users 0 and 1 of the other view are 1 and 1: a half. User 1's are 0 and 0.
+    """
+    train = Interactions.sorted(np.array([0, 1]), np.array([0, 0]), n_users=2, n_items=1)
+    settings = {"width": 2, "layers": 1, "temperature": 0.5, "weight": 1.0, "decay": 0.0}
+    model = build(SGL, train, settings)
+    model.nodes.weight.data = torch.tensor([[2.0, 0.0], [0.0, 3.0], [0.0, 0.0]])
+    none = normalised(without_edges(train.matrix, 1.0, np.random.default_rng(0)))
+    batch = Viewed(numbers(0, 0, 1), numbers(0, 0, 0), numbers(0, 0, 0), View([none]), View([none]))
+    # the users' cosine to themselves is 1, to the other 0; the only item is always itself
+    own = -math.log(math.exp(2) / (math.exp(2) + 1))
+    assert model.contrast(batch).item() == pytest.approx(own)
+    bpr_alone = build(SGL, train, settings | {"weight": 0.0})
+    bpr_alone.nodes.weight.data = model.nodes.weight.data
+    assert model.loss(batch).item() == pytest.approx(bpr_alone.loss(batch).item() + own)
+
+
+def test_sgl_contrasts_one_view_with_the_other() -> None:
+    """In view one, user 0 is (1, 0) / 2; in view two its item adds (0, 3): (1, 3) / 2."""
+    train = Interactions.sorted(np.array([0, 1]), np.array([0, 1]), n_users=2, n_items=2)
+    model = build(SGL, train, {"width": 2, "layers": 1, "temperature": 1.0})
+    model.nodes.weight.data = torch.tensor([[1.0, 0.0], [1.0, 0.0], [0.0, 3.0], [0.0, 0.0]])
+    none = normalised(without_edges(train.matrix, 1.0, np.random.default_rng(0)))
+    whole = normalised(train.matrix)
+    batch = Viewed(numbers(0), numbers(1), numbers(0), View([none]), View([whole]))
+    own, other = 1 / math.sqrt(10), 1.0
+    users = -math.log(math.exp(own) / (math.exp(own) + math.exp(other)))
+    items = math.log(2)  # item 1 is nothing in view one: its cosines are 0
+    assert model.contrast(batch).item() == pytest.approx(users + items)
+
+
+@pytest.mark.parametrize("view", ["edges", "nodes", "walk"])
+def test_views_are_drawn_anew_and_keep_their_share(view: str) -> None:
+    train = clubs(n_users=300, n_items=200)
+    model = build(SGL, train, {"view": view, "drop": 0.3, "width": 4, "layers": 2})
+    rng = np.random.default_rng(0)
+    first, again = (next(iter(model.batches(train, 64, rng))) for _ in range(2))
+    graphs = [*first.one, *first.two, *again.one]
+    different = {graph.values().sum().item() for graph in graphs}
+    assert len(different) == (6 if view == "walk" else 3)
+    edges = train.matrix.nnz
+    kept = [graph.values().numel() / 2 / edges for graph in graphs]
+    expected = 0.49 if view == "nodes" else 0.7
+    assert np.mean(kept) == pytest.approx(expected, abs=0.05)
+
+
+def test_thinned_graphs_lose_edges_or_nodes_whole() -> None:
+    met, rng = clubs().matrix, np.random.default_rng(0)
+    dense = met.toarray()
+    for thin in (without_edges, without_nodes):
+        kept = thin(met, 0.5, rng).toarray()
+        assert ((kept == dense) | (kept == 0)).all() and 0 < kept.sum() < dense.sum()
+    users = kept.any(1)
+    items = kept.any(0)
+    assert (kept == dense * users[:, None] * items).all()
+
+
+def test_steps_and_their_gradient_are_those_of_dense_autograd() -> None:
+    met, rng = clubs().matrix, np.random.default_rng(0)
+    graphs = [normalised(without_edges(met, 0.3, rng)) for _ in range(3)]
+    signal, weight = torch.randn(100, 5, requires_grad=True), torch.randn(4, 100, 5)
+    reached = [signal]
+    for graph in graphs:
+        reached.append(graph.to_dense() @ reached[-1])
+    (torch.stack(reached) * weight).sum().backward()
+    expected, signal.grad = signal.grad, None
+    ours = steps(graphs, signal)
+    torch.testing.assert_close(ours, torch.stack(reached))
     (ours * weight).sum().backward()
     torch.testing.assert_close(signal.grad, expected)
 

@@ -16,12 +16,16 @@ from tandemrec.backbones.base import (
 from tandemrec.backbones.fitted import Epoch, Fitted, build
 from tandemrec.backbones.lightgcn import LightGCN, LightGCNConfig
 from tandemrec.backbones.mf import MF, MFConfig
+from tandemrec.backbones.mixgcf import MixGCF, MixGCFConfig
+from tandemrec.backbones.sgl import SGL, SGLConfig
 from tandemrec.errors import BackboneError, UnknownName
 
 BACKBONES: dict[str, type[Backbone[Any]]] = {
     # direct
     "mf": MF,
     "lightgcn": LightGCN,
+    "mixgcf": MixGCF,
+    "sgl": SGL,
 }
 
 GROUP = "tandemrec.backbones"
@@ -31,6 +35,7 @@ __all__ = [
     "BACKBONES",
     "GROUP",
     "MF",
+    "SGL",
     "Backbone",
     "BackboneConfig",
     "DirectBackbone",
@@ -41,7 +46,10 @@ __all__ = [
     "LightGCN",
     "LightGCNConfig",
     "MFConfig",
+    "MixGCF",
+    "MixGCFConfig",
     "RankingBackbone",
+    "SGLConfig",
     "ScoreMatrix",
     "build",
     "get",

@@ -49,7 +49,7 @@ class LightGCN(EmbeddingBackbone):
         self.nodes = nn.Embedding(sum(self.sizes), config.width)
         nn.init.normal_(self.nodes.weight, std=config.spread)
         self.graph: Tensor
-        self.register_buffer("graph", normalised(train), persistent=False)
+        self.register_buffer("graph", normalised(train.matrix), persistent=False)
 
     def embed(self) -> tuple[Tensor, Tensor]:
         final = mean_over_steps(self.graph, self.nodes.weight, self.layers)

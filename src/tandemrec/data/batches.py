@@ -76,9 +76,43 @@ def triples(
         yield Triples(*(column[start : start + size] for column in whole))
 
 
-def _drawn(train: Interactions, unmet: Unmet, rng: np.random.Generator) -> Columns:
+class Crowd(NamedTuple):
+    """For direct recommendation: each user liked the item better than any of the candidates."""
+
+    users: Tensor  # [B]
+    liked: Tensor  # [B]
+    candidates: Tensor  # [B, M]
+
+
+def crowds(
+    train: Interactions,
+    size: int,
+    rng: np.random.Generator,
+    n: int,
+    extra: Columns | None = None,
+) -> Iterator[Crowd]:
+    """As `triples`, with `n` unmet items that are drawn batch by batch, and may repeat. A stated
+    preference has its own item `n` times."""
+    unmet = Unmet.of(train)
+    users, liked = _usable(train, unmet)
+    users, liked, other = _with(extra, (users, liked, np.full(len(users), -1)))
+    order = rng.permutation(len(users))
+    for start in range(0, len(order), size):
+        rows = order[start : start + size]
+        given = np.repeat(other[rows, None], n, axis=1)
+        free = given[:, 0] < 0
+        given[free] = unmet.draw(np.repeat(users[rows][free], n), rng).reshape(-1, n)
+        yield Crowd(*(torch.from_numpy(part) for part in (users[rows], liked[rows], given)))
+
+
+def _usable(train: Interactions, unmet: Unmet) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The interactions of users who have an item left that they have not met."""
     usable = (unmet.counts(np.arange(train.n_users)) > 0)[train.users]
-    users, liked = train.users[usable], train.items[usable]
+    return train.users[usable], train.items[usable]
+
+
+def _drawn(train: Interactions, unmet: Unmet, rng: np.random.Generator) -> Columns:
+    users, liked = _usable(train, unmet)
     return users, liked, unmet.draw(users, rng)
 
 
