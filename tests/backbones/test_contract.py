@@ -7,14 +7,28 @@ import numpy as np
 import pytest
 import torch
 
-from tandemrec.backbones import BACKBONES, DirectBackbone, build, get, training_of
-from tandemrec.data.worlds import checkerboard, clubs
+from tandemrec.backbones import (
+    BACKBONES,
+    DirectBackbone,
+    SequentialBackbone,
+    build,
+    get,
+    training_of,
+)
+from tandemrec.data.worlds import checkerboard, clubs, rings
 from tandemrec.errors import ConfigError, UnknownName
 from tandemrec.ranking import neighbours, rank
 from tandemrec.training import TrainConfig, fit
 
 DIRECT = [name for name, backbone in BACKBONES.items() if issubclass(backbone, DirectBackbone)]
+SEQUENTIAL = [name for name, one in BACKBONES.items() if issubclass(one, SequentialBackbone)]
+CALM = {"dropout": 0.0, "heads": 1, "length": 8}
 FAST = TrainConfig(epochs=60, batch_size=32, learning_rate=0.01)
+
+
+def small(name: str, width: int, **others: Any) -> dict[str, Any]:
+    """Settings for a small world, without chance in the forward pass."""
+    return {"width": width} | (CALM if name in SEQUENTIAL else others)
 
 
 @pytest.mark.parametrize("name", DIRECT)
@@ -23,6 +37,31 @@ def test_direct_finds_what_alike_users_like(name: str) -> None:
     fitted = fit(name, world, FAST, hyper={"width": 16})
     best = rank(fitted, world, None, k=1)
     assert (best.items[:, 0] == best.users).all()
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_sequential_finds_what_comes_next(name: str) -> None:
+    world = rings()
+    more = {"hidden": 0.4} if name == "bert4rec" else {}  # of eight items, three a time
+    fitted = fit(name, world, FAST, hyper=small(name, 16) | more)
+    last = world.items[world.bounds[1:] - 1]
+    best = rank(fitted, world, None, k=1).items[:, 0]
+    assert (best == (last + 1) % world.n_items).mean() > 0.9
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_sequential_reads_only_the_last_items_and_their_order(name: str) -> None:
+    """A user's earlier items change nothing, nor does padding; another order does."""
+    world = rings(n_users=8)
+    model = build(BACKBONES[name], world, {"width": 8, "length": 5, "heads": 1}).eval()
+    long, short = torch.tensor([[7, 8, 9, 2]]), torch.tensor([[3, 4]])
+    with torch.no_grad():
+        assert not torch.allclose(model.score(long), model.score(long.flip(1)))
+        padded = torch.tensor([[3, 4, world.n_items]])
+        torch.testing.assert_close(model.score(short), model.score(padded))
+    asked = model.queries(world, np.arange(8)).numpy()
+    assert asked.shape == (8, model.length) and model.length < 8
+    assert all((row == world.of(user)[-model.length :]).all() for user, row in enumerate(asked))
 
 
 @pytest.mark.parametrize("name", DIRECT)
@@ -36,7 +75,7 @@ def test_similar_users_share_their_taste(name: str) -> None:
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_weight_learns(name: str) -> None:
     world = clubs()
-    model = build(BACKBONES[name], world, {"width": 16})
+    model = build(BACKBONES[name], world, small(name, 16))
     batch = next(iter(model.batches(world, 64, np.random.default_rng(0))))
     model.loss(batch).backward()
     idle = [key for key, p in model.named_parameters() if p.grad is None or not p.grad.any()]
@@ -47,13 +86,13 @@ def test_every_weight_learns(name: str) -> None:
 def test_the_gradient_is_the_slope(name: str) -> None:
     """By finite differences, in double precision: what a hand-written backward pass gets wrong."""
     world = checkerboard(6)
-    model = build(BACKBONES[name], world, {"width": 3, "decay": 0.1}).double()
+    model = build(BACKBONES[name], world, small(name, 3, decay=0.1)).double()
     batch = next(iter(model.batches(world, 64, np.random.default_rng(0))))
     weights = list(model.parameters())
     model.loss(batch).backward()
-    step, place = 1e-6, (1, 2)
+    step = 1e-6
     for weight in weights:
-        values = []
+        values, place = [], (1, 2) if weight.dim() > 1 else (1,)
         for sign in (1, -1):
             with torch.no_grad():
                 weight[place] += sign * step
@@ -67,7 +106,7 @@ def test_the_gradient_is_the_slope(name: str) -> None:
 @pytest.mark.parametrize("name", BACKBONES)
 def test_shapes(name: str) -> None:
     world = clubs(n_users=11, n_items=8, n_clubs=2)
-    model = build(BACKBONES[name], world, {"width": 4})
+    model = build(BACKBONES[name], world, small(name, 4))
     users = np.array([3, 1, 3])
     scores = model.score(model.queries(world, users))
     assert scores.shape == (3, 8) and torch.equal(scores[0], scores[2])
@@ -78,7 +117,7 @@ def test_shapes(name: str) -> None:
 def test_a_seed_decides_the_first_weights(name: str) -> None:
     world = clubs()
     before = torch.get_rng_state()
-    one, two, other = (build(BACKBONES[name], world, seed=seed) for seed in (1, 1, 2))
+    one, two, other = (build(BACKBONES[name], world, small(name, 8), seed) for seed in (1, 1, 2))
     assert torch.equal(torch.get_rng_state(), before)
     assert torch.equal(one.user_embeddings(), two.user_embeddings())
     assert not torch.equal(one.user_embeddings(), other.user_embeddings())

@@ -12,11 +12,15 @@ from tandemrec.backbones.base import (
     DirectBackbone,
     EmbeddingBackbone,
     RankingBackbone,
+    SequentialBackbone,
 )
+from tandemrec.backbones.bert4rec import BERT4Rec, BERT4RecConfig
+from tandemrec.backbones.cl4srec import CL4SRec, CL4SRecConfig
 from tandemrec.backbones.fitted import Epoch, Fitted, build
 from tandemrec.backbones.lightgcn import LightGCN, LightGCNConfig
 from tandemrec.backbones.mf import MF, MFConfig
 from tandemrec.backbones.mixgcf import MixGCF, MixGCFConfig
+from tandemrec.backbones.sasrec import SASRec, SASRecConfig
 from tandemrec.backbones.sgl import SGL, SGLConfig
 from tandemrec.errors import BackboneError, UnknownName
 
@@ -26,6 +30,10 @@ BACKBONES: dict[str, type[Backbone[Any]]] = {
     "lightgcn": LightGCN,
     "mixgcf": MixGCF,
     "sgl": SGL,
+    # sequential
+    "sasrec": SASRec,
+    "bert4rec": BERT4Rec,
+    "cl4srec": CL4SRec,
 }
 
 GROUP = "tandemrec.backbones"
@@ -36,8 +44,12 @@ __all__ = [
     "GROUP",
     "MF",
     "SGL",
+    "BERT4Rec",
+    "BERT4RecConfig",
     "Backbone",
     "BackboneConfig",
+    "CL4SRec",
+    "CL4SRecConfig",
     "DirectBackbone",
     "EmbeddingBackbone",
     "Epoch",
@@ -49,8 +61,11 @@ __all__ = [
     "MixGCF",
     "MixGCFConfig",
     "RankingBackbone",
+    "SASRec",
+    "SASRecConfig",
     "SGLConfig",
     "ScoreMatrix",
+    "SequentialBackbone",
     "build",
     "get",
     "training_of",

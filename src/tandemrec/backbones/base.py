@@ -16,9 +16,10 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 
 from tandemrec.config import Settings
-from tandemrec.data import batches
+from tandemrec.data import batches, sequences
 from tandemrec.data.batches import Columns, Triples
 from tandemrec.data.interactions import Interactions
+from tandemrec.errors import BackboneError
 
 Batch = TypeVar("Batch")
 
@@ -102,3 +103,37 @@ class EmbeddingBackbone(DirectBackbone):
 
     def user_embeddings(self) -> Tensor:
         return self.embed()[0]
+
+
+class SequentialBackbone(RankingBackbone[Batch]):
+    """Recommends from what a user met, in order. Its `Config` has a `length`."""
+
+    room: ClassVar[int] = 0
+    "How many places of a sequence are kept free of what was met."
+
+    def __init__(self, config: Any, train: Interactions) -> None:
+        super().__init__(config, train)
+        self.n_items, self.length = train.n_items, max(int(config.length) - self.room, 1)
+        own = sequences.latest(train, np.arange(train.n_users), self.length)
+        self.own: Tensor
+        self.register_buffer("own", torch.from_numpy(own), persistent=False)
+
+    def queries(self, train: Interactions, users: NDArray[np.int64]) -> Tensor:
+        """The users' last items in `train`, oldest first, [B, T]; `n_items` where there is none."""
+        return torch.from_numpy(sequences.latest(train, users, self.length))
+
+    @abstractmethod
+    def represent(self, queries: Tensor) -> Tensor:
+        """What the sequences say of the next item, [B, D]."""
+
+    def user_embeddings(self) -> Tensor:
+        return torch.cat([self.represent(rows) for rows in self.own.split(1024)])
+
+    @staticmethod
+    def refuse(extra: object) -> None:
+        """Preferences between items are no part of a sequence."""
+        if extra is not None:
+            raise BackboneError(
+                "A sequential backbone learns sequences, not triples: data augmentation inserts "
+                "items into the training interactions (augment.sequential)."
+            )

@@ -34,3 +34,15 @@ def clubs(n_users: int = 60, n_items: int = 40, n_clubs: int = 4, seed: int = 0)
     items = np.where(rng.random(len(users)) < 0.9, own, rng.integers(n_items, size=len(users)))
     users, items = np.divmod(np.unique(users * n_items + items), n_items)
     return Interactions.sorted(users, items, n_users=n_users, n_items=n_items)
+
+
+def rings(n_users: int = 60, n_items: int = 20, steps: int = 8, seed: int = 0) -> Interactions:
+    """Sequential: everybody goes round the items by number, from a place of his own.
+
+    So the best next item is the last one plus 1 (0 after the last number).
+    """
+    first = np.random.default_rng(seed).integers(n_items, size=n_users)
+    users = np.repeat(np.arange(n_users), steps)
+    times = np.tile(np.arange(steps), n_users)
+    items = (first[users] + times) % n_items
+    return Interactions.sorted(users, items, times=times, n_users=n_users, n_items=n_items)

@@ -1,0 +1,40 @@
+"""Attention over sequences of items, for the sequential backbones."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import scaled_dot_product_attention
+
+
+class Attention(nn.Module):
+    """Several heads of scaled dot-product attention: Vaswani et al., NeurIPS 2017, section 3.2."""
+
+    def __init__(self, width: int, heads: int, dropout: float, *, mixed: bool) -> None:
+        super().__init__()
+        self.heads, self.dropout = heads, dropout
+        self.parts = nn.Linear(width, 3 * width, bias=mixed)
+        self.mix = nn.Linear(width, width) if mixed else nn.Identity()
+
+    def forward(self, signal: Tensor, mask: Tensor | None = None) -> Tensor:
+        """[B, T, D] -> [B, T, D]; each place sees those before it and itself, or, with a mask
+        [B, T], all places of its row where the mask is true."""
+        rows, length, width = signal.shape
+        parts = self.parts(signal).view(rows, length, 3, self.heads, width // self.heads)
+        query, key, value = parts.permute(2, 0, 3, 1, 4)  # [B, H, T, D / H] each
+        found = scaled_dot_product_attention(
+            query,
+            key,
+            value,
+            attn_mask=None if mask is None else mask[:, None, None, :],
+            dropout_p=self.dropout if self.training else 0.0,
+            is_causal=mask is None,
+        )
+        return self.mix(found.transpose(1, 2).reshape(rows, length, width))
+
+
+def from_the_end(items: Tensor, given: Tensor, length: int) -> Tensor:
+    """The place of each item of [B, T], counted so that every row's last item has the same place,
+    `length` - 1; what is not given has place 0."""
+    place = torch.arange(items.shape[1], device=items.device)
+    return torch.where(given, place + length - given.sum(1, keepdim=True), 0)

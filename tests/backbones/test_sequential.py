@@ -1,0 +1,165 @@
+"""Numbers worked out by hand, and parts held against plain loops, for the sequential backbones."""
+
+import math
+
+import numpy as np
+import pytest
+import torch
+from torch.nn.functional import gelu, layer_norm
+
+from tandemrec.backbones import BERT4Rec, CL4SRec, SASRec, build
+from tandemrec.backbones.bert4rec import Cloze
+from tandemrec.backbones.sasrec import Steps
+from tandemrec.backbones.transformers import Attention, from_the_end
+from tandemrec.data.worlds import rings
+from tandemrec.errors import BackboneError
+from tandemrec.training import TrainConfig, fit
+
+WORLD = rings(n_users=30, n_items=12, steps=9)
+NOTHING = WORLD.n_items
+
+
+def slowly(attention: Attention, row: torch.Tensor, seen: list[list[int]]) -> torch.Tensor:
+    """Attention of one sequence [T, D], place by place and head by head."""
+    width = row.shape[1]
+    size = width // attention.heads
+    query, key, value = attention.parts(row).split(width, dim=1)
+    found = torch.zeros_like(row)
+    for place, others in enumerate(seen):
+        for head in range(attention.heads):
+            part = slice(head * size, (head + 1) * size)
+            scores = key[others, part] @ query[place, part] / math.sqrt(size)
+            found[place, part] = scores.softmax(0) @ value[others, part]
+    return attention.mix(found)
+
+
+@pytest.mark.parametrize("heads", [1, 2])
+def test_attention_looks_back_or_at_all_that_is_given(heads: int) -> None:
+    torch.manual_seed(0)
+    signal = torch.randn(2, 5, 6)
+    causal = Attention(6, heads, 0.0, mixed=False).eval()
+    expected = slowly(causal, signal[1], [list(range(n + 1)) for n in range(5)])
+    torch.testing.assert_close(causal(signal)[1], expected)
+    both = Attention(6, heads, 0.0, mixed=True).eval()
+    given = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
+    expected = slowly(both, signal[1], [[0, 1, 2]] * 5)
+    torch.testing.assert_close(both(signal, given)[1], expected)
+
+
+def test_places_are_counted_from_the_end() -> None:
+    items = torch.tensor([[4, 2, 7], [5, NOTHING, NOTHING]])
+    assert from_the_end(items, items != NOTHING, 6).tolist() == [[3, 4, 5], [5, 0, 0]]
+
+
+def test_sasrec_is_the_papers_block() -> None:
+    hyper = {"width": 4, "layers": 1, "length": 5, "dropout": 0.0}
+    model = build(SASRec, WORLD, hyper)
+    items = torch.tensor([[3, 1, 2]])
+    block = model.blocks[0]
+    signal = model.items(items[0]) * 2 + model.places.weight[2:5]  # sqrt(4), the last three places
+    attended = slowly(block.attention, block.norms[0](signal), [[0], [0, 1], [0, 1, 2]])
+    signal = signal + attended
+    inner = block.forward_two(torch.relu(block.forward_one(block.norms[1](signal))))
+    expected = layer_norm(signal + inner, (4,))
+    torch.testing.assert_close(model.encode(items)[0], expected)
+    torch.testing.assert_close(model.score(items)[0], expected[-1] @ model.items.weight[:-1].T)
+
+
+def bare(backbone: type, **hyper: object) -> torch.nn.Module:
+    """Without blocks and places: a place says no more than the norm of its item's embedding."""
+    settings = {"width": 2, "layers": 0, "length": 3, "dropout": 0.0, "heads": 1} | hyper
+    model = build(backbone, WORLD, settings)
+    with torch.no_grad():
+        model.places.weight.zero_()
+        model.items.weight.zero_()
+        model.items.weight[0] = torch.tensor([3.0, 1.0])  # its norm is (1, -1)
+        model.items.weight[1] = torch.tensor([0.5, 0.0])
+        model.items.weight[2] = torch.tensor([0.0, 2.0])
+    return model
+
+
+def test_sasrec_loss_by_hand() -> None:
+    """After item 0 came item 1, score 0.5; item 2, score -2, was not met. The second place of the
+    second row is empty and counts for nothing."""
+    batch = Steps(
+        torch.tensor([[0, NOTHING]]), torch.tensor([[1, NOTHING]]), torch.tensor([[2, NOTHING]])
+    )
+    by_hand = math.log(1 + math.exp(-0.5)) + math.log(1 + math.exp(-2))
+    assert bare(SASRec).loss(batch).item() == pytest.approx(by_hand, abs=1e-4)
+    others = sum(math.exp(score) for score in (2.0, 0.5, -2.0, *[0.0] * (NOTHING - 3)))
+    by_hand = math.log(others) - 0.5
+    assert bare(SASRec, loss="all").loss(batch).item() == pytest.approx(by_hand, abs=1e-4)
+
+
+def test_cl4srec_losses_by_hand() -> None:
+    model = bare(CL4SRec, weight=0.0)
+    columns = (torch.tensor([[0]]), torch.tensor([[1]]), torch.tensor([[2]]))
+    batch = next(iter(model.batches(WORLD, 4, np.random.default_rng(0))))
+    alone = batch._replace(items=columns[0], liked=columns[1], other=columns[2])
+    assert model.loss(alone).item() == pytest.approx(math.log(1 + math.exp(-2.5)), abs=1e-4)
+    # norms: item 0 (1, -1), item 1 (1, -1), item 2 (-1, 1); products 2 and -2
+    one, two = torch.tensor([[0], [2]]), torch.tensor([[1], [2]])
+    row = -math.log(math.exp(2) / (math.exp(2) + 2 * math.exp(-2)))
+    assert model.contrast(one, two).item() == pytest.approx(row, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["crop", "mask", "reorder"])
+def test_changed_copies(kind: str) -> None:
+    model = build(CL4SRec, WORLD, {"changes": (kind,), "length": 8, "crop": 0.5, "mask": 0.5})
+    batch = next(iter(model.batches(WORLD, 30, np.random.default_rng(0))))
+    assert not torch.equal(batch.one, batch.two)
+    for row, copy in zip(batch.items.tolist(), batch.one.tolist(), strict=True):
+        held = [item for item in copy if item != NOTHING]
+        if kind == "crop":
+            assert len(held) == 4 and "".join(map(chr, held)) in "".join(map(chr, row))
+        if kind == "mask":
+            assert held.count(NOTHING + 1) == 4 and len(held) == 8
+            assert all(a in (b, NOTHING + 1) for a, b in zip(copy, row, strict=True))
+        if kind == "reorder":
+            moved = [n for n, (a, b) in enumerate(zip(copy, row, strict=True)) if a != b]
+            assert sorted(copy) == sorted(row) and (not moved or moved[-1] - moved[0] < 4)
+
+
+def test_bert4rec_is_the_papers_block_and_loss() -> None:
+    hyper = {"width": 4, "layers": 1, "heads": 2, "length": 4, "dropout": 0.0}
+    model = build(BERT4Rec, WORLD, hyper)
+    hidden = NOTHING + 1
+    items, wanted = torch.tensor([[3, hidden, 2]]), torch.tensor([[NOTHING, 7, NOTHING]])
+    block = model.blocks[0]
+    signal = layer_norm(model.items(items[0]) + model.places.weight[1:4], (4,))
+    signal = layer_norm(signal + slowly(block.attention, signal, [[0, 1, 2]] * 3), (4,))
+    signal = layer_norm(signal + block.narrow(gelu(block.wide(signal))), (4,))
+    said = layer_norm(gelu(model.out(signal[1])), (4,))
+    logits = model.items.weight[:NOTHING] @ said + model.bias
+    expected = -logits.log_softmax(0)[7]
+    assert model.loss(Cloze(items, wanted)).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+def test_bert4rec_hides_a_share_or_the_last() -> None:
+    model = build(BERT4Rec, WORLD, {"length": 9, "hidden": 0.3, "last": 0.25})
+    rng = np.random.default_rng(0)
+    shares, ends, rows = [], 0, 0
+    for _ in range(40):
+        for batch in model.batches(WORLD, 16, rng):
+            wanted = batch.wanted < NOTHING
+            assert (wanted.sum(1) > 0).all()
+            assert torch.equal(wanted, batch.items == NOTHING + 1)
+            shares.append(wanted.float().mean().item())
+            alone = (wanted.sum(1) == 1) & wanted[:, -1]
+            ends, rows = ends + int(alone.sum()), rows + len(wanted)
+    assert np.mean(shares) == pytest.approx(0.75 * 0.3 + 0.25 / 9, abs=0.02)
+    assert ends / rows == pytest.approx(0.25 + 0.75 * 0.3 * 0.7**8 + 0.75 * 0.7**9 / 9, abs=0.04)
+
+
+def test_bert4rec_puts_a_hidden_item_behind_the_last() -> None:
+    model = build(BERT4Rec, WORLD, {"length": 4, "width": 4}).eval()
+    asked = torch.tensor([[3, 1, NOTHING], [5, 6, 7]])
+    rows = torch.tensor([[3, 1, NOTHING + 1, NOTHING], [5, 6, 7, NOTHING + 1]])
+    said = model.encode(rows)
+    torch.testing.assert_close(model.represent(asked), torch.stack([said[0, 2], said[1, 3]]))
+
+
+def test_triples_are_refused() -> None:
+    column = np.zeros(1, np.int64)
+    with pytest.raises(BackboneError, match="inserts items"):
+        fit("sasrec", WORLD, TrainConfig(epochs=1), extra_triples=(column, column, column + 1))
