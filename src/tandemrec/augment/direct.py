@@ -17,13 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
+from tandemrec.augment.worth import by_likelihood, unmet
 from tandemrec.config import Settings
 from tandemrec.data.interactions import Interactions
 from tandemrec.llm.base import LLM
 from tandemrec.prompts import direct
 from tandemrec.prompts.profiles import Profiles
 from tandemrec.rankings import Rankings
-from tandemrec.rerank import priors
 
 
 class PreferenceConfig(Settings):
@@ -142,8 +142,7 @@ def draw_pairs(past: Interactions, config: PreferenceConfig, pool: Rankings | No
     rng = np.random.default_rng(config.seed)
     drawn = [_NONE]
     for user in range(past.n_users):
-        unmet = np.setdiff1d(_choices(user, past, config, pool), past.of(user))
-        items = rng.permutation(unmet)[: config.items]
+        items = rng.permutation(unmet(user, past, config.pool, pool))[: config.items]
         possible = len(items) * (len(items) - 1) // 2
         numbers = rng.choice(possible, min(config.pairs, possible), replace=False)
         one, two = _pair_of(numbers)
@@ -155,15 +154,6 @@ def _pair_of(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
     """The pairs 0 <= one < two in the order (0, 1), (0, 2), (1, 2), (0, 3), ..., by number."""
     two = np.floor((1 + np.sqrt(1 + 8.0 * numbers)) / 2).astype(np.int64)
     return numbers - two * (two - 1) // 2, two
-
-
-def _choices(
-    user: int, past: Interactions, config: PreferenceConfig, pool: Rankings | None
-) -> NDArray[np.int64]:
-    if config.pool is None or pool is None:
-        return np.arange(past.n_items)
-    items = pool.items[user][: config.pool]
-    return items[items >= 0]
 
 
 def _by_letters(
@@ -193,16 +183,13 @@ def _by_likelihood(
     """The same. One question a user: his history is read once for all his pairs; no order to be
     biased by."""
     options = pairs.items
-    facts = [profiles.facts(user, items) for user, items in options.items()]
-    lines = [[direct.line(name) for name in profiles.names(items)] for items in options.values()]
-    choices = llm.choose([direct.continuation(fact) for fact in facts], lines)
-    alone = priors(sorted({text for row in lines for text in row}), profiles.noun, llm)
-    worth = {
-        (user, item): float(p) - config.prior * alone[text]
-        for (user, items), row, choice in zip(options.items(), lines, choices, strict=True)
-        for item, text, p in zip(items.tolist(), row, choice.logprobs, strict=True)
+    worth = by_likelihood(options, profiles, llm, config.prior)
+    of = {
+        (user, item): value
+        for user, items in options.items()
+        for item, value in zip(items.tolist(), worth[user].tolist(), strict=True)
     }
     margins = np.array(
-        [worth[user, one] - worth[user, two] for user, one, two in np.stack(pairs).T.tolist()]
+        [of[user, one] - of[user, two] for user, one, two in np.stack(pairs).T.tolist()]
     )
     return np.where(np.abs(margins) > config.margin, margins, 0.0)

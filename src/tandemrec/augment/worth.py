@@ -1,0 +1,55 @@
+"""What data augmentation asks about, and what a language model finds items worth to a user."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandemrec.data.interactions import Interactions
+from tandemrec.llm.base import LLM
+from tandemrec.prompts import direct
+from tandemrec.prompts.profiles import Profiles
+from tandemrec.rankings import Rankings
+from tandemrec.rerank import priors
+
+Items = NDArray[np.int64]
+
+
+def unmet(user: int, past: Interactions, best: int | None, pool: Rankings | None) -> Items:
+    """What the user has not met in the past; of the backbone's `best` many, if that is asked."""
+    if best is None or pool is None:
+        return np.setdiff1d(np.arange(past.n_items), past.of(user))
+    items = pool.items[user][:best]
+    return np.setdiff1d(items[items >= 0], past.of(user))
+
+
+def by_likelihood(
+    asked: Mapping[int, Items], profiles: Profiles, llm: LLM, prior: float
+) -> dict[int, NDArray[np.float64]]:
+    """Of each user's items, the log-probability of the title as the history's next line, less
+    `prior` times that without a history. One question a user, and no order to be biased by."""
+    facts = [profiles.facts(user, items) for user, items in asked.items()]
+    lines = [[direct.line(name) for name in profiles.names(items)] for items in asked.values()]
+    choices = llm.choose([direct.continuation(fact) for fact in facts], lines)
+    alone = priors(sorted({text for row in lines for text in row}), profiles.noun, llm)
+    return {
+        user: np.array(
+            [float(p) - prior * alone[text] for text, p in zip(row, choice.logprobs, strict=True)]
+        )
+        for user, row, choice in zip(asked, lines, choices, strict=True)
+    }
+
+
+def by_letters(
+    asked: Mapping[int, Items], profiles: Profiles, llm: LLM
+) -> dict[int, NDArray[np.float64]]:
+    """Of each user's items, in the order they stand in, the log-probability of its letter."""
+    facts = [(profiles.facts(user, items), profiles.names(items)) for user, items in asked.items()]
+    options = [direct.LABELS[: len(names)] for _, names in facts]
+    choices = llm.choose([direct.listwise(*fact) for fact in facts], options)
+    return {
+        user: choice.logprobs.astype(np.float64)
+        for user, choice in zip(asked, choices, strict=True)
+    }
