@@ -1,8 +1,10 @@
 import json
+import re
 
 import pytest
 
 from tandemrec.cli.machine import Fact
+from tandemrec.data.sources import SOURCES
 from tandemrec.recipes.settings import PLUS
 from tandemrec.recipes.spec import RunSpec, parse_settings
 
@@ -12,14 +14,16 @@ LOG = "user,item,rating\n" + "".join(f"{user},{item},5\n" for user in range(3) f
 def test_list(call, away):
     code, out, err = call("data", "list")
     assert (code, err) == (0, [])
-    assert out.startswith("ml-100k  not downloaded  100,000 ratings")
+    assert re.match(r"ml-100k +not downloaded +100,000 ratings", out)
     code, out, _ = call("data", "list", "--json")
-    assert [(row["name"], row["at"]) for row in json.loads(out)] == [("ml-100k", None)]
+    assert [(row["name"], row["at"]) for row in json.loads(out)] == [
+        (name, None) for name in SOURCES
+    ]
 
 
 def test_list_sees_what_is_there(call, away):
     (away / "data" / "ml-100k").mkdir(parents=True)
-    assert call("data", "list")[1].startswith("ml-100k  here")
+    assert re.match(r"ml-100k +here ", call("data", "list")[1])
 
 
 def test_check(call, tmp_path):
@@ -47,7 +51,7 @@ def test_check_as_json_with_items(call, tmp_path):
 def test_lists(call):
     code, out, err = call("list", "data")
     assert (code, err) == (0, [])
-    assert out.startswith("ml-100k  100,000 ratings")
+    assert re.match(r"ml-100k +100,000 ratings", out)
     assert json.loads(call("list", "data", "--json")[1])[0]["name"] == "ml-100k"
 
 

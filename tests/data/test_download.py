@@ -191,8 +191,21 @@ def test_a_full_disk_is_one_clear_line_and_leaves_no_half(away, monkeypatch, sec
 
     monkeypatch.setattr(Path, "write_bytes", full)
     with pytest.raises(DataError, match=r"cannot be written: the disk is full; .*TANDEMREC_CACHE"):
-        download._kept(download.Obtained(FILES, "x"), away / "data")
+        download._kept(download.Obtained(FILES, "x"), away / "data", TOY)
     assert list((away / "data").iterdir()) == []
+
+
+def test_files_without_folder_or_checksum_have_a_folder_of_their_own(away, tmp_path, monkeypatch):
+    """A zip whose files lie at its top, under the name that the official site gives it."""
+    flat = replace(TOY, url="https://example.org/Dump.zip", sha256={"a.txt": None, "b.txt": None})
+    files = {"a.txt": b"one", "b.txt": b"anything"}
+    zipped(tmp_path / "Dump.zip", files)
+    assert obtain(flat, archive=tmp_path / "Dump.zip").files == files
+    assert (away / "data" / "toy" / "b.txt").read_bytes() == b"anything"
+    assert obtain(flat, fetch=unreachable).route == str(away / "data" / "toy")
+    monkeypatch.setenv("TANDEMREC_DATA", str(tmp_path))
+    assert obtain(flat, fetch=unreachable).route == str(tmp_path / "Dump.zip")
+    assert download.present(flat) == str(tmp_path / "Dump.zip")
 
 
 def test_a_file_over_http_comes_whole_with_progress(monkeypatch):

@@ -7,7 +7,7 @@ import pytest
 
 from tandemrec.data import leave_last_out, load
 from tandemrec.data.download import from_zip
-from tandemrec.data.movielens import GENRES, ml_100k_from_wheel, read_ml_100k
+from tandemrec.data.movielens import GENRES, ml_100k_from_wheel, read_ml_1m, read_ml_100k
 from tandemrec.data.sources import SOURCES
 
 FLAGS = {
@@ -101,3 +101,38 @@ def test_the_rating_of_the_files_first_line(real_data):
 @pytest.mark.parametrize("name", ["u.data", "u.item", "u.user"])
 def test_the_source_names_every_file_that_is_read(name):
     assert f"ml-100k/{name}" in SOURCES["ml-100k"].sha256
+
+
+def test_ml_1m_is_read():
+    """Films that nobody rated are left out; a tie in time keeps the file's order."""
+    data = read_ml_1m(
+        {
+            "ml-1m/ratings.dat": b"2::9::3::50\n1::9::5::7\n1::4::4::7\n",
+            "ml-1m/movies.dat": (
+                "1::No: One (1990)::Drama\n4::Misérables, Les (1995)::Drama|Musical\n"
+                "9::A (b) (1971)::Comedy\n"
+            ).encode("latin-1"),
+            "ml-1m/users.dat": b"1::F::1::10::48067\n2::M::56::16::70072\n",
+        }
+    )
+    rows, known = data.interactions, data.catalogue
+    assert rows.users.tolist() == [0, 0, 1]
+    assert rows.items.tolist() == [1, 0, 1]
+    assert rows.ratings.tolist() == [5, 4, 3]
+    assert known.item_ids == [4, 9] and known.titles == ["Misérables, Les (1995)", "A (b) (1971)"]
+    assert known.items.rows() == [(1995, ["Drama", "Musical"]), (1971, ["Comedy"])]
+    assert known.users.rows() == [
+        (1, "F", "K-12 student", "48067"),
+        (56, "M", "self-employed", "70072"),
+    ]
+
+
+@pytest.mark.slow
+def test_the_real_ml_1m(real_data):
+    data = load("ml-1m")
+    rows, known = data.interactions, data.catalogue
+    assert (len(rows), rows.n_users, rows.n_items) == (1_000_209, 6_040, 3_706)
+    assert (rows.counts.min(), rows.counts.max()) == (20, 2_314)
+    assert known.titles[known.item(260)] == "Star Wars: Episode IV - A New Hope (1977)"
+    assert rows.popularity.max() == rows.popularity[known.item(2858)] == 3_428
+    assert len(leave_last_out(data).test) == 6_040

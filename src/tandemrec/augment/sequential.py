@@ -29,7 +29,7 @@ class InsertionConfig(Settings):
     """How the LLM is asked for items to insert."""
 
     insertions: NonNegativeInt = 1
-    """Items for each user, each picked by a question of its own; how many, the paper leaves open."""
+    """Items for each user, each picked by its own question; the paper does not say how many."""
     items: int = Field(default=10, ge=2, le=26)
     """How many unmet items a pick is made from: the paper's k."""
     passages: NonNegativeInt = 0

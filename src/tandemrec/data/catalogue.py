@@ -65,6 +65,8 @@ class Dataset:
     catalogue: Catalogue
     noun: str = "item"
     "What one item is called in a prompt: movie, book, item."
+    order: str = ""
+    "What a user's interactions are ordered by, where it is not time."
 
     @cached_property
     def fingerprint(self) -> str:

