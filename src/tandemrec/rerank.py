@@ -119,7 +119,7 @@ def _listwise(
     facts: Sequence[Facts], shown: Shown, profiles: Profiles, llm: LLM, config: RerankConfig
 ) -> Asked:
     rows = [profiles.names(row[row >= 0]) for row in shown]
-    prompts = [direct.listwise(fact, row) for fact, row in zip(facts, rows, strict=True)]
+    prompts = [profiles.wording.listwise(fact, row) for fact, row in zip(facts, rows, strict=True)]
     options = [list(direct.LABELS[: len(row)]) for row in rows]
     return _padded([choice.logprobs for choice in llm.choose(prompts, options)], shown)
 
@@ -129,7 +129,7 @@ def _written(
 ) -> Asked:
     """The published way: the answer is decoded, and the labels in it are read."""
     rows = [profiles.names(row[row >= 0]) for row in shown]
-    prompts = [direct.listwise(fact, row) for fact, row in zip(facts, rows, strict=True)]
+    prompts = [profiles.wording.listwise(fact, row) for fact, row in zip(facts, rows, strict=True)]
     scores = np.full(shown.shape, np.nan)
     kinds = {"no label in the answer": 0, "labels missing, appended": 0}
     for row, answer in enumerate(llm.generate(prompts, max_tokens=4 * shown.shape[1])):
@@ -148,7 +148,7 @@ def _pointwise(
     """log P(Yes) - log P(No) of each candidate."""
     rows = [profiles.names(row[row >= 0]) for row in shown]
     prompts = [
-        direct.pointwise(fact, title)
+        profiles.wording.pointwise(fact, title)
         for fact, row in zip(facts, rows, strict=True)
         for title in row
     ]

@@ -58,6 +58,7 @@ def fit(
     hyper: BaseModel | Mapping[str, Any] | None = None,
     valid: Interactions | None = None,
     extra_triples: Columns | None = None,
+    augmented: Interactions | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
@@ -68,9 +69,11 @@ def fit(
     interactions. `config`: how to train; by default as the backbone publishes. `hyper`: the
     backbone's own settings, for a class. `valid`: held-out interactions instead of the split's;
     with none at all, training runs through all epochs. `extra_triples`: (users, preferred, other),
-    each [N], learnt once an epoch as they are (Llama4Rec, equation 2). `checkpoint`: a file; a fit
-    that was killed goes on from it and ends with the same weights bit for bit (on a CPU), and a
-    checkpoint of other inputs is replaced. `progress` is called after each epoch.
+    each [N], learnt once an epoch as they are (Llama4Rec, equation 2). `augmented`: the training
+    interactions with more among them, learnt in their place; what a user met, and what validation
+    starts from, stays as it was. `checkpoint`: a file; a fit that was killed goes on from it and
+    ends with the same weights bit for bit (on a CPU), and a checkpoint of other inputs is replaced.
+    `progress` is called after each epoch.
 
     Raises BackboneError if there is nothing to train or the loss is not finite, ConfigError for a
     wrong setting or device, DataError for triples outside the data, RunError for a checkpoint that
@@ -85,7 +88,7 @@ def fit(
     model = _model(backbone, train, hyper, config.seed).to(device)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         _seed(device, config.seed)
-        loop = _Loop(model, train, held_out, extra, config, _adam(model, config))
+        loop = _Loop(model, train, held_out, extra, augmented, config, _adam(model, config))
         loop.run(checkpoint, progress or silent)
     model.load_state_dict(loop.best_weights)
     return Fitted(model.eval(), train, tuple(loop.curve), loop.best_epoch)
@@ -147,6 +150,7 @@ class _Loop:
     train: Interactions
     valid: Interactions | None
     extra: Columns | None
+    augmented: Interactions | None
     config: TrainConfig
     optimizer: torch.optim.Adam
     curve: list[Epoch] = field(default_factory=list)
@@ -210,7 +214,8 @@ class _Loop:
         own = getattr(self.model, "batches", None)
         more = () if self.extra is None else (self.extra,)
         make = own or batches.triples
-        for batch in make(self.train, self.config.batch_size, self.rng, *more):
+        learnt = self.train if self.augmented is None else self.augmented
+        for batch in make(learnt, self.config.batch_size, self.rng, *more):
             yield type(batch)(*(column.to(self.device) for column in batch))
 
     @property
@@ -241,6 +246,7 @@ def _made_from(loop: _Loop) -> str:
     parts += [repr(type(loop.model)), repr(config), loop.train.fingerprint]
     parts += [loop.valid.fingerprint if loop.valid is not None else ""]
     parts += [column.tobytes().hex() for column in loop.extra or ()]
+    parts += [loop.augmented.fingerprint if loop.augmented is not None else ""]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

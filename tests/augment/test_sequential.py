@@ -76,6 +76,13 @@ def test_insertions_stand_at_their_places() -> None:
     assert [row.tolist() for row in decided.histories[:3]] == [[3, 1, 2, 8], [], [5, 9]]
 
 
+def test_a_place_behind_the_end_is_the_end() -> None:
+    """Asked from a longer past than the backbone learns."""
+    made = Insertions(*np.array([[0], [7], [5]]), np.array([0.1]), 1)
+    assert made.into(past()).histories[0].tolist() == [3, 1, 2, 7]
+    assert made.into(past()).users.tolist()[:4] == [0, 0, 0, 0]
+
+
 def test_none_and_back_from_a_folder(tmp_path) -> None:  # type: ignore[no-untyped-def]
     none = insertions(past(), profiles(), FollowingLLM(larger), InsertionConfig(insertions=0))
     assert none.into(past()).fingerprint == past().fingerprint

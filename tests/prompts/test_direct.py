@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tandemrec.llm.base import Prompt
-from tandemrec.prompts import direct
+from tandemrec.prompts import direct, sequential
 from tandemrec.prompts.direct import LABELS, Facts, parse_labels
 
 FACTS = Facts("movie", ["Heat", "Fargo"], similar=["Babe", "Alien"], hint=["Aliens", "Speed"])
@@ -20,6 +20,8 @@ PROMPTS = {
         Facts("movie", ["Heat"], passages=[["Babe", "Heat"], ["Speed"]])
     ),
     "prior": direct.prior("movie"),
+    "next-listwise": sequential.listwise(FACTS, ["Aliens", "Speed", "Babe"]),
+    "next-pointwise": sequential.pointwise(FACTS, "Aliens"),
 }
 
 

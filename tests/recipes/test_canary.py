@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tandemrec.backbones import MF
+from tandemrec.backbones import MF, SASRec
 from tandemrec.data.catalogue import Catalogue, Dataset
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.split import Split, leave_last_out
@@ -48,7 +48,9 @@ def told(prompt: Prompt) -> str:
     lines, kept = prompt.user.splitlines(), True
     words = []
     for line in lines:
-        if line in ("Candidates:", "Which would the user prefer?") or line.startswith("Would the"):
+        if line in ("Candidates:", "Which would the user prefer?") or line.startswith(
+            ("Would the", "Is ")
+        ):
             break
         if line.endswith(":"):
             kept = line != "A recommender suggests:"
@@ -66,13 +68,16 @@ def config(preset: Llama4RecConfig) -> Llama4RecConfig:
     return preset.model_copy(update={**change, "prompt": prompt})
 
 
+@pytest.mark.parametrize(("backbone", "question"), [(MF, "Would the"), (SASRec, "the next film")])
 @pytest.mark.parametrize("preset", [PAPER, PLUS], ids=["paper", "plus"])
-def test_no_prompt_of_a_run_knows_a_held_out_item(preset: Llama4RecConfig, tmp_path: Path) -> None:
+def test_no_prompt_of_a_run_knows_a_held_out_item(
+    preset: Llama4RecConfig, backbone: type, question: str, tmp_path: Path
+) -> None:
     llm, strict = FakeLLM(), config(preset).model_copy(update={"history_at_test": "train"})
-    llama4rec(split(), backbone=MF, llm=llm, config=strict, out=tmp_path)
+    llama4rec(split(), backbone=backbone, llm=llm, config=strict, out=tmp_path)
     prompts = [prompt for prompt, _ in llm.log]
     sections = "\n".join(prompt.user for prompt in prompts)
-    for part in ("similar user", "recommender suggests", "Other users", "Candidates", "Would the"):
+    for part in ("similar user", "recommender suggests", "Other users", "Candidates", question):
         assert part in sections  # otherwise the test looks at nothing
     assert any(CANARY in text for _, options in llm.log for text in options)
     assert leaks(prompts) == []

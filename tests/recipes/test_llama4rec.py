@@ -9,7 +9,7 @@ import polars as pl
 import pytest
 
 from recipes.worlds import N_ITEMS, N_USERS, small
-from tandemrec.backbones import MF, Fitted, LightGCN
+from tandemrec.backbones import MF, Fitted, LightGCN, SASRec
 from tandemrec.errors import DataError, RunError
 from tandemrec.evaluation.metrics import per_user
 from tandemrec.llm.base import Prompt
@@ -33,7 +33,7 @@ def run(out: Path, llm=None, config: Llama4RecConfig = QUICK, seeds=(0,), backbo
 
 
 @pytest.mark.parametrize("preset", ["paper", "plus"])
-@pytest.mark.parametrize("backbone", [MF, LightGCN])
+@pytest.mark.parametrize("backbone", [MF, LightGCN, SASRec])
 def test_a_run_gives_every_row(preset: str, backbone: type, tmp_path: Path) -> None:
     config = PRESETS[preset].model_copy(update={"training": FAST})
     done = run(tmp_path, config=config, seeds=(0, 1), backbone=backbone)

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -70,6 +70,10 @@ class Preferences:
     def triples(self) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
         """As `fit` takes them: users, preferred, other."""
         return self.users, self.preferred, self.other
+
+    def lessons(self, train: Interactions) -> dict[str, Any]:
+        """What `fit` takes besides the training data."""
+        return {"extra_triples": self.triples}
 
     def most_decided(self, share: float) -> Preferences:
         """The share of them with the largest margins, in the order they stand in."""

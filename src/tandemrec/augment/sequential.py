@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -67,11 +67,17 @@ class Insertions:
         users, items, places = (each[keep] for each in (self.users, self.items, self.places))
         return Insertions(users, items, places, self.margins[keep], self.asked)
 
+    def lessons(self, train: Interactions) -> dict[str, Any]:
+        """What `fit` takes besides the training data."""
+        return {"augmented": self.into(train)}
+
     def into(self, train: Interactions) -> Interactions:
         """The training interactions with these among them; an inserted one has the time and the
-        rating of the interaction before it, or after it at the very beginning."""
-        rows = train.bounds[self.users] + self.places
-        alike = np.where(self.places > 0, rows - 1, rows)
+        rating of the interaction before it, or after it at the very beginning. Where training data
+        ends before the place, it goes to the end."""
+        places = np.minimum(self.places, train.counts[self.users])
+        rows = train.bounds[self.users] + places
+        alike = np.where(places > 0, rows - 1, rows)
         return Interactions(
             np.insert(train.users, rows, self.users),
             np.insert(train.items, rows, self.items),

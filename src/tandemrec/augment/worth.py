@@ -48,7 +48,7 @@ def by_letters(
     """Of each user's items, in the order they stand in, the log-probability of its letter."""
     facts = [(profiles.facts(user, items), profiles.names(items)) for user, items in asked.items()]
     options = [direct.LABELS[: len(names)] for _, names in facts]
-    choices = llm.choose([direct.listwise(*fact) for fact in facts], options)
+    choices = llm.choose([profiles.wording.listwise(*fact) for fact in facts], options)
     return {
         user: choice.logprobs.astype(np.float64)
         for user, choice in zip(asked, choices, strict=True)

@@ -27,13 +27,10 @@ class Facts(NamedTuple):
 
 def listwise(facts: Facts, candidates: Sequence[str]) -> Prompt:
     """Which of these comes first? Options are the labels, `LABELS[:len(candidates)]`."""
-    listed = "\n".join(
-        f"{label}. {title}" for label, title in zip(LABELS, candidates, strict=False)
-    )
     return Prompt(
         f"You rank {facts.noun}s for a user. Answer with the letters of the candidates, "
         "best first, separated by commas.",
-        f"{_background(facts)}\nCandidates:\n{listed}\nRanking:",
+        f"{background(facts)}\nCandidates:\n{labelled(candidates)}\nRanking:",
     )
 
 
@@ -41,7 +38,7 @@ def pointwise(facts: Facts, candidate: str) -> Prompt:
     """Would the user enjoy this one? Options are `ANSWERS`."""
     return Prompt(
         f"You know which {facts.noun}s a user will enjoy. Answer Yes or No.",
-        f"{_background(facts)}\nWould the user enjoy {candidate}?",
+        f"{background(facts)}\nWould the user enjoy {candidate}?",
     )
 
 
@@ -49,13 +46,13 @@ def pairwise(facts: Facts, first: str, second: str) -> Prompt:
     """Which of two does the user prefer? Options are A and B (Llama4Rec, section IV-B)."""
     return Prompt(
         f"You know which {facts.noun}s a user prefers. Answer A or B.",
-        f"{_background(facts)}\nWhich would the user prefer?\nA. {first}\nB. {second}",
+        f"{background(facts)}\nWhich would the user prefer?\nA. {first}\nB. {second}",
     )
 
 
 def continuation(facts: Facts) -> Prompt:
     """The user's history as a text that goes on; an option is a candidate's `line`."""
-    return Prompt("", f"{_background(facts)}\n" if facts.history else _opening(facts), chat=False)
+    return Prompt("", f"{background(facts)}\n" if facts.history else _opening(facts), chat=False)
 
 
 def prior(noun: str) -> Prompt:
@@ -68,7 +65,14 @@ def line(title: str) -> str:
     return f"{title}\n"
 
 
-def _background(facts: Facts) -> str:
+def labelled(candidates: Sequence[str]) -> str:
+    """The candidates under their letters, one a line."""
+    pairs = zip(LABELS, candidates, strict=False)
+    return "\n".join(f"{label}. {title}" for label, title in pairs)
+
+
+def background(facts: Facts) -> str:
+    """All that a prompt tells of the user, his history last."""
     return _augmentation(facts) + _opening(facts) + "\n".join(facts.history)
 
 

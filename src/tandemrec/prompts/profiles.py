@@ -6,7 +6,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
-from typing import Literal
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,6 +14,8 @@ from pydantic import NonNegativeInt, PositiveInt
 
 from tandemrec.config import Settings
 from tandemrec.data.split import Split
+from tandemrec.llm.base import Prompt
+from tandemrec.prompts import direct
 from tandemrec.prompts.direct import Facts
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.titles import readable
@@ -43,6 +45,18 @@ class PromptConfig(Settings):
     his, and of these only the candidates and the matched items."""
 
 
+class Wording(Protocol):
+    """A module of prompts: how a task asks about candidates."""
+
+    __name__: str
+
+    def listwise(self, facts: Facts, candidates: Sequence[str]) -> Prompt:
+        """Which of these comes first?"""
+
+    def pointwise(self, facts: Facts, candidate: str) -> Prompt:
+        """This one?"""
+
+
 @dataclass(frozen=True, eq=False)
 class Profiles:
     """Histories and titles; with prompt augmentation also similar users, hints and passages."""
@@ -55,6 +69,7 @@ class Profiles:
     similar: NDArray[np.int64] | None = None  # [all users], each one's most similar user
     hints: Rankings | None = None  # the backbone's predictions, rows found by user
     passages: Passages | None = None  # finds passages of other users' histories
+    wording: Wording = direct  # the module of prompts that the task asks with
 
     @classmethod
     def of(cls, split: Split, config: PromptConfig, own: Sequence[Items] | None = None) -> Profiles:
@@ -91,7 +106,9 @@ class Profiles:
     @cached_property
     def fingerprint(self) -> str:
         """A hash of all that prompts may be made from."""
-        digest = sha256(repr((self.noun, tuple(self.titles), self.config)).encode())
+        digest = sha256(
+            repr((self.noun, tuple(self.titles), self.config, self.wording.__name__)).encode()
+        )
         for history in (*self.histories, *(self.own or ())):
             digest.update(len(history).to_bytes(8, "big") + history.tobytes())
         digest.update(b"" if self.similar is None else self.similar.tobytes())

@@ -9,12 +9,13 @@ from typing import Any
 import numpy as np
 
 from tandemrec.augment.direct import Preferences, preferences
+from tandemrec.augment.sequential import Insertions, insertions
 from tandemrec.data.interactions import Interactions
 from tandemrec.llm.base import LLM
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
 from tandemrec.ranking import rank
-from tandemrec.recipes.fitting import fitted
+from tandemrec.recipes.fitting import Learnt, fitted
 from tandemrec.recipes.setup import Setup
 
 
@@ -22,7 +23,7 @@ from tandemrec.recipes.setup import Setup
 class Augmentation:
     """What a language model preferred, and the backbones that learnt shares of it."""
 
-    preferences: Preferences
+    preferences: Learnt
     trials: Mapping[float, Any]
 
     @property
@@ -77,16 +78,17 @@ def asked(
     past: Interactions,
     seed: int,
     name: str,
-) -> Preferences:
-    """The language model's preferences between items that users have not met in the past."""
-    config = setup.config.preferences.model_copy(update={"seed": seed})
+) -> Learnt:
+    """What the language model prefers of items that users have not met in the past."""
+    stage, kind, settings = by_task(setup)
+    config = settings.model_copy(update={"seed": seed})
     pool = rank(base, past, np.arange(past.n_users), config.pool) if config.pool else None
     if config.passages:
         profiles = profiles.about_candidates(Passages(setup.split.train), config.passages)
     return setup.run.step(
         f"seed-{seed}/{name}-preferences",
-        Preferences,
-        preferences,
+        kind,
+        stage,
         past=past,
         profiles=profiles,
         llm=llm,
@@ -95,11 +97,18 @@ def asked(
     )
 
 
+def by_task(setup: Setup) -> tuple[Any, Any, Any]:
+    """The stage, what it gives, and its settings: pairs join triples, or items join sequences."""
+    if setup.sequential:
+        return insertions, Insertions, setup.config.insertions
+    return preferences, Preferences, setup.config.preferences
+
+
 def taught(
     setup: Setup,
     seed: int,
     base: Any,
-    preferred: Preferences,
+    preferred: Learnt,
     share: float,
     name: str,
     like: Any = None,

@@ -5,11 +5,15 @@ from __future__ import annotations
 from typing import Any
 
 from tandemrec.augment.direct import Preferences
+from tandemrec.augment.sequential import Insertions
 from tandemrec.backbones import Fitted, training_of
 from tandemrec.data.interactions import Interactions
 from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.recipes.setup import Setup
 from tandemrec.training import TrainConfig, fit
+
+Learnt = Preferences | Insertions
+"What a backbone learns from a language model."
 
 
 def learns(backbone: Any) -> bool:
@@ -21,7 +25,7 @@ def fitted(
     setup: Setup,
     seed: int,
     name: str,
-    preferences: Preferences | None = None,
+    learnt: Learnt | None = None,
     train: Interactions | None = None,
     like: Fitted | None = None,
 ) -> Any:
@@ -32,10 +36,10 @@ def fitted(
         return setup.backbone
     step = f"seed-{seed}/{name}"
 
-    def stage(preferences: Preferences | None, **inputs: Any) -> Fitted:
-        triples = None if preferences is None else preferences.triples
+    def stage(preferences: Learnt | None, data: Interactions, **inputs: Any) -> Fitted:
+        more = {} if preferences is None else preferences.lessons(data)
         checkpoint = setup.run.scratch(step) / "checkpoint.pt"
-        return fit(**inputs, extra_triples=triples, checkpoint=checkpoint, progress=setup.progress)
+        return fit(data=data, **inputs, **more, checkpoint=checkpoint, progress=setup.progress)
 
     config = train_config(setup.backbone, setup.config, seed)
     if like is not None:
@@ -49,7 +53,7 @@ def fitted(
         valid=setup.split.valid if like is None else None,
         config=config,
         hyper=setup.config.backbone or None,
-        preferences=preferences,
+        preferences=learnt,
     )
     setup.run.clear(step)
     return found

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from tandemrec.data.interactions import Interactions
 from tandemrec.llm.base import LLM
 from tandemrec.llm.fake import CountingLLM
+from tandemrec.prompts import sequential
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
 from tandemrec.ranking import rank, similar_users
@@ -227,9 +228,8 @@ def part_candidates(setup: Setup, model: Any, part: Part) -> Rankings:
     """The backbone's best k' of the full catalogue, less what is met before the part."""
     split = setup.split
     truth = split.valid if part == "valid" else split.test
-    met = None if part == "valid" else split.valid
-    users = np.unique(truth.users)
-    return rank(model, split.train, users, setup.config.candidates, exclude=met)
+    past = split.train if part == "valid" else split.before_test
+    return rank(model, past, np.unique(truth.users), setup.config.candidates)
 
 
 def whom_to_ask(setup: Setup, candidates: Rankings, part: Part) -> NDArray[np.bool_]:
@@ -257,7 +257,8 @@ def plain_profiles(setup: Setup, past: Interactions | None = None) -> Profiles:
     """What a prompt may tell without prompt augmentation: histories from training data; a user's
     own goes on to what `past` holds."""
     own = None if past is None or past is setup.split.train else past.histories
-    return Profiles.of(setup.split, setup.config.prompt, own)
+    plain = Profiles.of(setup.split, setup.config.prompt, own)
+    return replace(plain, wording=sequential) if setup.sequential else plain
 
 
 def told_profiles(

@@ -42,16 +42,18 @@ def for_users(setup: Setup, seed: SeedResult, names: Sequence[str], k: int) -> p
 def for_history(setup: Setup, seed: SeedResult, items: Sequence[str], k: int) -> pl.DataFrame:
     """The same for somebody new, from item ids (oldest first).
 
-    The backbone knows no embedding of him, so the 50 training users whose histories are most alike
-    (cosine) speak for him: his scores are the mean of theirs, weighted by likeness. That works for
-    any backbone, a score matrix too. The most alike of them is the similar user in the prompt.
+    A sequential backbone reads the history. Others know no embedding of him, so the 50 training
+    users whose histories are most alike (cosine) speak for him: his scores are the mean of theirs,
+    weighted by likeness. The most alike of them is the similar user in the prompt.
     """
     train = setup.split.train
     met = np.array([setup.split.catalogue.item(item) for item in items], np.int64)
     if not len(met):
         raise DataError("The history is empty; give at least one item that the run knows.")
     alike, weights = _neighbours(train, met)
-    scores = _scores(seed, train, alike, weights)
+    scores = (
+        _own_scores(seed, train, met) if setup.sequential else _scores(seed, train, alike, weights)
+    )
     scores[met] = -np.inf
     best = np.argsort(-scores, kind="stable")[: max(setup.config.candidates, k)]
     newcomer = np.array([train.n_users])
@@ -72,6 +74,18 @@ def _neighbours(
     if likeness[users[0]] == 0:
         raise DataError("Nobody in the training data met an item of this history.")
     return users, likeness[users].astype(np.float64)
+
+
+def _own_scores(
+    seed: SeedResult, train: Interactions, met: NDArray[np.int64]
+) -> NDArray[np.float64]:
+    """What a sequential backbone makes of the history itself, [I]."""
+    nobody = np.zeros(len(met), np.int64)
+    alone = Interactions(nobody, met, nobody.astype(np.float32), nobody, 1, train.n_items)
+    lists = rank(seed.backbone, alone, np.array([0]), train.n_items)
+    scores = np.full(train.n_items, -np.inf)
+    scores[lists.items[0][lists.items[0] >= 0]] = lists.scores[0][lists.items[0] >= 0]
+    return scores
 
 
 def _scores(

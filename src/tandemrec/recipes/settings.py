@@ -9,6 +9,7 @@ from pydantic import Field
 
 from tandemrec.aggregate import BlendConfig
 from tandemrec.augment.direct import PreferenceConfig
+from tandemrec.augment.sequential import InsertionConfig
 from tandemrec.config import Settings
 from tandemrec.prompts.profiles import PromptConfig
 from tandemrec.rerank import RerankConfig
@@ -48,7 +49,9 @@ class Llama4RecConfig(Settings):
     tune: TuneConfig | None = TuneConfig()
     """The tuning of the LLM; none leaves it as it came."""
     preferences: PreferenceConfig = PreferenceConfig()
-    """Data augmentation."""
+    """Data augmentation of a direct backbone."""
+    insertions: InsertionConfig = InsertionConfig()
+    """Data augmentation of a sequential backbone."""
     trusted: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(default=(1.0,), min_length=1)
     """The shares of the LLM's preferences, the most decided first, of which validation chooses how
     many join the backbone's triples, by the backbone's own NDCG@10; all of them is the paper's way,
@@ -85,6 +88,9 @@ PLUS = Llama4RecConfig(
     tune=TuneConfig(trainable_layers=10, learning_rate=1e-4, epochs=1),
     preferences=PreferenceConfig(
         pairs=16, items=8, passages=6, pool=40, way="likelihood", prior=0.0
+    ),
+    insertions=InsertionConfig(
+        insertions=2, items=8, passages=6, pool=40, way="likelihood", prior=0.0
     ),
     trusted=(0.5,),
     augment="validated",

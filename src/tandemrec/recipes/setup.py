@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+from tandemrec.backbones import Fitted, SequentialBackbone
 from tandemrec.data.split import Split
 from tandemrec.llm.base import LLM
 from tandemrec.progress import Progress
@@ -24,3 +25,10 @@ class Setup:
     config: Llama4RecConfig
     run: Run
     progress: Progress
+
+    @property
+    def sequential(self) -> bool:
+        """Whether the backbone recommends from what a user met, in order."""
+        model = self.backbone.model if isinstance(self.backbone, Fitted) else self.backbone
+        kind = model if isinstance(model, type) else type(model)
+        return issubclass(kind, SequentialBackbone)

@@ -123,7 +123,7 @@ def _listwise(
 ) -> list[Example]:
     shown = rng.permutation(np.append(others, target))
     label = direct.LABELS[int(np.flatnonzero(shown == target)[0])]
-    return [Example(direct.listwise(facts, profiles.names(shown)), label)]
+    return [Example(profiles.wording.listwise(facts, profiles.names(shown)), label)]
 
 
 def _pointwise(
@@ -132,7 +132,7 @@ def _pointwise(
     """The target, and one of the others, so that Yes and No are equally frequent."""
     names = profiles.names([target, *others[:1]])
     return [
-        Example(direct.pointwise(facts, name), answer)
+        Example(profiles.wording.pointwise(facts, name), answer)
         for name, answer in zip(names, direct.ANSWERS, strict=False)
     ]
 

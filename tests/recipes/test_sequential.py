@@ -1,0 +1,105 @@
+"""Sequential backbones in whole runs: what they start from, what they learn, and newcomers."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from recipes.worlds import N_ITEMS, small
+from tandemrec.augment.sequential import Insertions
+from tandemrec.backbones import MF, SASRec, SequentialBackbone
+from tandemrec.backbones.base import BackboneConfig
+from tandemrec.data.batches import Triples, triples
+from tandemrec.data.interactions import Interactions
+from tandemrec.llm.fake import FakeLLM
+from tandemrec.progress import silent
+from tandemrec.recipes.execute import Finished, llama4rec
+from tandemrec.recipes.settings import PLUS
+from tandemrec.recipes.setup import Setup
+from tandemrec.runs import Run
+
+FAST = {"epochs": 1, "batch_size": 64}
+CONFIG = PLUS.model_copy(update={"training": FAST, "ask": "all", "augment": "always"})
+
+
+class OneConfig(BackboneConfig):
+    length: int = 1
+
+
+class AfterLast(SequentialBackbone[Triples]):  # type: ignore[type-arg]
+    """Film n + 1 after film n, then n + 2, and so on; nothing to learn."""
+
+    Config = OneConfig
+    learnt: list[Interactions] = []  # noqa: RUF012
+
+    def __init__(self, config: Any, train: Interactions) -> None:
+        super().__init__(config, train)
+        self.weight = torch.nn.Parameter(torch.zeros(1))
+
+    def batches(
+        self, train: Interactions, size: int, rng: np.random.Generator, extra: Any = None
+    ) -> Iterator[Triples]:
+        self.refuse(extra)
+        self.learnt.append(train)
+        return triples(train, size, rng)
+
+    def loss(self, batch: Triples) -> Tensor:
+        return self.weight.square().sum()
+
+    def represent(self, queries: Tensor) -> Tensor:
+        return torch.nn.functional.one_hot(queries[:, -1], N_ITEMS + 1).float()
+
+    def score(self, queries: Tensor) -> Tensor:
+        ahead = (torch.arange(N_ITEMS) - queries[:, -1:] - 1) % N_ITEMS  # [B, I]
+        return -ahead.float()
+
+
+def run(out: Path) -> Finished:
+    AfterLast.learnt.clear()
+    return llama4rec(small(), backbone=AfterLast, llm=FakeLLM(), config=CONFIG, out=out)
+
+
+def test_validation_starts_from_training_and_test_from_validation(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    split, seed = done.setup.split, done.seeds[0]
+    for view, past in ((seed.valid, split.train), (seed.test, split.before_test)):
+        lists = view["base-told"].candidates
+        for user, items in zip(lists.users.tolist(), lists.items, strict=True):
+            last = past.of(user)[-1]
+            ahead = (last + 1 + np.arange(N_ITEMS)) % N_ITEMS
+            expected = ahead[~np.isin(ahead, past.of(user))][:10]
+            assert items[: len(expected)].tolist() == expected.tolist()
+
+
+def test_the_llms_picks_join_what_is_learnt_and_nothing_else(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    seed, train = done.seeds[0], done.setup.split.train
+    picked = seed.augmentation.preferences
+    assert isinstance(picked, Insertions) and len(picked.users) > 0
+    kept = picked.most_decided(PLUS.trusted[0])
+    sizes = {len(each) for each in AfterLast.learnt}
+    assert len(train) + len(kept.users) in sizes
+    assert seed.augmentation.model.train.fingerprint == train.fingerprint
+    assert kept.into(train).fingerprint in {each.fingerprint for each in AfterLast.learnt}
+
+
+def test_somebody_new_is_read_by_the_backbone_itself(tmp_path: Path) -> None:
+    constant = CONFIG.model_copy(
+        update={"blend": CONFIG.blend.model_copy(update={"alpha1": (0.0,), "alpha2": (0.0,)})}
+    )
+    done = llama4rec(small(), backbone=AfterLast, llm=FakeLLM(), config=constant, out=tmp_path)
+    found = done.recommend_new(["3", "7"], k=3)
+    assert found["title"].to_list() == ["Film 08", "Film 09", "Film 10"]
+
+
+def test_the_task_is_the_backbones(tmp_path: Path) -> None:
+    run, split = Run(tmp_path), small()
+
+    def setup(backbone: Any) -> Setup:
+        return Setup(split, backbone, FakeLLM(), CONFIG, run, silent)
+
+    assert setup(SASRec).sequential and setup(AfterLast).sequential
+    assert not setup(MF).sequential and not setup(object()).sequential
