@@ -26,6 +26,7 @@ def run(
     adapter: Annotated[str | None, typer.Option(help="A LoRA adapter's folder.")] = None,
     preset: Annotated[str | None, typer.Option(help="plus (ours) or paper.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder.")] = None,
+    shared: Annotated[Path | None, typer.Option(help="Tuned model and answers of many.")] = None,
     seed: Annotated[int | None, typer.Option(help="The first seed.")] = None,
     seeds: Annotated[int | None, typer.Option(help="How many runs.")] = None,
     settings: Set = [],  # noqa: B006  typer copies it
@@ -44,6 +45,7 @@ def run(
         "adapter": adapter,
         "preset": preset,
         "out": out,
+        "shared": shared,
         "seed": seed,
         "seeds": seeds,
         "settings": parse_settings(settings),

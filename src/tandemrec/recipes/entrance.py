@@ -55,6 +55,8 @@ def check_settings(backbone: Any, config: Llama4RecConfig) -> None:
         kind(**config.backbone)
     if learns(backbone):
         train_config(backbone, config, 0)
+    if config.examples.backbone is not None:
+        backbone_of(config.examples.backbone)
 
 
 def check_seeds(seeds: Sequence[int]) -> None:

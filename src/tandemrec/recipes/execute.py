@@ -65,6 +65,7 @@ def llama4rec(
     llm: LLM,
     config: Llama4RecConfig = PLUS,
     out: str | Path | None = None,
+    shared: str | Path | None = None,
     seeds: Sequence[int] = (0,),
     progress: Progress = silent,
     command: str = "",
@@ -72,7 +73,9 @@ def llama4rec(
     """Run Llama4Rec; `backbone` is a name, a class, or an object that scores already.
 
     `out` is the run folder (a new temporary one if none is named); the same folder again goes on
-    where it was. Raises TandemrecError for what a user can put right.
+    where it was. `shared`: a folder for the tuned model and the answers, which several runs on the
+    same data may have in common; by default they are in the run folder. Raises TandemrecError for
+    what a user can put right.
     """
     backbone = backbone_of(backbone)
     check_settings(backbone, config)
@@ -81,7 +84,8 @@ def llama4rec(
     check_model(llm, config.tune)
     folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
     run = Run(folder)
-    setup = Setup(split, backbone, llm, config, run, run.telling(progress))
+    common = None if shared is None else Run(shared)
+    setup = Setup(split, backbone, llm, config, run, run.telling(progress), common)
     results, tuning = _stages(setup, seeds)
     found = contents(setup, results, tuning, preset=preset_of(config), command=command)
     (folder / RECORD).unlink(missing_ok=True)  # it goes with the report that is replaced
@@ -92,7 +96,7 @@ def llama4rec(
 def _stages(setup: Setup, seeds: Sequence[int]) -> tuple[list[SeedResult], Tuned | None]:
     """Everything that is computed, or loaded: the tuned model, and each seed with it."""
     model, tuning = tuned(setup, seeds[0])
-    store = AnswerStore(setup.run.folder / "answers.sqlite")
+    store = AnswerStore(setup.common.folder / "answers.sqlite")
     asked = Remembering(model, store, progress=setup.progress)
     return [one_seed(setup, asked, seed) for seed in seeds], tuning
 
@@ -114,6 +118,7 @@ def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) ->
         llm=model,
         config=config,
         out=spec.out,
+        shared=spec.shared,
         seeds=spec.all_seeds,
         progress=progress,
         command=command,
@@ -147,6 +152,8 @@ def finished(folder: str | Path, progress: Progress = silent) -> Finished:
     found, record = Contents.load(folder), Record.load(Path(folder))
     split, model = _inputs(record.spec, progress)
     backbone, run = backbone_of(record.spec.backbone), Run(folder, closed=True)
-    setup = Setup(split, backbone, model, record.config, run, run.telling(progress))
+    shared = record.spec.shared
+    common = None if shared is None else Run(shared, closed=True)
+    setup = Setup(split, backbone, model, record.config, run, run.telling(progress), common)
     results, _ = _stages(setup, found.seeds[:1])
     return Finished(setup, results, found)

@@ -40,7 +40,10 @@ class Record(Settings):
             "llm": _absolute(spec.llm, known()),
             "adapter": _absolute(spec.adapter),
         }
-        return cls(tandemrec=version(), spec=spec.model_copy(update=paths), config=spec.config)
+        shared = {"shared": spec.shared and spec.shared.absolute()}
+        return cls(
+            tandemrec=version(), spec=spec.model_copy(update=paths | shared), config=spec.config
+        )
 
     def save(self, folder: Path) -> None:
         """Write it, whole or not at all."""

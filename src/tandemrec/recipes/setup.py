@@ -25,6 +25,13 @@ class Setup:
     config: Llama4RecConfig
     run: Run
     progress: Progress
+    shared: Run | None = None
+    "Where several runs on the same data keep what they have in common."
+
+    @property
+    def common(self) -> Run:
+        """The folder of the tuned model and of the answers."""
+        return self.shared or self.run
 
     @property
     def sequential(self) -> bool:

@@ -35,6 +35,9 @@ class RunSpec(Settings):
     """paper: as published. plus: ours."""
     out: Path = Path("runs/first")
     """The run folder; the same folder again goes on where it was."""
+    shared: Path | None = None
+    """A folder for what several runs on the same data have in common: the tuned model (with
+    examples.backbone named) and the answers. None keeps them in the run folder."""
     seed: int = Field(default=0, ge=0)
     """The first seed."""
     seeds: PositiveInt = 1

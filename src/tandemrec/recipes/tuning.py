@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from tandemrec import backbones
 from tandemrec.errors import ConfigError
 from tandemrec.llm.base import LLM
 from tandemrec.prompts.passages import Passages
@@ -50,19 +51,20 @@ def tuned(setup: Setup, seed: int) -> tuple[LLM, Tuned | None]:
     config = config.model_copy(update={"seed": seed})
 
     def stage(examples: InstructionSet, llm: LLM, config: Any) -> Tuned:
-        out = setup.run.scratch("tuned")
+        out = setup.common.scratch("tuned")
         return tune(examples.examples, Path(model), config, out, progress=setup.progress)
 
-    found = setup.run.step(
+    found = setup.common.step(
         "tuned", Tuned, stage, examples=instruction_set(setup, seed), llm=setup.llm, config=config
     )
-    setup.run.clear("tuned")
-    again = Tuned.load(setup.run.folder / "tuned")
+    setup.common.clear("tuned")
+    again = Tuned.load(setup.common.folder / "tuned")
     return again.llm(f"{setup.llm.name}, tuned"), found
 
 
 def instruction_set(setup: Setup, seed: int) -> InstructionSet:
     """Dense sequences, and instructions whose targets no backbone of theirs has seen."""
+    setup = taught_by(setup)
     config = setup.config.examples.model_copy(update={"seed": seed})
     passages = Passages(setup.split.train) if setup.config.prompt.passages else None
     found = []
@@ -72,6 +74,16 @@ def instruction_set(setup: Setup, seed: int) -> InstructionSet:
         fold = hold_out(setup.split.train, config.targets)
         found += _instructions(setup, fold, seed)
     return InstructionSet(found)
+
+
+def taught_by(setup: Setup) -> Setup:
+    """The run with the backbone whose candidates instructions show; where one is named, it is
+    fitted in the common folder, so that runs of other backbones find it there."""
+    name = setup.config.examples.backbone
+    if name is None:
+        return setup
+    config = setup.config.model_copy(update={"backbone": {}})
+    return replace(setup, backbone=backbones.get(name), config=config, run=setup.common)
 
 
 def _instructions(setup: Setup, fold: Fold, seed: int) -> list[Example]:

@@ -45,6 +45,9 @@ class ExamplesConfig(Settings):
     out_of_fold: bool = True
     """Candidates, hints and similar users come from a backbone that has not seen the target.
     False takes the backbone that was trained on it, the published way, which leaks."""
+    backbone: str | None = None
+    """The backbone whose candidates are shown; none takes the run's own. With one named, runs of
+    several backbones on the same data can share a tuned model (`shared`), as in the paper."""
     targets: PositiveInt = 3
     """How many of each user's last training interactions are held out as targets."""
     seed: int = 0

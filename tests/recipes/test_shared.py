@@ -1,0 +1,69 @@
+"""Runs of several backbones on the same data that share a tuned model and its answers."""
+
+from pathlib import Path
+
+import pytest
+
+from recipes.worlds import small
+from tandemrec.backbones import MF, LightGCN
+from tandemrec.errors import UnknownName
+from tandemrec.llm import llm
+from tandemrec.llm.fake import FakeLLM
+from tandemrec.recipes.execute import Finished, llama4rec
+from tandemrec.recipes.settings import PLUS, Llama4RecConfig
+from tandemrec.tuning.tune import TuneConfig
+from tiny_llm import tiny_folder
+
+
+def taught(name: str | None) -> Llama4RecConfig:
+    return PLUS.model_copy(
+        update={
+            "training": {"epochs": 2, "batch_size": 64},
+            "tune": TuneConfig(trainable_layers=2, learning_rate=1e-3, steps=3),
+            "examples": PLUS.examples.model_copy(update={"backbone": name}),
+        }
+    )
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return tiny_folder(tmp_path / "model", context=1024)
+
+
+def run(tmp_path: Path, model: Path, backbone: type, out: str) -> Finished:
+    return llama4rec(
+        small(),
+        backbone=backbone,
+        llm=llm(model, dtype="float32"),
+        config=taught("mf"),
+        out=tmp_path / out,
+        shared=tmp_path / "common",
+    )
+
+
+def test_a_second_backbone_tunes_nothing(tmp_path: Path, model: Path) -> None:
+    first = run(tmp_path, model, MF, "mf")
+    assert set(first.setup.common.made) == {"seed-0/fold", "tuned"}
+    assert (tmp_path / "common" / "answers.sqlite").exists()
+    assert not (tmp_path / "mf" / "tuned").exists()
+    second = run(tmp_path, model, LightGCN, "lightgcn")
+    assert second.setup.common.made == []
+    assert first.seeds[0].llm.fingerprint == second.seeds[0].llm.fingerprint
+
+
+def test_what_one_run_asked_another_knows(tmp_path: Path) -> None:
+    asked = []
+    for out in ("one", "two"):
+        fake = FakeLLM()
+        common = tmp_path / "common"
+        llama4rec(
+            small(), backbone=MF, llm=fake, config=taught("mf"), out=tmp_path / out, shared=common
+        )
+        asked.append(fake.asked)
+    assert asked[0] > 0 == asked[1]
+
+
+def test_an_unknown_teacher_is_told_before_anything_is_done(tmp_path: Path) -> None:
+    with pytest.raises(UnknownName, match="lightgcn"):
+        llama4rec(small(), backbone=MF, llm=FakeLLM(), config=taught("lightgc"), out=tmp_path / "x")
+    assert not (tmp_path / "x").exists()
