@@ -9,6 +9,7 @@ from collections.abc import Sequence
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("tandemrec.cli.run:run", "Run a recipe: split, train, tune, re-rank, blend, evaluate."),
     "recommend": ("tandemrec.cli.recommend:recommend", "Recommend from a finished run."),
+    "reproduce": ("tandemrec.cli.reproduce:reproduce", "Make a paper's table again."),
     "report": ("tandemrec.cli.report:report", "Write a run's report again."),
     "data": ("tandemrec.cli.data:app", "List, get and check data."),
     "list": ("tandemrec.cli.listing:show", "List backbones, llms, data or presets."),

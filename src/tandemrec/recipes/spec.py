@@ -50,7 +50,7 @@ class RunSpec(Settings):
         """The preset with this run's settings on top."""
         if self.preset not in PRESETS:
             raise UnknownName("preset", self.preset, PRESETS)
-        whole = _merged(PRESETS[self.preset].model_dump(), self.settings)
+        whole = merged(PRESETS[self.preset].model_dump(), self.settings)
         return Llama4RecConfig.model_validate(whole)
 
     @property
@@ -73,7 +73,7 @@ def spec_of(what: str, given: Mapping[str, Any]) -> RunSpec:
         raise ConfigError(
             f"{what}: {name!r} is a setting of the recipe; it stands below [settings]."
         )
-    return RunSpec.model_validate(_merged(table, given))
+    return RunSpec.model_validate(merged(table, given))
 
 
 def _read(file: Path) -> dict[str, Any]:
@@ -99,7 +99,7 @@ def parse_settings(pairs: Sequence[str]) -> dict[str, Any]:
         nested: Any = _value(text.strip())
         for part in reversed(path.strip().split(".")):
             nested = {part: nested}
-        settings = _merged(settings, nested)
+        settings = merged(settings, nested)
     return settings
 
 
@@ -112,13 +112,13 @@ def _value(text: str) -> Any:
         return text
 
 
-def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
+def merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:
     """Nested tables, those `above` winning."""
-    merged = dict(below)
+    whole = dict(below)
     for key, value in above.items():
-        old = merged.get(key)
+        old = whole.get(key)
         if isinstance(old, Mapping) and isinstance(value, Mapping):
-            merged[key] = _merged(old, value)
+            whole[key] = merged(old, value)
         else:
-            merged[key] = value
-    return merged
+            whole[key] = value
+    return whole

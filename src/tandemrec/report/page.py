@@ -68,7 +68,7 @@ def _with_empty(contents: Contents) -> list[Table]:
 
 def html(contents: Contents) -> str:
     """The page: no scripts, nothing fetched; equal contents give equal pages."""
-    template = _environment().get_template("page.html.j2")
+    template = environment().get_template("page.html.j2")
     return template.render(
         contents=contents,
         finding=finding(contents),
@@ -85,7 +85,8 @@ def html(contents: Contents) -> str:
     )
 
 
-def _environment() -> Environment:
+def environment() -> Environment:
+    """The pages' templates, with their style sheet."""
     folder = Path(__file__).parent / "templates"
     options: dict[str, Any] = {"trim_blocks": True, "lstrip_blocks": True}
     environment = Environment(

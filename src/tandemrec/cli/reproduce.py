@@ -1,0 +1,51 @@
+"""`tandemrec reproduce`: a paper's table or figure, ours beside theirs."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+Only = Annotated[
+    list[str], typer.Option(help="Some of its runs, such as ml-100k/mf or 'ml-100k/*'.")
+]
+Set = Annotated[
+    list[str],
+    typer.Option("--set", metavar="NAME=VALUE", help="A setting, such as blend.constant=0.3."),
+]
+
+
+def reproduce(
+    what: Annotated[str, typer.Argument(help="A table, such as llama4rec/table2.")],
+    only: Only = [],  # noqa: B006  typer copies it
+    llm: Annotated[str, typer.Option(help="A name, folder or hub id.")] = "smollm2-135m",
+    preset: Annotated[str, typer.Option(help="plus (ours) or paper.")] = "plus",
+    out: Annotated[Path | None, typer.Option(help="The table's folder.")] = None,
+    seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
+    seeds: Annotated[int, typer.Option(help="How many runs of each.")] = 5,
+    settings: Set = [],  # noqa: B006  typer copies it
+) -> None:
+    """Make a paper's table again, run by run; the same folder again goes on where it was."""
+    from tandemrec.cli.progress import bars
+    from tandemrec.errors import UnknownName
+    from tandemrec.recipes.spec import RunSpec, parse_settings
+    from tandemrec.reproduce import TABLES, chosen, made_again
+
+    if what not in TABLES:
+        raise UnknownName("table", what, TABLES)
+    spec = RunSpec(
+        llm=llm,
+        preset=preset,
+        out=out or Path("runs") / what,
+        seed=seed,
+        seeds=seeds,
+        settings=parse_settings(settings),
+    )
+    command = shlex.join(["tandemrec", *sys.argv[1:]])
+    cells = chosen(TABLES[what], only)
+    with bars() as progress:
+        for cell, page in made_again(TABLES[what], cells, spec, command=command, progress=progress):
+            print(f"{cell.name}: {page}", flush=True)
