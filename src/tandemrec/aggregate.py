@@ -158,6 +158,11 @@ class Grid:
     alpha2: tuple[float, ...]
     values: tuple[tuple[float, ...], ...]  # [alpha1][alpha2]
 
+    @classmethod
+    def of_one(cls, alpha1: float, alpha2: float) -> Grid:
+        """A grid that leaves no choice."""
+        return cls((alpha1,), (alpha2,), ((0.0,),))
+
     @property
     def best(self) -> tuple[float, float]:
         """The first best pair; smaller weights of the LLM win ties."""

@@ -1,4 +1,5 @@
 import hashlib
+import json
 import os
 import subprocess
 import sys
@@ -8,10 +9,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import load_file
 
 from tandemrec import wheels
 from tandemrec.errors import LLMError
 from tandemrec.llm import Prompt, embedded, files, llm
+from tandemrec.llm.local import LocalLLM
 from tiny_llm import tiny_folder
 
 
@@ -160,3 +163,27 @@ def test_the_real_model_scores_as_one_at_a_time(monkeypatch):
         "Paris" in real.generate([Prompt("", "What is the capital of France?")], max_tokens=12)[0]
     )
     assert real.choose(asked[:1], options[:1])[0].logprobs.argmax() == 0
+
+
+def test_its_lowest_layers_are_a_model(tmp_path):
+    whole = tiny_folder(tmp_path / "whole")
+    cut = embedded.lowest(whole, "1", tmp_path)
+    config = json.loads((cut / "config.json").read_text())
+    assert config["num_hidden_layers"] == 1
+    before, after = load_file(whole / "model.safetensors"), load_file(cut / "model.safetensors")
+    higher = (".layers.1.", ".layers.2.")
+    assert set(after) == {name for name in before if not any(part in name for part in higher)}
+    for name, weight in after.items():
+        torch.testing.assert_close(weight, before[name])
+    written = (cut / "model.safetensors").stat().st_mtime_ns
+    assert embedded.lowest(whole, "1", tmp_path) == cut
+    assert (cut / "model.safetensors").stat().st_mtime_ns == written
+    choice = LocalLLM(cut, device="cpu").choose([Prompt("", "Heat", chat=False)], [["a", "b"]])[0]
+    assert np.isfinite(choice.logprobs).all()
+
+
+@pytest.mark.parametrize("layers", ["0", "99", "half", "-1"])
+def test_a_depth_it_does_not_have_is_one_clear_line(tmp_path, layers):
+    whole = tiny_folder(tmp_path / "whole")
+    with pytest.raises(LLMError, match="behind the colon stands how many"):
+        embedded.lowest(whole, layers, tmp_path)

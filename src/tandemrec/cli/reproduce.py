@@ -18,26 +18,32 @@ Set = Annotated[
 ]
 
 
+Llms = Annotated[
+    list[str],
+    typer.Option(help="A name, folder or hub id (smollm2-135m); fig5 takes several."),
+]
+
+
 def reproduce(
-    what: Annotated[str, typer.Argument(help="A table, such as llama4rec/table2.")],
+    what: Annotated[str, typer.Argument(help="A table or figure, such as llama4rec/table2.")],
     only: Only = [],  # noqa: B006  typer copies it
-    llm: Annotated[str, typer.Option(help="A name, folder or hub id.")] = "smollm2-135m",
+    llm: Llms = [],  # noqa: B006  typer copies it
+    rival: Annotated[str | None, typer.Option(help="fig7: the other language model.")] = None,
     preset: Annotated[str, typer.Option(help="plus (ours) or paper.")] = "plus",
-    out: Annotated[Path | None, typer.Option(help="The table's folder.")] = None,
+    out: Annotated[Path | None, typer.Option(help="The folder of its runs and page.")] = None,
     seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
     seeds: Annotated[int, typer.Option(help="How many runs of each.")] = 5,
     settings: Set = [],  # noqa: B006  typer copies it
 ) -> None:
-    """Make a paper's table again, run by run; the same folder again goes on where it was."""
+    """Make a paper's table or figure again, run by run; the same folder again goes on where it
+    was."""
     from tandemrec.cli.progress import bars
-    from tandemrec.errors import UnknownName
     from tandemrec.recipes.spec import RunSpec, parse_settings
-    from tandemrec.reproduce import TABLES, chosen, made_again
+    from tandemrec.reproduce import chosen, made_again, piece_of
 
-    if what not in TABLES:
-        raise UnknownName("table", what, TABLES)
+    piece = piece_of(what, llm, rival)
     spec = RunSpec(
-        llm=llm,
+        llm=llm[0] if llm else RunSpec().llm,
         preset=preset,
         out=out or Path("runs") / what,
         seed=seed,
@@ -45,7 +51,7 @@ def reproduce(
         settings=parse_settings(settings),
     )
     command = shlex.join(["tandemrec", *sys.argv[1:]])
-    cells = chosen(TABLES[what], only)
+    cells = chosen(piece, only)
     with bars() as progress:
-        for cell, page in made_again(TABLES[what], cells, spec, command=command, progress=progress):
+        for cell, page in made_again(piece, cells, spec, command=command, progress=progress):
             print(f"{cell.name}: {page}", flush=True)

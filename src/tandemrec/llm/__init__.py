@@ -84,11 +84,15 @@ def _local(folder: Path, name: str, options: dict[str, Any]) -> LocalLLM:
 
 
 def _smollm(argument: str, **options: Any) -> LocalLLM:
-    """SmolLM2-135M-Instruct, in this process; fetched at its first use."""
+    """SmolLM2-135M-Instruct, in this process; fetched at its first use. smollm2-135m:15 is its
+    lowest 15 layers: a smaller model, which says little before it is tuned."""
     from tandemrec.llm import embedded
 
-    folder = embedded.fetch(cache_folder(options["cache"]), options["progress"])
-    return _local(folder, embedded.NAME, options)
+    cache = cache_folder(options["cache"])
+    folder = embedded.fetch(cache, options["progress"])
+    if not argument:
+        return _local(folder, embedded.NAME, options)
+    return _local(embedded.lowest(folder, argument, cache), f"{embedded.NAME}:{argument}", options)
 
 
 def _fake(argument: str, **options: Any) -> FakeLLM:

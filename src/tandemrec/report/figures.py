@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from typing import Any
@@ -77,32 +77,45 @@ def _interval(axes: Axes, row: int, test: Test) -> None:
     axes.plot(test.difference, row, "o", color=colour, markersize=6, zorder=3)
 
 
-@styled
 def activity(contents: Contents) -> Figure | None:
     """The primary metric of each method in each group of users, as bars side by side."""
     if not contents.groups:
         return None
     metric = contents.primary
-    methods = list(dict.fromkeys(row.method for row in contents.groups))
     sizes = {row.group: row.users for row in contents.groups}
-    places = {group: place for place, group in enumerate(sizes)}
-    figure, axes = canvas(9.6, 3.5)
-    width = 0.8 / len(methods)
-    for n, method in enumerate(methods):
-        mine = [row for row in contents.groups if row.method == method and metric in row.metrics]
-        where = [places[row.group] + (n - (len(methods) - 1) / 2) * width for row in mine]
-        heights = [row.metrics[metric] for row in mine]
-        colour = colours(methods)[method]
-        axes.bar(where, heights, width * 0.9, color=colour, label=method, zorder=2)
-    labels = [f"{group}\n{users:,} users" for group, users in sizes.items()]
-    axes.set_xticks(range(len(sizes)), labels)
-    axes.set_ylabel(metric)
-    axes.set_xlabel("training interactions of the user")
-    level_grid(axes, "y")
-    legend(axes, len(methods))
+    values: dict[str, dict[str, float]] = {
+        f"{group}\n{users:,} users": {} for group, users in sizes.items()
+    }
+    for row in contents.groups:
+        if metric in row.metrics:
+            label = f"{row.group}\n{sizes[row.group]:,} users"
+            values[label][row.method] = row.metrics[metric]
     title = f"{metric} by how active the users are"
-    alt = f"{title}: bars of {', '.join(methods)} for {', '.join(sizes)} training interactions."
-    return Figure(title, alt, svg(figure, "activity"))
+    return bars(title, values, ("training interactions of the user", metric), "activity")
+
+
+@styled
+def bars(
+    title: str, values: Mapping[str, Mapping[str, float]], labels: tuple[str, str], salt: str
+) -> Figure:
+    """A bar for each name in each group, side by side; `values` are group, name, height, `labels`
+    those of the axes."""
+    names = list(dict.fromkeys(name for each in values.values() for name in each))
+    figure, axes = canvas(9.6, 3.5)
+    width = 0.8 / max(len(names), 1)
+    for n, name in enumerate(names):
+        mine = [(place, each[name]) for place, each in enumerate(values.values()) if name in each]
+        where = [place + (n - (len(names) - 1) / 2) * width for place, _ in mine]
+        heights = [height for _, height in mine]
+        axes.bar(where, heights, width * 0.9, color=colours(names)[name], label=name, zorder=2)
+    axes.set_xticks(range(len(values)), list(values))
+    axes.set_xlabel(labels[0])
+    axes.set_ylabel(labels[1])
+    level_grid(axes, "y")
+    legend(axes, len(names))
+    groups = ", ".join(group.partition("\n")[0] for group in values)
+    alt = f"{title}: bars of {', '.join(names)} for {groups} {labels[0]}."
+    return Figure(title, alt, svg(figure, salt))
 
 
 @styled
@@ -148,7 +161,7 @@ def _tile(axes: Axes, x: int, y: int, value: float, level: float, chosen: bool) 
 def curves(contents: Contents) -> list[Figure]:
     """Learning curves; those with the same axes share a picture."""
     drawn = sorted(contents.curves, key=_axes_of)
-    return [_curves(list(same)) for _, same in groupby(drawn, key=_axes_of)]
+    return [lines(list(same)) for _, same in groupby(drawn, key=_axes_of)]
 
 
 def _axes_of(curve: Curve) -> tuple[str, str]:
@@ -156,7 +169,8 @@ def _axes_of(curve: Curve) -> tuple[str, str]:
 
 
 @styled
-def _curves(same: Sequence[Curve]) -> Figure:
+def lines(same: Sequence[Curve], about: str = "") -> Figure:
+    """Curves with the same axes in one picture; `about` what they are curves of, in its title."""
     figure, axes = canvas(4.7, 3.1)
     for n, curve in enumerate(same):
         colour = SERIES[1:][n % len(SERIES[1:])]
@@ -170,8 +184,9 @@ def _curves(same: Sequence[Curve]) -> Figure:
         legend(axes, 3)
     names = ", ".join(curve.name for curve in same)
     title = names if len(same) == 1 else f"{first.y_label} by {first.x_label}"
+    title = f"{about}: {title}" if about else title
     ends = "; ".join(f"{c.name} ends at {c.y[-1]:.4g}" for c in same if c.y)
-    salt = f"curve-{first.y_label}-{first.x_label}"
+    salt = f"curve-{about}-{first.y_label}-{first.x_label}"
     return Figure(title, f"{first.y_label} by {first.x_label}: {ends}.", svg(figure, salt))
 
 

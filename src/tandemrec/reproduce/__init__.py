@@ -1,6 +1,7 @@
-"""A paper's tables made again: its runs, and ours beside what it reports."""
+"""A paper's tables and figures made again: their runs, and ours beside what it reports."""
 
-from tandemrec.reproduce.cells import Cell, chosen, made_again
-from tandemrec.reproduce.papers import TABLES, PaperTable
+from tandemrec.reproduce.cells import chosen, made_again
+from tandemrec.reproduce.papers import PIECES, piece_of
+from tandemrec.reproduce.piece import Cell, Piece
 
-__all__ = ["TABLES", "Cell", "PaperTable", "chosen", "made_again"]
+__all__ = ["PIECES", "Cell", "Piece", "chosen", "made_again", "piece_of"]

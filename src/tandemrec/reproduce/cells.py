@@ -1,11 +1,11 @@
-"""The runs that fill a paper's table, each resumable, on a shared language model."""
+"""The runs of a table or figure, each resumable, on a shared language model."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 from tandemrec.errors import UnknownName
 from tandemrec.progress import Progress, silent
@@ -13,32 +13,15 @@ from tandemrec.recipes.execute import execute
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.report.contents import Contents
 from tandemrec.reproduce.page import write
-from tandemrec.reproduce.papers import PaperTable
+from tandemrec.reproduce.piece import Cell, Made, Piece
 
 
-class Cell(NamedTuple):
-    """One run of a table."""
-
-    data: str
-    backbone: str
-
-    @property
-    def name(self) -> str:
-        """As --only takes it: ml-100k/mf."""
-        return f"{self.data}/{self.backbone}"
-
-
-def cells(table: PaperTable) -> list[Cell]:
-    """All runs of a table, one data set after the other."""
-    return [Cell(data, backbone) for data, row in table.figures.items() for backbone in row]
-
-
-def chosen(table: PaperTable, only: Sequence[str]) -> list[Cell]:
+def chosen(piece: Piece, only: Sequence[str]) -> list[Cell]:
     """The cells that a pattern names, such as ml-100k/*; all where there is none.
 
     Raises UnknownName for a pattern that names nothing.
     """
-    every = cells(table)
+    every = piece.cells
     for pattern in only:
         if not any(fnmatch(cell.name, pattern) for cell in every):
             raise UnknownName("cell", pattern, [cell.name for cell in every])
@@ -46,7 +29,7 @@ def chosen(table: PaperTable, only: Sequence[str]) -> list[Cell]:
 
 
 def made_again(
-    table: PaperTable,
+    piece: Piece,
     wanted: Sequence[Cell],
     spec: RunSpec,
     *,
@@ -54,30 +37,42 @@ def made_again(
     progress: Progress = silent,
 ) -> Iterator[tuple[Cell, Path]]:
     """Make one cell after the other, and after each the page of all that is there; `spec` is what
-    the runs have in common, its `out` the table's folder."""
+    the runs have in common, its `out` the folder of them all."""
     for cell in wanted:
-        execute(spec_of(table, cell, spec), command=command, progress=progress)
-        yield cell, write(table, found(table, spec.out), spec.out, command)
+        mine = spec_of(piece, cell, spec)
+        piece.finish(execute(mine, command=command, progress=progress), mine.out, progress)
+        yield cell, write(piece, found(piece, spec.out), spec.out, command)
 
 
-def spec_of(table: PaperTable, cell: Cell, spec: RunSpec) -> RunSpec:
-    """The run of a cell: in a folder of its own, on the data set's shared model and answers."""
-    taught: dict[str, Any] = {"examples": {"backbone": table.teacher}}
+def spec_of(piece: Piece, cell: Cell, spec: RunSpec) -> RunSpec:
+    """The run of a cell: in a folder of its own, on a model and answers that are shared by all of
+    its data set and variant."""
+    taught: dict[str, Any] = {"examples": {"backbone": piece.teacher}}
     changes = {
         "data": cell.data,
         "backbone": cell.backbone,
-        "out": spec.out / cell.data / cell.backbone,
-        "shared": spec.out / cell.data / "shared",
+        "out": folder_of(spec.out, cell),
+        "shared": folder_of(spec.out, cell._replace(backbone="shared")),
         "settings": merged(taught, spec.settings),
     }
-    return spec.model_copy(update=changes)
+    return piece.varied(cell, spec.model_copy(update=changes))
 
 
-def found(table: PaperTable, out: Path) -> dict[tuple[str, str], Contents]:
-    """What every finished cell's report holds."""
-    places = {cell: out / cell.data / cell.backbone for cell in cells(table)}
+def folder_of(out: Path, cell: Cell) -> Path:
+    """Where a cell's run lives."""
+    return out.joinpath(*(_plain(part) for part in cell if part))
+
+
+def _plain(name: str) -> str:
+    """A name that any file system takes: smollm2-135m:20 is smollm2-135m-20."""
+    return "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in name)
+
+
+def found(piece: Piece, out: Path) -> dict[Cell, Made]:
+    """Every finished cell."""
+    places = {cell: folder_of(out, cell) for cell in piece.cells}
     return {
-        (cell.data, cell.backbone): Contents.load(folder)
+        cell: Made(folder, Contents.load(folder))
         for cell, folder in places.items()
         if (folder / "run.json").exists()
     }

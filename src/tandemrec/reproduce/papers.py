@@ -1,50 +1,23 @@
-"""What the papers' tables say, as figures to stand beside."""
+"""The tables and figures that can be made again, by name."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import cached_property
-from pathlib import Path
+from collections.abc import Sequence
+from dataclasses import replace
 
-Figures = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
-"Data set, backbone, method, metric: the figure."
-
-
-@dataclass(frozen=True)
-class PaperTable:
-    """A table of a paper, by its place in `published/`."""
-
-    paper: str
-    key: str
-    about: str
-    teacher: str
-    "The backbone whose candidates the shared instruction set shows."
-    llm: str
-    "The language model that the paper takes."
-
-    @cached_property
-    def figures(self) -> Figures:
-        """What the paper prints."""
-        file = Path(__file__).parent / "published" / f"{self.paper}.json"
-        found: Figures = json.loads(file.read_text(encoding="utf-8"))[self.key]
-        return found
-
-    @property
-    def methods(self) -> list[str]:
-        """Its rows, in the paper's order."""
-        return list(next(iter(next(iter(self.figures.values())).values())))
-
-    @property
-    def metrics(self) -> list[str]:
-        """Its columns, in the paper's order."""
-        cell = next(iter(next(iter(self.figures.values())).values()))
-        return list(next(iter(cell.values())))
-
+from tandemrec.errors import ConfigError, UnknownName
+from tandemrec.reproduce.duel import Duel
+from tandemrec.reproduce.piece import Cell, Piece
+from tandemrec.reproduce.sweep import Sweep
+from tandemrec.reproduce.tables import PaperTable
+from tandemrec.reproduce.variants import Instructions, Sizes
 
 LLAMA = "LLaMA-2 7B"
-TABLES: dict[str, PaperTable] = {
+DIRECT, SEQUENTIAL = ("mf", "lightgcn", "mixgcf", "sgl"), ("sasrec", "bert4rec", "cl4srec")
+SMALL = {"ml-100k": ("lightgcn", "sasrec")}
+"Beside what the paper has, for a machine without a GPU."
+
+PIECES: dict[str, Piece] = {
     "llama4rec/table2": PaperTable(
         "llama4rec", "table2", "Direct recommendation, four backbones.", "lightgcn", LLAMA
     ),
@@ -54,4 +27,53 @@ TABLES: dict[str, PaperTable] = {
     "llama4rec/table6": PaperTable(
         "llama4rec", "table6", "LightGCN without one part at a time.", "lightgcn", LLAMA
     ),
+    "llama4rec/fig4": Sweep(
+        "llama4rec",
+        "fig4",
+        "What the weights of adaptive aggregation do.",
+        "lightgcn",
+        LLAMA,
+        (Cell("ml-1m", "lightgcn"), Cell("ml-100k", "lightgcn")),
+    ),
+    "llama4rec/fig5": Sizes(
+        "llama4rec",
+        "fig5",
+        "Language models of two sizes.",
+        "lightgcn",
+        "LLaMA-2 with 7B and 13B",
+        {"book-crossing": DIRECT + SEQUENTIAL, **SMALL},
+        ("smollm2-135m:15", "smollm2-135m"),
+    ),
+    "llama4rec/fig6": Instructions(
+        "llama4rec",
+        "fig6",
+        "More and fewer instructions.",
+        "lightgcn",
+        LLAMA,
+        {"book-crossing": DIRECT + SEQUENTIAL, **SMALL},
+    ),
+    "llama4rec/fig7": Duel(
+        "llama4rec",
+        "fig7",
+        "Against another language model.",
+        "sasrec",
+        LLAMA,
+        (Cell("book-crossing", "cl4srec"), Cell("ml-100k", "cl4srec")),
+    ),
 }
+
+
+def piece_of(name: str, llms: Sequence[str] = (), rival: str | None = None) -> Piece:
+    """A table or figure by its name, with the language models that it compares."""
+    if name not in PIECES:
+        raise UnknownName("table or figure", name, PIECES)
+    piece = PIECES[name]
+    if isinstance(piece, Sizes) and llms:
+        piece = replace(piece, llms=tuple(dict.fromkeys(llms)))
+    elif len(llms) > 1:
+        raise ConfigError(f"{name} takes one language model; received {', '.join(llms)}.")
+    if rival is not None:
+        if not isinstance(piece, Duel):
+            raise ConfigError(f"{name} has no rival; llama4rec/fig7 takes --rival.")
+        piece = replace(piece, rival=rival)
+    return piece

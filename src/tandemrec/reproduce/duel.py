@@ -1,0 +1,121 @@
+"""Llama4Rec's lists against another language model's, user by user (Llama4Rec, figure 7)."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tandemrec.data.interactions import Interactions
+from tandemrec.llm import llm
+from tandemrec.llm.answers import AnswerStore, Remembering
+from tandemrec.progress import Progress
+from tandemrec.rankings import Rankings
+from tandemrec.recipes.execute import Finished
+from tandemrec.recipes.llama4rec import plain_profiles, told_past
+from tandemrec.report.contents import FULL
+from tandemrec.report.figures import Figure, bars
+from tandemrec.report.tables import Table, count, words
+from tandemrec.reproduce.piece import Cell, Found, Piece
+from tandemrec.rerank import RerankConfig, rerank
+from tandemrec.writing import explained, whole
+
+FILE = "duel.json"
+SAMPLES = 100
+CUTS = (3, 5)
+OUTCOMES = ("win", "tie", "loss")
+
+
+@dataclass(frozen=True)
+class Duel(Piece):
+    """A hundred listwise samples: who puts the held-out item higher?
+
+    The rival is asked as it came, listwise and without hints; both order the same candidates.
+    """
+
+    runs: tuple[Cell, ...] = ()
+    rival: str = "smollm2-135m"
+
+    @property
+    def cells(self) -> list[Cell]:
+        return list(self.runs)
+
+    def finish(self, run: Finished, folder: Path, progress: Progress) -> None:
+        first = run.seeds[0]
+        sample = sampled(first.view.candidates, run.setup.split.test, first.seed)
+        candidates = first.view.candidates.of(sample)
+        rival = Remembering(
+            llm(self.rival, progress=progress),
+            AnswerStore(folder / "rival.sqlite"),
+            progress=run.setup.run.telling(progress),
+        )
+        known = plain_profiles(run.setup, told_past(run.setup, "test"))
+        asked = RerankConfig(way="listwise", seed=first.seed)
+        theirs = rerank(candidates, known, rival, asked).rankings
+        ours = first.lists[FULL].of(sample)
+        found = {"rival": rival.name, "samples": int(sample.sum())}
+        found |= {"outcomes": outcomes(ours, theirs, run.setup.split.test)}
+        with explained(folder / FILE), whole(folder / FILE) as fresh:
+            fresh.write_text(json.dumps(found, indent=2))
+
+    def tables(self, found: Found) -> list[Table]:
+        rows = [
+            (*words(cell.name, duel["rival"], by), *(count(each[name]) for name in OUTCOMES))
+            for cell, duel in _read(found)
+            for by, each in duel["outcomes"].items()
+        ]
+        caption = f"{FULL} against another language model"
+        columns = ("Run", "Against", "By", *OUTCOMES)
+        return [Table(self.key, caption, columns, tuple(rows), labels=3)]
+
+    def figures(self, found: Found) -> list[Figure]:
+        return [
+            bars(
+                f"{FULL} ({cell.name}) against {duel['rival']}",
+                duel["outcomes"],
+                ("by", "samples"),
+                f"{self.key}-{cell.name}",
+            )
+            for cell, duel in _read(found)
+        ]
+
+    def notes(self, found: Found) -> Iterator[str]:
+        yield from super().notes(found)
+        for cell, duel in _read(found):
+            yield (
+                f"{cell.name}: {duel['samples']} users of test, drawn by the first seed among "
+                "those whose held-out item is one of the ten candidates; with all others there is "
+                "nothing to win."
+            )
+        yield "The paper: 45 % won, 25 % tied, 30 % lost against GPT-3.5, by hit ratio."
+
+
+def sampled(candidates: Rankings, truth: Interactions, seed: int) -> NDArray[np.bool_]:
+    """A hundred users whose held-out item is among the candidates, or as many as there are, [U]."""
+    decided = np.flatnonzero(candidates.met(truth).any(axis=1))
+    drawn = np.random.default_rng(seed).permutation(decided)[:SAMPLES]
+    return np.isin(np.arange(len(candidates.users)), drawn)
+
+
+def outcomes(ours: Rankings, theirs: Rankings, truth: Interactions) -> dict[str, dict[str, int]]:
+    """How often each outcome comes, by the held-out item's place and by HR@k."""
+    mine, other = (ranks.met(truth).argmax(axis=1) for ranks in (ours, theirs))
+    found = {"place": _counted(mine < other, mine > other)}
+    for k in CUTS:
+        found[f"HR@{k}"] = _counted((mine < k) & (other >= k), (mine >= k) & (other < k))
+    return found
+
+
+def _counted(won: NDArray[np.bool_], lost: NDArray[np.bool_]) -> dict[str, int]:
+    counts = int(won.sum()), int((~won & ~lost).sum()), int(lost.sum())
+    return dict(zip(OUTCOMES, counts, strict=True))
+
+
+def _read(found: Found) -> Iterator[tuple[Cell, Mapping[str, Any]]]:
+    for cell, made in found.items():
+        yield cell, json.loads((made.folder / FILE).read_text(encoding="utf-8"))

@@ -1,0 +1,108 @@
+"""What the two weights of adaptive aggregation do, one at a time (Llama4Rec, figure 4)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from pydantic import TypeAdapter
+
+from tandemrec.aggregate import Grid
+from tandemrec.data.split import Split
+from tandemrec.evaluation.metrics import per_user
+from tandemrec.progress import Progress
+from tandemrec.recipes.arms import Weighing, final
+from tandemrec.recipes.execute import Finished
+from tandemrec.recipes.llama4rec import SeedResult
+from tandemrec.report.contents import FULL, Curve
+from tandemrec.report.figures import Figure, lines
+from tandemrec.report.tables import Table, number, words
+from tandemrec.reproduce.piece import Cell, Found, Piece
+from tandemrec.writing import explained, whole
+
+FILE = "sweep.json"
+METRICS = ("HR@3", "NDCG@3", "HR@5", "NDCG@5")
+CURVES = TypeAdapter(list[Curve])
+LABELS = {"alpha1": "α₁", "alpha2": "α₂"}
+
+
+@dataclass(frozen=True)
+class Sweep(Piece):
+    """One weight takes every value, the other is what validation chose; the lists are those of
+    test, and nothing is chosen by them."""
+
+    runs: tuple[Cell, ...] = ()
+
+    @property
+    def cells(self) -> list[Cell]:
+        return list(self.runs)
+
+    def finish(self, run: Finished, folder: Path, progress: Progress) -> None:
+        weighing = Weighing.of(run.setup.split.train, run.setup.config.blend)
+        found = [
+            curve for name in LABELS for curve in swept(name, run.seeds, run.setup.split, weighing)
+        ]
+        with explained(folder / FILE), whole(folder / FILE) as fresh:
+            fresh.write_bytes(CURVES.dump_json(found, indent=2))
+
+    def tables(self, found: Found) -> list[Table]:
+        return [
+            self._table(cell, name, _read(made.folder))
+            for cell, made in found.items()
+            for name in LABELS
+        ]
+
+    def _table(self, cell: Cell, name: str, curves: Sequence[Curve]) -> Table:
+        mine = [curve for curve in curves if curve.x_label == LABELS[name]]
+        rows = [
+            (*words(f"{value:g}"), *(number(curve.y[n]) for curve in mine))
+            for n, value in enumerate(mine[0].x)
+        ]
+        return Table(
+            f"{self.key}_{name}_{'_'.join(cell).replace('-', '_').rstrip('_')}",
+            f"{cell.name}: {LABELS[name]}, the other as chosen on validation",
+            (LABELS[name], *(curve.name for curve in mine)),
+            tuple(rows),
+        )
+
+    def figures(self, found: Found) -> list[Figure]:
+        return [
+            lines([curve for curve in _read(made.folder) if curve.x_label == label], cell.name)
+            for cell, made in found.items()
+            for label in LABELS.values()
+        ]
+
+    def notes(self, found: Found) -> Iterator[str]:
+        yield from super().notes(found)
+        yield "Every point is of the test part; the weights of all tables are chosen on validation."
+
+
+def swept(
+    name: str, seeds: Sequence[SeedResult], split: Split, weighing: Weighing
+) -> Iterator[Curve]:
+    """Each metric's mean over the seeds at every value of one weight."""
+    values = getattr(weighing.config, name)
+    table = [
+        np.mean([_measured(each, name, value, split, weighing) for each in seeds], axis=0)
+        for value in values
+    ]
+    for n, metric in enumerate(METRICS):
+        y = [float(row[n]) for row in table]
+        yield Curve(name=metric, x=list(values), y=y, x_label=LABELS[name], y_label="on test")
+
+
+def _measured(
+    seed: SeedResult, name: str, value: float, split: Split, weighing: Weighing
+) -> list[float]:
+    choice = seed.choices[FULL]
+    chosen = choice.grid.best if choice.grid else (0.0, 0.0)
+    pair = (value, chosen[1]) if name == "alpha1" else (chosen[0], value)
+    changed = replace(choice, grid=Grid.of_one(*pair))
+    means = per_user(final(seed.view, changed, weighing), split.test).means()
+    return [means[metric] for metric in METRICS]
+
+
+def _read(folder: Path) -> list[Curve]:
+    return CURVES.validate_json((folder / FILE).read_bytes())

@@ -1,0 +1,123 @@
+"""Runs of the same backbone side by side: another language model (Llama4Rec, figure 5), more or
+fewer instructions (figure 6)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from tandemrec.recipes.spec import RunSpec, merged
+from tandemrec.report.contents import BASE, FULL, PRIMARY
+from tandemrec.report.figures import Figure, bars
+from tandemrec.report.scoreboard import find_test, result
+from tandemrec.report.tables import MISSING, Table, number, p_value, words
+from tandemrec.report.tables import Cell as Value
+from tandemrec.reproduce.piece import Cell, Found, Made, Piece
+
+METRICS = ("HR@3", "NDCG@3", "HR@5", "NDCG@5")
+
+
+@dataclass(frozen=True)
+class Compared(Piece):
+    """The same backbones once for each variant."""
+
+    backbones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    "Of each data set."
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        """Their names."""
+        raise NotImplementedError
+
+    @property
+    def cells(self) -> list[Cell]:
+        return [
+            Cell(data, backbone, variant)
+            for data, names in self.backbones.items()
+            for backbone in names
+            for variant in self.variants
+        ]
+
+    def tables(self, found: Found) -> list[Table]:
+        there = [data for data in self.backbones if any(cell.data == data for cell in found)]
+        return [self._table(data, found) for data in there]
+
+    def _table(self, data: str, found: Found) -> Table:
+        mine = [cell for cell in self.cells if cell.data == data and cell in found]
+        rows = [row for cell in mine for row in _rows(cell, found[cell])]
+        return Table(
+            f"{self.key}_{data.replace('-', '_')}",
+            data,
+            ("Backbone", "Variant", "Method", *METRICS, f"p, {PRIMARY}"),
+            tuple(rows),
+            labels=3,
+            note=f"p: paired t-test over users against {BASE}.",
+        )
+
+    def figures(self, found: Found) -> list[Figure]:
+        """Llama4Rec of every variant, beside Base."""
+        return [self._figure(data, names) for data, names in self._bars(found).items()]
+
+    def _bars(self, found: Found) -> dict[str, dict[str, dict[str, float]]]:
+        """Data set, backbone, what: NDCG@5."""
+        drawn: dict[str, dict[str, dict[str, float]]] = {}
+        for cell, made in found.items():
+            mine = drawn.setdefault(cell.data, {}).setdefault(cell.backbone, {})
+            for name, method in ((BASE, BASE), (cell.variant, FULL)):
+                if (measured := result(made.contents, method, PRIMARY)) is not None:
+                    mine[name] = measured.mean
+        return drawn
+
+    def _figure(self, data: str, values: Mapping[str, Mapping[str, float]]) -> Figure:
+        title = f"{PRIMARY} of {FULL} on {data}"
+        return bars(title, values, ("backbone", PRIMARY), f"{self.key}-{data}")
+
+
+def _rows(cell: Cell, made: Made) -> Iterator[tuple[Value, ...]]:
+    for method in (BASE, "IFT", FULL):
+        values = [result(made.contents, method, metric) for metric in METRICS]
+        test = find_test(made.contents, method, BASE, PRIMARY, "users")
+        yield (
+            *words(cell.backbone, cell.variant, method),
+            *(Value(MISSING) if each is None else number(each.mean) for each in values),
+            p_value(None if test is None else test.p_value),
+        )
+
+
+@dataclass(frozen=True)
+class Sizes(Compared):
+    """Language models of different sizes."""
+
+    llms: tuple[str, ...] = ()
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return self.llms
+
+    def varied(self, cell: Cell, spec: RunSpec) -> RunSpec:
+        return spec.model_copy(update={"llm": cell.variant})
+
+
+SHARES = {"a tenth": 0.1, "half": 0.5, "all": 1.0}
+
+
+@dataclass(frozen=True)
+class Instructions(Compared):
+    """A model tuned on a part of the instructions."""
+
+    @property
+    def variants(self) -> tuple[str, ...]:
+        return tuple(SHARES)
+
+    def varied(self, cell: Cell, spec: RunSpec) -> RunSpec:
+        kept = max(1, round(SHARES[cell.variant] * spec.config.examples.instructions))
+        less: dict[str, Any] = {"examples": {"instructions": kept}}
+        return spec.model_copy(update={"settings": merged(spec.settings, less)})
+
+    def notes(self, found: Found) -> Iterator[str]:
+        yield from super().notes(found)
+        yield (
+            "The paper has 25,000 instructions, and a tenth and half of them. Ours are as many as "
+            "the settings name (examples.instructions)."
+        )
