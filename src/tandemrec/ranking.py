@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from tandemrec.backbones import Fitted
-from tandemrec.backbones.scoring import Scorer, blocks, hide_met, reading, scorer
+from tandemrec.backbones.scoring import Scorer, blocks, height, hide_met, reading, scorer
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import BackboneError, DataError
 from tandemrec.rankings import Rankings
@@ -32,15 +32,17 @@ def rank(
     `candidates`: rank only these items, [C] for everybody or [U, C] for each user (-1 is none).
     Equal scores are ordered by item number, so the result is the same on every machine. An item
     with score -inf is never ranked; a user with fewer than `k` items left has a short row (item -1,
-    score -inf). Raises BackboneError if the scores have the wrong shape or are not numbers.
+    score -inf). At most `batch_size` users are scored at a time, fewer where the catalogue is
+    large. Raises BackboneError if the scores have the wrong shape or are not numbers.
     """
     model = _bare(model)
     asked = _checked(users, train)
     found = []
     with reading(model):
         read = scorer(model, train)
-        for start in range(0, max(len(asked), 1), batch_size):
-            rows = slice(start, start + batch_size)
+        step = height(batch_size, train.n_items)
+        for start in range(0, max(len(asked), 1), step):
+            rows = slice(start, start + step)
             allowed = candidates[rows] if candidates is not None and candidates.ndim > 1 else None
             scores = _open_scores(read, asked[rows], (train, exclude))
             _keep(scores, candidates if allowed is None else allowed)
@@ -126,7 +128,8 @@ def neighbours(
     with reading(model):
         embeddings = torch.nn.functional.normalize(_embeddings(model).float(), dim=1)  # [U, D]
     asked = np.arange(len(embeddings)) if users is None else np.asarray(users, np.int64)
-    found = [_nearest(embeddings, block, k) for block in blocks(asked, batch_size)]
+    step = height(batch_size, len(embeddings))
+    found = [_nearest(embeddings, block, k) for block in blocks(asked, step)]
     if not found:
         return Rankings(asked, np.zeros((0, k), np.int64), np.zeros((0, k), np.float32))
     items = np.concatenate([each[0] for each in found])

@@ -92,6 +92,15 @@ def hide_met(scores: Tensor, users: NDArray[np.int64], met: Interactions) -> Non
     scores[tuple(place.to(scores.device) for place in places)] = -torch.inf
 
 
+CELLS = 2**24
+"Scores that are in memory at a time: 64 MB."
+
+
+def height(size: int, columns: int) -> int:
+    """How many users to score at a time: at most `size`, and no more than memory is to hold."""
+    return max(1, min(size, CELLS // max(columns, 1)))
+
+
 def blocks(users: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
     """The users in slices of at most `size`."""
     for start in range(0, len(users), size):
@@ -116,10 +125,10 @@ def ndcg(
     gains = np.zeros(train.n_users)
     with reading(model):
         read = scorer(model, train)
-        for users in blocks(asked, batch_size):
+        for users in blocks(asked, height(batch_size, train.n_items)):
             scores = read(users)
             hide_met(scores, users, train)
-            gains += _gains(scores, users, held_out, k)
+            gains[users] = _gains(scores, users, held_out, k)
     ideal = np.append(0, np.cumsum(1 / np.log2(np.arange(2, k + 2))))
     return float((gains[asked] / ideal[np.minimum(held_out.counts[asked], k)]).mean())
 
@@ -127,12 +136,14 @@ def ndcg(
 def _gains(
     scores: Tensor, users: NDArray[np.int64], held_out: Interactions, k: int
 ) -> NDArray[np.float64]:
-    """Each user's discounted gain, [all users], from the held-out items of one block."""
-    of_block = np.flatnonzero(np.isin(held_out.users, users))
-    owners, items = held_out.users[of_block], held_out.items[of_block]
-    rows = torch.from_numpy(np.searchsorted(users, owners)).to(scores.device)
+    """The discounted gain of each user of a block, [B], from his held-out items; the block holds
+    every user with such an item from its first to its last."""
+    first, last = held_out.bounds[users[0]], held_out.bounds[users[-1] + 1]
+    owners, items = held_out.users[first:last], held_out.items[first:last]
+    places = np.searchsorted(users, owners)
+    rows = torch.from_numpy(places).to(scores.device)
     mine = scores if len(rows) == len(scores) else scores[rows]  # [held out, I]
     target = mine.gather(1, torch.from_numpy(items).to(scores.device)[:, None])
     place = (mine >= target).sum(1).cpu().numpy()  # 1 is the top
     gain = np.where(place <= k, 1 / np.log2(place + 1), 0)
-    return np.bincount(owners, gain, minlength=held_out.n_users).astype(np.float64)
+    return np.bincount(places, gain, minlength=len(users)).astype(np.float64)
