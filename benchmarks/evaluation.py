@@ -4,8 +4,8 @@
     python benchmarks/evaluation.py --ranx .venvs/metrics/bin/python [--data ml-1m]
 
 All users of a leave-last-out split, all items, HR and NDCG at 3, 5, 10, 20, 50 and MRR, of an MF
-after three epochs. --recbole: seconds of our `rank` and `per_user` beside RecBole's `evaluate` of its
-BPR of the same width; and of ours, the seconds of CPU beyond scoring. --ranx: the largest
+after three epochs. --recbole: seconds of our `rank` and `per_user` beside RecBole's `evaluate` of
+its BPR of the same width; and of ours, the seconds of CPU beyond scoring. --ranx: the largest
 difference to ranx and ir-measures on the same lists. Prints a Markdown table, and writes
 benchmarks/results/evaluation.json.
 """
