@@ -23,35 +23,16 @@ from tandemrec.backbones import get
 
 HERE = Path(__file__).parent.absolute()
 SMALL = {"batch_size": [1024, 2048, 8192], "learning_rate": [1e-3, 2e-3, 5e-3, 1e-2]}
-WINDOWS = {"batch_size": [32, 64, 128, 256], "learning_rate": [5e-4, 1e-3, 2e-3, 4e-3]}
-NETWORK = {"width": [64], "heads": [1, 2], "layers": [1, 2], "length": [50, 100, 200]}
+WINDOWS = {"batch_size": [64, 128, 256], "learning_rate": [1e-3, 2e-3, 4e-3]}
+NETWORK = {"width": [64], "heads": [1, 2], "layers": [1, 2], "length": [50, 100]}
 SPACES: dict[str, dict[str, list[Any]]] = {
     "mf": {**SMALL, "decay": [0.0, 1e-3, 1e-2]},
     "lightgcn": SMALL,
-    "sgl": {**SMALL, "weight": [0.01, 0.05, 0.1, 0.5], "temperature": [0.1, 0.2, 0.5]},
+    "sgl": {**SMALL, "weight": [0.01, 0.05, 0.1], "temperature": [0.1, 0.2, 0.5]},
     "mixgcf": {**SMALL, "candidates": [16, 32, 64]},
-    "sasrec": {
-        **WINDOWS,
-        **NETWORK,
-        "dropout": [0.2, 0.5],
-        "loss": ["pair", "all"],
-        "every_window": [False, True],
-    },
-    "bert4rec": {
-        **WINDOWS,
-        **NETWORK,
-        "dropout": [0.1, 0.2, 0.5],
-        "hidden": [0.2, 0.4, 0.6],
-        "every_window": [False, True],
-    },
-    "cl4srec": {
-        **WINDOWS,
-        **NETWORK,
-        "dropout": [0.2, 0.5],
-        "loss": ["pair", "all"],
-        "every_window": [False, True],
-        "weight": [0.05, 0.1, 0.3],
-    },
+    "sasrec": {**WINDOWS, **NETWORK, "dropout": [0.2, 0.5], "loss": ["all"]},
+    "bert4rec": {**WINDOWS, **NETWORK, "dropout": [0.1, 0.2, 0.5], "hidden": [0.2, 0.4, 0.6]},
+    "cl4srec": {**WINDOWS, **NETWORK, "dropout": [0.2, 0.5], "loss": ["all"]},
 }
 TRAINING = tr.TrainConfig.model_fields
 
