@@ -23,9 +23,9 @@ from typing import Any
 
 import numpy as np
 import torch
+from beside import Peer
 
 import tandemrec as tr
-from backbones import Peer
 from tandemrec.backbones.scoring import blocks, reading, scorer
 from tandemrec.evaluation.metrics import per_user
 
@@ -80,7 +80,11 @@ def scored(split: tr.Split, model: Any) -> None:
 def timed(split: tr.Split, model: Any, peer: Peer, rounds: int) -> dict[str, float]:
     """Medians; RecBole's of as many models after one epoch."""
     asked = {"train_batch_size": 8192, "topk": list(KS), "metrics": ["Hit", "NDCG", "MRR"]}
-    theirs = [float(peer.train("mf", asked, 1, 1, seed)["evaluation"]) for seed in range(rounds)]
+    job = {"sequential": False, "epochs": 1, "stop": 1}
+    theirs = [
+        float(peer.train("recbole_fit.py", "BPR", asked, **job, seed=seed)["evaluation"])
+        for seed in range(rounds)
+    ]
     ours = [seconds(time.perf_counter, evaluated, split, model) for _ in range(rounds)]
     whole = [seconds(time.process_time, evaluated, split, model) for _ in range(rounds)]
     alone = [seconds(time.process_time, scored, split, model) for _ in range(rounds)]
