@@ -2,8 +2,8 @@
 
     python benchmarks/peers/implicit_fit.py FOLDER JOB.json RESULT.npz
 
-FOLDER/split/split.train.inter holds pairs of user and item. JOB.json: threads, and settings (factors).
-RESULT.npz: seconds of each iteration.
+FOLDER/split/split.train.inter holds pairs of user and item. JOB.json: threads, and settings
+(factors). RESULT.npz: seconds of each iteration but the first.
 """
 
 from __future__ import annotations

@@ -2,11 +2,12 @@
 
     python benchmarks/peers/rectools_fit.py FOLDER JOB.json RESULT.npz
 
-FOLDER/split/split.{train,valid,test}.inter hold pairs of user and item, each user's in order. JOB.json:
-model (SASRecModel or BERT4RecModel), epochs, stop (measurements without a new best), seed, threads,
-settings. It learns five epochs at a time; after each the held-out items of validation are looked up
-in its ten best. RESULT.npz: the seconds at which each measurement ended and its NDCG@10, and every
-user's ten best at test [U, 10], from training and validation, of the best moment.
+FOLDER/split/split.{train,valid,test}.inter hold pairs of user and item, each user's in order.
+JOB.json: model (SASRecModel or BERT4RecModel), epochs, stop (measurements without a new best),
+seed, threads, settings. It learns five epochs at a time; after each the held-out items of
+validation are looked up in its ten best. RESULT.npz: the seconds at which each measurement ended
+and its NDCG@10, and every user's ten best at test [U, 10], from training and validation, of the
+best moment.
 """
 
 from __future__ import annotations
