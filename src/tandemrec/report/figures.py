@@ -34,6 +34,8 @@ class Figure:
     title: str
     alt: str
     svg: str
+    wide: bool = True
+    "Whether it takes the page's whole width; else two stand side by side."
 
 
 def colours(methods: Sequence[str]) -> dict[str, str]:
@@ -140,7 +142,7 @@ def heatmap(grid: Heatmap, name: str) -> Figure:
         f"{grid.title}: {grid.metric} from {min(flat):.4f} to {max(flat):.4f}; "
         f"chosen: alpha 1 = {first:g}, alpha 2 = {second:g}."
     )
-    return Figure(grid.title, alt, svg(figure, f"heatmap-{name}"))
+    return Figure(grid.title, alt, svg(figure, f"heatmap-{name}"), wide=False)
 
 
 def _tile(axes: Axes, x: int, y: int, value: float, level: float, chosen: bool) -> None:
@@ -187,7 +189,8 @@ def lines(same: Sequence[Curve], about: str = "") -> Figure:
     title = f"{about}: {title}" if about else title
     ends = "; ".join(f"{c.name} ends at {c.y[-1]:.4g}" for c in same if c.y)
     salt = f"curve-{about}-{first.y_label}-{first.x_label}"
-    return Figure(title, f"{first.y_label} by {first.x_label}: {ends}.", svg(figure, salt))
+    alt = f"{first.y_label} by {first.x_label}: {ends}."
+    return Figure(title, alt, svg(figure, salt), wide=False)
 
 
 @styled
