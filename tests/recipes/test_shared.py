@@ -7,10 +7,12 @@ import pytest
 from recipes.worlds import small
 from tandemrec.backbones import MF, LightGCN
 from tandemrec.errors import UnknownName
-from tandemrec.llm import llm
+from tandemrec.llm import Prompt, llm
 from tandemrec.llm.fake import FakeLLM
+from tandemrec.recipes import execute
 from tandemrec.recipes.execute import Finished, llama4rec
 from tandemrec.recipes.settings import PLUS, Llama4RecConfig
+from tandemrec.recipes.spec import RunSpec
 from tandemrec.tuning.tune import TuneConfig
 from tiny_llm import tiny_folder
 
@@ -61,6 +63,47 @@ def test_what_one_run_asked_another_knows(tmp_path: Path) -> None:
         )
         asked.append(fake.asked)
     assert asked[0] > 0 == asked[1]
+
+
+class Noting(FakeLLM):
+    """Notes each prompt that it is asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.prompts: list[Prompt] = []
+
+    def choose(self, prompts, options):  # type: ignore[no-untyped-def]
+        self.prompts += prompts
+        return super().choose(prompts, options)
+
+
+def test_what_runs_ask_alike_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execute, "load", lambda name, **_: small().data)
+    noting = Noting()
+    monkeypatch.setattr(execute, "named_llm", lambda name, **_: noting)
+    settings = {"training": {"epochs": 2, "batch_size": 64}, "tune": None}
+    specs = {
+        out: RunSpec(
+            backbone=name,
+            seeds=2,
+            out=tmp_path / out,
+            shared=tmp_path / (out if out == "alone" else "common"),
+            settings=settings,
+        )
+        for out, name in (("mf", "mf"), ("sasrec", "sasrec"), ("alone", "sasrec"))
+    }
+    execute.ask_ahead([specs["mf"], specs["sasrec"]])
+    ahead = set(noting.prompts)
+    assert ahead and len(ahead) == len(noting.prompts)  # each history once
+    noting.prompts.clear()
+    for name in ("mf", "sasrec"):
+        execute.execute(specs[name])
+    told_again = [prompt for prompt in noting.prompts if prompt in ahead]
+    noting.prompts.clear()
+    execute.execute(specs["alone"])
+    assert len(told_again) < len([prompt for prompt in noting.prompts if prompt in ahead])
+    scores = [(tmp_path / out / "scores.json").read_bytes() for out in ("sasrec", "alone")]
+    assert scores[0] == scores[1]
 
 
 def test_an_unknown_teacher_is_told_before_anything_is_done(tmp_path: Path) -> None:

@@ -17,6 +17,7 @@ from tandemrec.llm import llm as named_llm
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.base import LLM
 from tandemrec.progress import Progress, silent
+from tandemrec.recipes import llama4rec as recipe
 from tandemrec.recipes import recommend
 from tandemrec.recipes.entrance import backbone_of, check_seeds, check_settings, check_sizes
 from tandemrec.recipes.llama4rec import SeedResult, one_seed
@@ -95,10 +96,15 @@ def llama4rec(
 
 def _stages(setup: Setup, seeds: Sequence[int]) -> tuple[list[SeedResult], Tuned | None]:
     """Everything that is computed, or loaded: the tuned model, and each seed with it."""
-    model, tuning = tuned(setup, seeds[0])
-    store = AnswerStore(setup.common.folder / "answers.sqlite")
-    asked = Remembering(model, store, progress=setup.progress)
+    asked, tuning = _asking(setup, seeds[0])
     return [one_seed(setup, asked, seed) for seed in seeds], tuning
+
+
+def _asking(setup: Setup, seed: int) -> tuple[Remembering, Tuned | None]:
+    """The tuned model, which looks its answers up first."""
+    model, tuning = tuned(setup, seed)
+    store = AnswerStore(setup.common.folder / "answers.sqlite")
+    return Remembering(model, store, progress=setup.progress), tuning
 
 
 def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) -> Finished:
@@ -125,6 +131,23 @@ def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) ->
     )
     record.save(spec.out)
     return found
+
+
+def ask_ahead(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
+    """What several runs on the same data and language model have to ask alike, asked together.
+
+    They share a folder (`shared`), where each finds the answers; see `llama4rec.ask_ahead`. Fits
+    every run's Base, which the run then loads.
+    """
+    split, model = _inputs(specs[0], progress)
+    setups = []
+    for spec in specs:
+        run, common = Run(spec.out), Run(spec.shared or spec.out)
+        backbone = backbone_of(spec.backbone)
+        told = run.telling(progress)
+        setups.append(Setup(split, backbone, model, spec.config, run, told, common))
+    asking, _ = _asking(setups[0], specs[0].seed)
+    recipe.ask_ahead(setups, asking, specs[0].all_seeds)
 
 
 def _inputs(spec: RunSpec, progress: Progress) -> tuple[Split, LLM]:

@@ -204,6 +204,18 @@ def ask_together(
                 rerank(both, known, llm, config)
 
 
+def ask_ahead(setups: Sequence[Setup], llm: LLM, seeds: Sequence[int]) -> None:
+    """What the runs of several backbones on the same data ask about validation from histories
+    alone: each history is read once, with every backbone's and seed's candidates behind it. The
+    runs find the answers in the store that they share; test is not looked at."""
+    lists = []
+    for setup in setups:
+        for seed in seeds:
+            candidates = part_candidates(setup, fitted(setup, seed, "base"), "valid")
+            lists.append(candidates.of(whom_to_ask(setup, candidates, "valid")))
+    ask_together(setups[0], llm, lists, [plain_profiles(setups[0])])
+
+
 def union(lists: Sequence[Rankings]) -> Rankings:
     """Every user of any list, with all his candidates in one row; missing places hold -1."""
     rows: dict[int, list[int]] = {}

@@ -9,7 +9,7 @@ from typing import Any
 
 from tandemrec.errors import UnknownName
 from tandemrec.progress import Progress, silent
-from tandemrec.recipes.execute import execute
+from tandemrec.recipes.execute import ask_ahead, execute
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.report.contents import Contents
 from tandemrec.reproduce.page import write
@@ -37,11 +37,23 @@ def made_again(
     progress: Progress = silent,
 ) -> Iterator[tuple[Cell, Path]]:
     """Make one cell after the other, and after each the page of all that is there; `spec` is what
-    the runs have in common, its `out` the folder of them all."""
+    the runs have in common, its `out` the folder of them all. What they ask alike is asked first,
+    together."""
+    for alike in _on_one_model(piece, wanted, spec):
+        if len(alike) > 1:
+            ask_ahead(alike, progress=progress)
     for cell in wanted:
         mine = spec_of(piece, cell, spec)
         piece.finish(execute(mine, command=command, progress=progress), mine.out, progress)
         yield cell, write(piece, found(piece, spec.out), spec.out, command)
+
+
+def _on_one_model(piece: Piece, wanted: Sequence[Cell], spec: RunSpec) -> Iterator[list[RunSpec]]:
+    """The runs that are still to be made, by the folder that they share."""
+    specs = [spec_of(piece, cell, spec) for cell in wanted]
+    left = [each for each in specs if not (each.out / "run.json").exists()]
+    for shared in dict.fromkeys(each.shared for each in left):
+        yield [each for each in left if each.shared == shared]
 
 
 def spec_of(piece: Piece, cell: Cell, spec: RunSpec) -> RunSpec:
