@@ -7,11 +7,13 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch import nn
 
-from tandemrec.backbones import MF, EmbeddingBackbone, LightGCN, ScoreMatrix, build
+from tandemrec.backbones import MF, EmbeddingBackbone, LightGCN, ScoreMatrix, build, scoring
+from tandemrec.backbones.scoring import ndcg
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.worlds import clubs
 from tandemrec.errors import BackboneError, DataError
 from tandemrec.ranking import neighbours, rank, similar_users
+from tandemrec.rankings import Rankings
 
 
 def met(pairs: list[tuple[int, int]], n_users: int = 3, n_items: int = 4) -> Interactions:
@@ -145,3 +147,28 @@ def test_similar_users_by_hand() -> None:
 
 def test_a_single_user_has_nobody() -> None:
     assert similar_users(ScoreMatrix(np.ones((1, 3)))).tolist() == [-1]
+
+
+def test_no_block_of_scores_is_larger_than_memory_is_to_hold(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Not for ranking, nor for neighbours, nor for validation."""
+    world = clubs()
+    model = build(MF, world)
+
+    def all_three() -> tuple[Rankings, np.ndarray, float]:
+        return rank(model, world, None, 5), similar_users(model), ndcg(model, world, world)
+
+    whole, largest, best = all_three(), [], torch.topk
+    monkeypatch.setattr(scoring, "CELLS", 3 * max(world.n_items, world.n_users))
+
+    def noted(scores: torch.Tensor, k: int) -> tuple[torch.Tensor, torch.Tensor]:
+        largest.append(scores.numel())
+        return best(scores, k)
+
+    monkeypatch.setattr(torch, "topk", noted)
+    parts = all_three()
+    assert len(largest) > 2 and max(largest) <= scoring.CELLS
+    np.testing.assert_array_equal(parts[0].items, whole[0].items)
+    np.testing.assert_array_equal(parts[1], whole[1])
+    assert parts[2] == pytest.approx(whole[2])
