@@ -9,7 +9,8 @@ recbole, rectools: test NDCG@10 of both on the same leave-last-out split, and th
 the best validation NDCG@10 that the peer reaches. The peers keep their own settings, but for batch
 size and learning rate of direct models, which are ours, and LightGCN's. Every pair of fits is kept
 in benchmarks/results/PEER-DATA.jsonl and not made again. pace: seconds of an epoch of RecBole's
-direct models at equal batches; implicit: the same of its BPR, at equal widths.
+direct models at equal batches; implicit: the same of its BPR at equal widths, beside our MF as it
+is learnt (`quick`).
 
 Prints a Markdown table, and writes benchmarks/results/beside-*.json.
 """
@@ -219,7 +220,7 @@ def implicit(split: tr.Split, peer: Peer, options: argparse.Namespace) -> list[d
             np.median(peer.train("implicit_fit.py", "BPR", {"factors": 64})["seconds"][1:])
         )
 
-    return [turns("mf", theirs, split, {}, options)]
+    return [turns("mf", theirs, split, {}, options, training_of(get("mf"), quick=True))]
 
 
 def turns(
@@ -228,9 +229,10 @@ def turns(
     split: tr.Split,
     hyper: dict[str, Any],
     options: argparse.Namespace,
+    training: dict[str, Any] = TIMED,
 ) -> dict[str, Any]:
     """Both by turns."""
-    rounds = [(theirs(), ours_paced(split, name, hyper)) for _ in range(options.rounds)]
+    rounds = [(theirs(), ours_paced(split, name, hyper, training)) for _ in range(options.rounds)]
     yours, mine = np.array(rounds).T
     return {
         "backbone": name,
@@ -241,9 +243,11 @@ def turns(
     }
 
 
-def ours_paced(split: tr.Split, name: str, hyper: dict[str, Any], epochs: int = 6) -> float:
+def ours_paced(
+    split: tr.Split, name: str, hyper: dict[str, Any], training: dict[str, Any], epochs: int = 6
+) -> float:
     ends: list[float] = []
-    config = tr.TrainConfig(**TIMED, epochs=epochs)
+    config = tr.TrainConfig(**training, epochs=epochs)
     stamp: Any = lambda *_: ends.append(time.perf_counter())  # noqa: E731
     tr.fit(name, split.train, config, hyper=hyper, progress=stamp)
     return float(np.median(np.diff(ends)))
