@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 import tandemrec as tr
-from tandemrec.backbones import get, training_of
+from tandemrec.backbones import get, hyper_of, training_of
 from tandemrec.evaluation.metrics import per_user
 
 HERE = Path(__file__).parent.absolute()
@@ -63,6 +63,7 @@ def one_seed(split: tr.Split, name: str, hyper: dict[str, Any], seed: int) -> di
     """The metrics on test of the epoch that is best on validation, the fit's seconds, and when
     validation was measured: [seconds, NDCG@10]."""
     config = tr.TrainConfig(**training_of(get(name), quick=True), seed=seed)
+    hyper = hyper_of(get(name), quick=True) | hyper
     ends: list[float] = []
     start = time.perf_counter()
 

@@ -13,6 +13,7 @@ from tandemrec.backbones import (
     SequentialBackbone,
     build,
     get,
+    hyper_of,
     training_of,
 )
 from tandemrec.data.worlds import checkerboard, clubs, rings
@@ -142,3 +143,12 @@ def test_its_file_names_the_paper(name: str) -> None:
 def test_a_wrong_name_gets_a_guess() -> None:
     with pytest.raises(UnknownName, match="Did you mean 'lightgcn'"):
         get("lightgnc")
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_published_and_quick_settings_are_settings(name: str) -> None:
+    kind = BACKBONES[name]
+    kind.Config(**hyper_of(kind, quick=True))
+    assert hyper_of(kind) == hyper_of(kind(kind.Config(), rings(n_users=8)), quick=True) == {}
+    for quick in (False, True):
+        TrainConfig(**training_of(kind, quick=quick))

@@ -68,6 +68,7 @@ __all__ = [
     "SequentialBackbone",
     "build",
     "get",
+    "hyper_of",
     "training_of",
 ]
 
@@ -104,3 +105,9 @@ def training_of(backbone: Any, *, quick: bool = False) -> dict[str, Any]:
     """
     published = dict(getattr(backbone, "published", {}))
     return dict(getattr(backbone, "quick", {})) or published if quick else published
+
+
+def hyper_of(backbone: Any, *, quick: bool = False) -> dict[str, Any]:
+    """The hyperparameters that go with a class's quick training settings; else none."""
+    known = isinstance(backbone, type) and quick
+    return dict(getattr(backbone, "quick_config", {})) if known else {}

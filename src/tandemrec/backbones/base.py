@@ -36,6 +36,8 @@ class Backbone(nn.Module, ABC, Generic[Batch]):
     "Training settings of its paper, by the names of TrainConfig; the rest are TrainConfig's own."
     quick: ClassVar[Mapping[str, Any]] = {}
     "Training settings that reach as much in less time; chosen on validation (docs/log.md)."
+    quick_config: ClassVar[Mapping[str, Any]] = {}
+    "Hyperparameters that go with them, where they are not those of `Config`."
 
     def __init__(self, config: Any, train: Interactions) -> None:
         super().__init__()

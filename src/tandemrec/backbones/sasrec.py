@@ -58,7 +58,15 @@ class SASRec(SequentialBackbone[Steps]):
 
     Config: ClassVar[type[BackboneConfig]] = SASRecConfig
     published: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-3, "batch_size": 128}
-    quick: ClassVar[Mapping[str, Any]] = {}
+    quick: ClassVar[Mapping[str, Any]] = {"learning_rate": 4e-3, "batch_size": 128}
+    quick_config: ClassVar[Mapping[str, Any]] = {
+        "width": 64,
+        "layers": 1,
+        "length": 50,
+        "dropout": 0.5,
+        "loss": "all",
+        "every_window": True,
+    }
     marks: ClassVar[int] = 0
     "How many numbers stand for no item, besides the one for nothing."
 

@@ -6,7 +6,7 @@ from typing import Any
 
 from tandemrec.augment.direct import Preferences
 from tandemrec.augment.sequential import Insertions
-from tandemrec.backbones import Fitted, training_of
+from tandemrec.backbones import Fitted, hyper_of, training_of
 from tandemrec.data.interactions import Interactions
 from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.recipes.setup import Setup
@@ -52,7 +52,7 @@ def fitted(
         data=setup.split.train if train is None else train,
         valid=setup.split.valid if like is None else None,
         config=config,
-        hyper=setup.config.backbone or None,
+        hyper=hyper_of(setup.backbone, quick=setup.config.quick) | setup.config.backbone or None,
         preferences=learnt,
     )
     setup.run.clear(step)
