@@ -57,7 +57,12 @@ class BERT4Rec(SequentialBackbone[Cloze]):
 
     Config: ClassVar[type[BackboneConfig]] = BERT4RecConfig
     published: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-4, "batch_size": 256}
-    quick: ClassVar[Mapping[str, Any]] = {}
+    quick: ClassVar[Mapping[str, Any]] = {"learning_rate": 2e-3, "batch_size": 64}
+    quick_config: ClassVar[Mapping[str, Any]] = {
+        "length": 50,
+        "hidden": 0.4,
+        "every_window": True,
+    }
     room: ClassVar[int] = 1
 
     def __init__(self, config: BERT4RecConfig, train: Interactions) -> None:

@@ -49,7 +49,8 @@ class MixGCF(LightGCN):
 
     Config: ClassVar[type[BackboneConfig]] = MixGCFConfig
     published: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-3, "batch_size": 2048}
-    quick: ClassVar[Mapping[str, Any]] = {}
+    quick: ClassVar[Mapping[str, Any]] = {"learning_rate": 5e-3, "batch_size": 8192}
+    quick_config: ClassVar[Mapping[str, Any]] = {"candidates": 16}
 
     def __init__(self, config: MixGCFConfig, train: Interactions) -> None:
         super().__init__(config, train)
