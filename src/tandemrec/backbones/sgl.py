@@ -60,7 +60,8 @@ class SGL(LightGCN):
 
     Config: ClassVar[type[BackboneConfig]] = SGLConfig
     published: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-3, "batch_size": 2048}
-    quick: ClassVar[Mapping[str, Any]] = {}
+    quick: ClassVar[Mapping[str, Any]] = {"learning_rate": 5e-3, "batch_size": 8192}
+    quick_config: ClassVar[Mapping[str, Any]] = {"weight": 0.01}
 
     def __init__(self, config: SGLConfig, train: Interactions) -> None:
         super().__init__(config, train)
