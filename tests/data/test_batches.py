@@ -6,7 +6,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandemrec.data.batches import Unmet, stated, triples
+from tandemrec.data.batches import stated, triples
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.worlds import checkerboard, clubs
 from tandemrec.errors import DataError
@@ -24,7 +24,7 @@ def world(pairs: list[tuple[int, int]], n_users: int, n_items: int) -> Interacti
 )
 def test_what_is_drawn_was_never_met(pairs: list[tuple[int, int]], seed: int) -> None:
     train = world(pairs, 5, 7)  # pairs may repeat
-    unmet = Unmet.of(train)
+    unmet = train.unmet
     everybody = np.arange(5)
     assert unmet.counts(everybody).tolist() == [7 - len(set(train.of(u))) for u in range(5)]
     users = np.repeat(everybody[unmet.counts(everybody) > 0], 20)
@@ -35,7 +35,7 @@ def test_what_is_drawn_was_never_met(pairs: list[tuple[int, int]], seed: int) ->
 
 def test_every_unmet_item_is_drawn_equally_often() -> None:
     train = world([(0, 0), (0, 2), (0, 3), (1, 1)], 2, 6)
-    drawn = Unmet.of(train).draw(np.zeros(30_000, np.int64), np.random.default_rng(0))
+    drawn = train.unmet.draw(np.zeros(30_000, np.int64), np.random.default_rng(0))
     shares = np.bincount(drawn, minlength=6) / 30_000
     np.testing.assert_allclose(shares, [0, 1 / 3, 0, 0, 1 / 3, 1 / 3], atol=0.02)
 

@@ -15,10 +15,11 @@ import torch
 from numpy.typing import NDArray
 from pydantic import Field, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, gelu
+from torch.nn.functional import gelu
 
 from tandemrec.backbones.base import BackboneConfig, SequentialBackbone
-from tandemrec.backbones.transformers import Attention, from_the_end
+from tandemrec.backbones.losses import softmax
+from tandemrec.backbones.transformers import Attention, Dropout, from_the_end
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.sequences import windows
 
@@ -71,7 +72,7 @@ class BERT4Rec(SequentialBackbone[Cloze]):
         width = config.width
         self.items = nn.Embedding(train.n_items + 2, width, padding_idx=train.n_items)
         self.places = nn.Embedding(config.length, width)
-        self.norm, self.dropout = nn.LayerNorm(width), nn.Dropout(config.dropout)
+        self.norm, self.dropout = nn.LayerNorm(width), Dropout(config.dropout)
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
         self.out, self.out_norm = nn.Linear(width, width), nn.LayerNorm(width)
         self.bias = nn.Parameter(torch.zeros(train.n_items))
@@ -121,14 +122,21 @@ class BERT4Rec(SequentialBackbone[Cloze]):
 
     def logits(self, said: Tensor) -> Tensor:
         """Every item's, [..., I] (equation 7)."""
-        said = self.out_norm(gelu(self.out(said)))
-        return said @ self.items.weight[: self.n_items].T + self.bias
+        return self.asked(said) @ self.catalogue().T + self.bias
+
+    def asked(self, said: Tensor) -> Tensor:
+        """What is held against the items' embeddings, [..., D]."""
+        return self.out_norm(gelu(self.out(said)))
+
+    def catalogue(self) -> Tensor:
+        """The items' embeddings, [I, D]."""
+        return self.items.weight[: self.n_items]
 
     def loss(self, batch: Cloze) -> Tensor:
         """Equation 8: cross-entropy of the hidden items, the mean over all of the batch."""
         hidden = batch.wanted < self.n_items
-        said = self.encode(batch.items)[hidden]
-        return cross_entropy(self.logits(said), batch.wanted[hidden])
+        said = self.asked(self.encode(batch.items)[hidden])
+        return softmax(said, self.catalogue(), batch.wanted[hidden], self.bias)
 
     def represent(self, queries: Tensor) -> Tensor:
         """At the hidden item that is put at the end."""
@@ -151,7 +159,7 @@ class _Block(nn.Module):
         self.attention = Attention(width, config.heads, config.dropout, mixed=True)
         self.wide, self.narrow = nn.Linear(width, 4 * width), nn.Linear(4 * width, width)
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, signal: Tensor, given: Tensor) -> Tensor:
         signal = self.norms[0](signal + self.dropout(self.attention(signal, given)))

@@ -4,33 +4,58 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
+from torch.nn.functional import cross_entropy, embedding_bag
 
 from tandemrec.data.batches import Triples
 
 
 class _Margins(torch.autograd.Function):
-    """The gradients add straight into the two tables, without one row for each of 3 B lookups."""
+    """The gradients of 3 B lookups are added up as rows are read, without a copy for each."""
 
     @staticmethod
     def forward(ctx: Any, users: Tensor, items: Tensor, *places: Tensor) -> Tensor:
         user, liked, other = places
-        chosen = users.index_select(0, user)  # [B, D]
-        difference = items.index_select(0, liked).sub_(items.index_select(0, other))  # [B, D]
-        ctx.save_for_backward(chosen, difference, *places)
-        ctx.lengths = len(users), len(items)
-        return (chosen * difference).sum(1)
+        pairs = torch.stack([liked, other], dim=1)
+        signs = items.new_ones(pairs.shape)
+        signs[:, 1] = -1
+        difference = embedding_bag(pairs, items, per_sample_weights=signs, mode="sum")  # [B, D]
+        ctx.save_for_backward(users, difference, *places)
+        ctx.n_items = len(items)
+        return torch.einsum("bd,bd->b", users.index_select(0, user), difference)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        chosen, difference, user, liked, other = ctx.saved_tensors
-        weight = gradients[0][:, None]  # [B, 1]
-        users, items = (chosen.new_zeros(length, chosen.shape[1]) for length in ctx.lengths)
-        users.index_add_(0, user, difference * weight)
-        pull = chosen * weight
-        items.index_add_(0, liked, pull).index_add_(0, other, pull, alpha=-1)
-        return users, items, None, None, None
+        users, difference, user, liked, other = ctx.saved_tensors
+        weights, rows = gradients[0], torch.arange(len(user), device=user.device)
+        to_users = _added(difference, rows, weights, user, len(users))
+        both, item = torch.cat([weights, -weights]), torch.cat([liked, other])
+        to_items = _added(users, torch.cat([user, user]), both, item, ctx.n_items)
+        return to_users, to_items, None, None, None
+
+
+def _added(table: Tensor, rows: Tensor, weights: Tensor, to: Tensor, length: int) -> Tensor:
+    """Rows [N] of a table, times weights [N], added up by where they go [N]: [length, D]."""
+    order, ends = _sorted(to, length), torch.bincount(to, minlength=length).cumsum(0)
+    return embedding_bag(
+        rows.index_select(0, order),
+        table,
+        nn.functional.pad(ends, (1, 0)),
+        per_sample_weights=weights.index_select(0, order),
+        mode="sum",
+        include_last_offset=True,
+    )
+
+
+def _sorted(numbers: Tensor, length: int) -> Tensor:
+    """The order that sorts numbers below `length`. On a CPU by numpy, whose radix sort of small
+    numbers takes a tenth of the time of torch's."""
+    if numbers.device.type != "cpu":
+        return numbers.argsort(stable=True)
+    small = numbers.numpy().astype(np.min_scalar_type(length))
+    return torch.from_numpy(small.argsort(kind="stable"))
 
 
 def margins(users: Tensor, items: Tensor, batch: Triples) -> Tensor:
@@ -68,4 +93,19 @@ def half_squares(table: Tensor, rows: Tensor, examples: int) -> Tensor:
     """
     times = torch.bincount(rows, minlength=len(table)).to(table.dtype)  # [N]
     result: Tensor = _HalfSquares.apply(table, times / examples)  # type: ignore[no-untyped-call]
+    return result
+
+
+def softmax(said: Tensor, catalogue: Tensor, wanted: Tensor, bias: Tensor | None = None) -> Tensor:
+    """Cross-entropy of the wanted items [N] among all: the mean over representations [N, D], for
+    scores that are inner products with items [I, D], and a bias [I].
+
+    Since torch 2.13 in pieces, which takes a third of the time and no [N, I] of memory.
+    """
+    pieces = getattr(nn, "LinearCrossEntropyOptions", None)
+    if pieces is None:
+        return cross_entropy(nn.functional.linear(said, catalogue, bias), wanted)
+    result: Tensor = nn.functional.linear_cross_entropy(
+        said, catalogue, wanted, linear_bias=bias, options=pieces()
+    )
     return result

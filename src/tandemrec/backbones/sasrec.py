@@ -14,13 +14,14 @@ import numpy as np
 import torch
 from pydantic import Field, NonNegativeInt, PositiveInt
 from torch import Tensor, nn
-from torch.nn.functional import cross_entropy, logsigmoid
+from torch.nn.functional import logsigmoid
 
 from tandemrec.backbones.base import BackboneConfig, SequentialBackbone
-from tandemrec.backbones.transformers import Attention, from_the_end
-from tandemrec.data.batches import Unmet
+from tandemrec.backbones.losses import softmax
+from tandemrec.backbones.transformers import Attention, Dropout, from_the_end
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.sequences import windows
+from tandemrec.data.unmet import Unmet
 
 
 class SASRecConfig(BackboneConfig):
@@ -76,7 +77,7 @@ class SASRec(SequentialBackbone[Steps]):
         rows = train.n_items + 1 + self.marks
         self.items = nn.Embedding(rows, config.width, padding_idx=train.n_items)
         self.places = nn.Embedding(config.length, config.width)
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
         self.blocks = nn.ModuleList(_Block(config) for _ in range(config.layers))
         self.norm = nn.LayerNorm(config.width)
         for table in (self.items, self.places):
@@ -94,19 +95,18 @@ class SASRec(SequentialBackbone[Steps]):
         """Every user's last window once, or all of them; with fresh unmet items."""
         self.refuse(extra)
         users, rows = windows(train, self.settings.length + 1, every=self.settings.every_window)
-        unmet = Unmet.of(train)
-        kept = unmet.counts(users) > 0
+        kept = train.unmet.counts(users) > 0
         users, rows = users[kept], rows[kept]
         order = rng.permutation(len(users))
         for start in range(0, len(order), size):
             picked = order[start : start + size]
-            yield self._steps(users[picked], rows[picked], unmet, rng)
+            yield self._steps(train.unmet, users[picked], rows[picked], rng)
 
     def _steps(
         self,
+        unmet: Unmet,
         users: np.ndarray[Any, np.dtype[np.int64]],
         rows: np.ndarray[Any, np.dtype[np.int64]],
-        unmet: Unmet,
         rng: np.random.Generator,
     ) -> Steps:
         longest = (rows < self.n_items).sum(1).max()
@@ -134,7 +134,7 @@ class SASRec(SequentialBackbone[Steps]):
         said = self.encode(batch.items)[learnt]  # [N, D]
         liked, other = batch.liked[learnt], batch.other[learnt]
         if self.settings.loss == "all":
-            return cross_entropy(said @ self.catalogue().T, liked)
+            return softmax(said, self.catalogue(), liked)
         above, below = ((said * self.items(each)).sum(1) for each in (liked, other))
         return self.against(above, below)
 
@@ -164,7 +164,7 @@ class _Block(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.attention = Attention(width, config.heads, config.dropout, mixed=False)
         self.forward_one, self.forward_two = (nn.Linear(width, width) for _ in range(2))
-        self.dropout = nn.Dropout(config.dropout)
+        self.dropout = Dropout(config.dropout)
 
     def forward(self, signal: Tensor) -> Tensor:
         signal = signal + self.dropout(self.attention(self.norms[0](signal)))

@@ -1,9 +1,8 @@
-"""Batches for training, and the sampler of items that a user has not met."""
+"""Batches for training."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import numpy as np
@@ -25,38 +24,6 @@ class Triples(NamedTuple):
     other: Tensor  # [B]
 
 
-@dataclass(frozen=True, eq=False)
-class Unmet:
-    """Draws items that a user has not met, each equally likely; never a met one.
-
-    If a user met the items a_0 < a_1 < ..., then `a_j - j` unmet items stand before a_j, so the
-    r-th unmet item is r plus the number of a_j with `a_j - j <= r`: one binary search for all rows.
-    """
-
-    n_items: int
-    bounds: NDArray[np.int64]  # [U + 1], user u's part of `before`
-    before: NDArray[np.int64]  # [pairs], u * (I + 1) + a_j - j, rising
-
-    @classmethod
-    def of(cls, train: Interactions) -> Unmet:
-        """From the pairs that met in training."""
-        met = train.matrix.sorted_indices()  # [U, I], each pair once
-        bounds = met.indptr.astype(np.int64)
-        users = np.repeat(np.arange(train.n_users), np.diff(bounds))
-        place = np.arange(len(users)) - bounds[users]
-        return cls(train.n_items, bounds, users * (train.n_items + 1) + met.indices - place)
-
-    def counts(self, users: NDArray[np.int64]) -> NDArray[np.int64]:
-        """How many items each of these users has not met, [B]."""
-        return self.n_items - (self.bounds[users + 1] - self.bounds[users])
-
-    def draw(self, users: NDArray[np.int64], rng: np.random.Generator) -> NDArray[np.int64]:
-        """One unmet item for each of these users, [B]; each user must have one."""
-        place = (rng.random(len(users)) * self.counts(users)).astype(np.int64)
-        passed = np.searchsorted(self.before, users * (self.n_items + 1) + place, side="right")
-        return place + passed - self.bounds[users]
-
-
 def triples(
     train: Interactions,
     size: int,
@@ -69,7 +36,7 @@ def triples(
     (Llama4Rec, equation 2: D' = D + those triples). Rows of a user who met every item are left
     out, since nothing can be ranked below.
     """
-    columns = _with(extra, _drawn(train, Unmet.of(train), rng))
+    columns = _with(extra, _drawn(train, rng))
     order = rng.permutation(len(columns[0]))
     whole = Triples(*(torch.from_numpy(column[order]) for column in columns))
     for start in range(0, len(order), size):
@@ -93,27 +60,26 @@ def crowds(
 ) -> Iterator[Crowd]:
     """As `triples`, with `n` unmet items that are drawn batch by batch, and may repeat. A stated
     preference has its own item `n` times."""
-    unmet = Unmet.of(train)
-    users, liked = _usable(train, unmet)
+    users, liked = _usable(train)
     users, liked, other = _with(extra, (users, liked, np.full(len(users), -1)))
     order = rng.permutation(len(users))
     for start in range(0, len(order), size):
         rows = order[start : start + size]
         given = np.repeat(other[rows, None], n, axis=1)
         free = given[:, 0] < 0
-        given[free] = unmet.draw(np.repeat(users[rows][free], n), rng).reshape(-1, n)
+        given[free] = train.unmet.draw(np.repeat(users[rows][free], n), rng).reshape(-1, n)
         yield Crowd(*(torch.from_numpy(part) for part in (users[rows], liked[rows], given)))
 
 
-def _usable(train: Interactions, unmet: Unmet) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+def _usable(train: Interactions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The interactions of users who have an item left that they have not met."""
-    usable = (unmet.counts(np.arange(train.n_users)) > 0)[train.users]
+    usable = (train.unmet.counts(np.arange(train.n_users)) > 0)[train.users]
     return train.users[usable], train.items[usable]
 
 
-def _drawn(train: Interactions, unmet: Unmet, rng: np.random.Generator) -> Columns:
-    users, liked = _usable(train, unmet)
-    return users, liked, unmet.draw(users, rng)
+def _drawn(train: Interactions, rng: np.random.Generator) -> Columns:
+    users, liked = _usable(train)
+    return users, liked, train.unmet.draw(users, rng)
 
 
 def _with(extra: Columns | None, drawn: Columns) -> Columns:

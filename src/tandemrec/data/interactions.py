@@ -11,6 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tandemrec.data.unmet import Pairs, Unmet
+
 
 @dataclass(frozen=True, eq=False)
 class Interactions:
@@ -92,16 +94,19 @@ class Interactions:
         return matrix
 
     @cached_property
-    def _pairs(self) -> NDArray[np.int64]:
-        return np.unique(self.users * self.n_items + self.items)
+    def _pairs(self) -> Pairs:
+        return Pairs.of(np.unique(self.users * self.n_items + self.items))
+
+    @cached_property
+    def unmet(self) -> Unmet:
+        """The sampler of items that a user has not met here."""
+        return Unmet.of(self.matrix, self._pairs)
 
     def met(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each user met the item beside it, [N]."""
-        pairs = users * self.n_items + items
-        if not len(self._pairs):
-            return np.zeros(len(pairs), dtype=bool)
-        places = np.searchsorted(self._pairs, pairs).clip(max=len(self._pairs) - 1)
-        return self._pairs[places] == pairs
+        found = np.zeros(len(users), dtype=bool)
+        found[self._pairs.held(users * self.n_items + items)] = True
+        return found
 
     @cached_property
     def fingerprint(self) -> str:

@@ -1,0 +1,62 @@
+"""The shared losses beside what torch gives without their shortcuts."""
+
+import pytest
+import torch
+from torch import Tensor, nn
+from torch.nn.functional import cross_entropy
+
+from tandemrec.backbones.losses import margins, softmax
+from tandemrec.backbones.transformers import Dropout
+from tandemrec.data.batches import Triples
+
+
+@pytest.fixture(autouse=True)
+def seeded() -> None:
+    torch.manual_seed(0)
+
+
+def leaf(*shape: int) -> Tensor:
+    return torch.randn(*shape).requires_grad_()
+
+
+def same_gradients(shortcut: Tensor, plain: Tensor, *weights: Tensor) -> None:
+    mine, wanted = (torch.autograd.grad(loss, weights) for loss in (shortcut, plain))
+    for a, b in zip(mine, wanted, strict=True):
+        torch.testing.assert_close(a, b)
+
+
+def test_margins_and_gradients_where_rows_repeat_or_are_absent() -> None:
+    users, items = leaf(5, 3), leaf(4, 3)
+    rows = torch.tensor([[3, 0, 2], [3, 0, 1], [0, 2, 1], [3, 1, 0]]).T  # user 4, item 3: nowhere
+    batch, weights = Triples(*rows), torch.randn(4)
+    plain = (users[rows[0]] * (items[rows[1]] - items[rows[2]])).sum(1)
+    torch.testing.assert_close(margins(users, items, batch), plain)
+    shortcut = margins(users, items, batch)
+    same_gradients((shortcut * weights).sum(), (plain * weights).sum(), users, items)
+
+
+@pytest.mark.parametrize("torch_cuts", [True, False])
+@pytest.mark.parametrize("with_bias", [True, False])
+def test_softmax_is_the_cross_entropy_among_all_items(
+    torch_cuts: bool, with_bias: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if not torch_cuts:  # torch before 2.13
+        monkeypatch.delattr(nn, "LinearCrossEntropyOptions", raising=False)
+    said, catalogue = leaf(700, 3), leaf(5, 3)
+    bias, wanted = leaf(5) if with_bias else None, torch.arange(700) % 5
+    logits = said @ catalogue.T + (0 if bias is None else bias)
+    mine, plain = softmax(said, catalogue, wanted, bias), cross_entropy(logits, wanted)
+    torch.testing.assert_close(mine, plain)
+    same_gradients(mine, plain, said, catalogue, *([] if bias is None else [bias]))
+
+
+def test_dropout_sets_a_share_to_zero_and_keeps_the_mean() -> None:
+    found = Dropout(0.25)(torch.ones(1000, 100))
+    assert found.unique().tolist() == [0, pytest.approx(4 / 3)]
+    assert (found == 0).float().mean().item() == pytest.approx(0.25, abs=0.01)
+
+
+def test_dropout_does_nothing_outside_of_training() -> None:
+    signal = torch.randn(3)
+    assert Dropout(0.25).eval()(signal) is signal
+    assert Dropout(0.0)(signal) is signal
