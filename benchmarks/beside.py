@@ -7,8 +7,10 @@
 
 recbole, rectools: test NDCG@10 of both on the same leave-last-out split, and the seconds of each to
 the best validation NDCG@10 that the peer reaches. The peers keep their own settings, but for batch
-size and learning rate of direct models, which are ours, and LightGCN's. Every pair of fits is kept
-in benchmarks/results/PEER-DATA.jsonl and not made again. pace: seconds of an epoch of RecBole's
+size and learning rate of direct models, which are ours, and LightGCN's; direct models and RecTools'
+are measured every fifth epoch, RecBole's sequential ones, whose epochs are long, every epoch; ten
+measurements without a new best end a fit. Every pair of fits is kept in
+benchmarks/results/PEER-DATA.jsonl and not made again. pace: seconds of an epoch of RecBole's
 direct models at equal batches; implicit: the same of its BPR at equal widths, beside our MF as it
 is learnt (`quick`).
 
@@ -72,6 +74,9 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, default=3)
     parser.add_argument("--rounds", type=int, default=3, help="alternating rounds of timing")
     parser.add_argument("--epochs", type=int, default=300, help="the peer's at most")
+    parser.add_argument(
+        "--minutes", type=float, default=1e6, help="then it ends when it is no better"
+    )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
@@ -165,18 +170,18 @@ def one_of_theirs(
 ) -> dict[str, Any]:
     """The peer's metrics on test by our measure, and its curve on validation."""
     model, settings = THEIRS[options.peer][name]
-    if options.peer == "recbole":
+    if options.peer == "recbole" and name not in SEQUENTIAL:
         settings = {"eval_step": 5, **settings}
-        if name not in SEQUENTIAL:
-            own = training_of(get(name), quick=True)
-            settings["train_batch_size"] = own["batch_size"]
-            settings["learning_rate"] = own["learning_rate"]
+        own = training_of(get(name), quick=True)
+        settings["train_batch_size"] = own["batch_size"]
+        settings["learning_rate"] = own["learning_rate"]
     result = peer.train(
         f"{options.peer}_fit.py",
         model,
         settings,
         sequential=name in SEQUENTIAL,
         epochs=options.epochs,
+        minutes=options.minutes,
         stop=10,
         seed=seed,
     )

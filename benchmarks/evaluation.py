@@ -64,7 +64,7 @@ def main() -> None:
 
 
 def evaluated(split: tr.Split, model: Any) -> None:
-    lists = tr.rank(model, split.train, None, max(KS), exclude=split.valid)
+    lists = tr.rank(model, split.before_test, None, max(KS))
     per_user(lists, split.test, KS).means()
 
 
@@ -72,7 +72,7 @@ def scored(split: tr.Split, model: Any) -> None:
     """What no evaluation can do without."""
     inner = model.model
     with reading(inner):
-        read = scorer(inner, split.train)
+        read = scorer(inner, split.before_test)
         for users in blocks(np.arange(split.train.n_users), 1024):
             read(users)
 
@@ -104,7 +104,7 @@ def seconds(clock: Callable[[], float], run: Callable[..., None], *given: Any) -
 
 def compared(split: tr.Split, model: Any, python: str, folder: Path) -> dict[str, float]:
     """The largest difference of any user's value of any metric."""
-    lists = tr.rank(model, split.train, None, max(KS), exclude=split.valid)
+    lists = tr.rank(model, split.before_test, None, max(KS))
     ours = per_user(lists, split.test, KS)
     np.savez(
         folder / "lists.npz",

@@ -5,9 +5,10 @@
 FOLDER/split/split.{train,valid,test}.inter are RecBole's atomic files, for direct models; for
 sequential ones FOLDER/log/log.inter holds all interactions, with each user's order as timestamp.
 JOB.json: model, sequential (whether it is), epochs, stop (evaluations without a new best, or 0 for
-none), seed, threads, and settings of RecBole. RESULT.npz: seconds of each epoch's training, steps
-of an epoch, the seconds at which each validation ended and its NDCG@10, RecBole's own test NDCG@5
-and the seconds of that evaluation, and every user's score of every item [U, I] in our numbers.
+none), minutes (then the first such evaluation ends it), seed, threads, and settings of RecBole.
+RESULT.npz: seconds of each epoch's training, steps of an epoch, the seconds at which each
+validation ended and its NDCG@10, RecBole's own test NDCG@5 and the seconds of that evaluation, and
+every user's score of every item [U, I] in our numbers.
 """
 
 from __future__ import annotations
@@ -69,7 +70,7 @@ def main(folder: Path, job: dict, out: Path) -> None:
     train, valid, test = data_preparation(config, create_dataset(config))
     model = get_model(config["model"])(config, train.dataset)
     trainer = get_trainer(config["MODEL_TYPE"], config["model"])(config, model)
-    seconds, ends, values = timed(trainer)
+    seconds, ends, values = timed(trainer, 60 * job.get("minutes", 1e6))
     trainer.fit(train, valid if job["stop"] else None, verbose=False, show_progress=False)
     found = {"seconds": seconds, "steps": len(train), "epochs": len(seconds)}
     found |= {"ends": ends, "valid": values}
@@ -81,9 +82,9 @@ def main(folder: Path, job: dict, out: Path) -> None:
     np.savez(out, **found)
 
 
-def timed(trainer) -> tuple[list[float], list[float], list[float]]:  # type: ignore[no-untyped-def]
+def timed(trainer, limit: float) -> tuple[list[float], list[float], list[float]]:  # type: ignore[no-untyped-def]
     """Seconds of each call of the trainer's one-epoch method; after each validation, the seconds
-    since the first epoch began, and its NDCG@10."""
+    since the first epoch began, and its NDCG@10. Beyond the limit it has no patience left."""
     seconds: list[float] = []
     ends: list[float] = []
     values: list[float] = []
@@ -101,6 +102,8 @@ def timed(trainer) -> tuple[list[float], list[float], list[float]]:  # type: ign
         result = validation(*args, **options)
         ends.append(time.perf_counter() - begun[0])
         values.append(float(result[0]))
+        if ends[-1] > limit:
+            trainer.stopping_step = 0
         print(
             f"{len(seconds)} epochs, {ends[-1]:.0f} s: {values[-1]:.4f}",
             file=sys.stderr,

@@ -4,10 +4,10 @@
 
 FOLDER/split/split.{train,valid,test}.inter hold pairs of user and item, each user's in order.
 JOB.json: model (SASRecModel or BERT4RecModel), epochs, stop (measurements without a new best),
-seed, threads, settings. It learns five epochs at a time; after each the held-out items of
-validation are looked up in its ten best. RESULT.npz: the seconds at which each measurement ended
-and its NDCG@10, and every user's ten best at test [U, 10], from training and validation, of the
-best moment.
+minutes (then the first such measurement ends it), seed, threads, settings. It learns five epochs at
+a time; after each the held-out items of validation are looked up in its ten best. RESULT.npz: the
+seconds at which each measurement ended and its NDCG@10, and every user's ten best at test [U, 10],
+from training and validation, of the best moment.
 """
 
 from __future__ import annotations
@@ -46,7 +46,8 @@ def main(folder: Path, job: dict, out: Path) -> None:
         print(f"{ends[-1]:.0f} s: {values[-1]:.4f}", file=sys.stderr, flush=True)
         if values[-1] == max(values):
             best = top(model, later, valid)
-        if len(values) - 1 - int(np.argmax(values)) >= job["stop"]:
+        patience = job["stop"] if ends[-1] < 60 * job["minutes"] else 1
+        if len(values) - 1 - int(np.argmax(values)) >= patience:
             break
     users = np.array(sorted(best), dtype=np.int64)
     items = np.full((len(users), K), -1, dtype=np.int64)
