@@ -3,7 +3,8 @@
     python benchmarks/backbones.py [--data ml-100k] [--only mf lightgcn] [--seeds 5]
 
 Leave-last-out split, full catalogue, test; beside what Llama4Rec prints for them. Settings were
-chosen on validation (docs/log.md, search.py). Prints a Markdown table, and writes benchmarks/results/backbones-DATA.json.
+chosen on validation (docs/log.md, search.py). Prints a Markdown table, and writes
+benchmarks/results/backbones-DATA.json.
 """
 
 from __future__ import annotations
