@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tandemrec.backbones import MF, SGL, LightGCN, MixGCF, build
+from tandemrec.backbones import MF, SGL, LightGCN, MixGCF, build, mixgcf
 from tandemrec.backbones.graphs import (
     mean_over_steps,
     normalised,
@@ -236,3 +236,15 @@ def test_no_warning_of_torch_reaches_the_user() -> None:
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         build(LightGCN, clubs()).score(numbers(0))
+
+
+def test_mixgcf_finds_the_same_candidates_row_by_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    torch.manual_seed(0)
+    users, items = torch.randn(7, 4), torch.randn(3, 9, 4)
+    rows = torch.randint(7, (600,)), torch.randint(9, (600,)), torch.randint(9, (600, 5))
+    batch = Mixed(*rows, torch.rand(600, 3))
+    scores = (items[:, rows[2]] * users[rows[0]][:, None]).sum(-1)  # [L + 1, B, M]
+    expected = rows[2].expand(3, -1, -1).gather(2, scores.argmax(2, keepdim=True))[:, :, 0]
+    assert torch.equal(mixgcf.hardest(users, items, batch), expected)
+    monkeypatch.setattr(mixgcf, "DENSE", 0)
+    assert torch.equal(mixgcf.hardest(users, items, batch), expected)

@@ -5,7 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from tandemrec.backbones.losses import margins, softmax
+from tandemrec.backbones.losses import gathered, margins, softmax
 from tandemrec.backbones.transformers import Dropout
 from tandemrec.data.batches import Triples
 
@@ -33,6 +33,15 @@ def test_margins_and_gradients_where_rows_repeat_or_are_absent() -> None:
     torch.testing.assert_close(margins(users, items, batch), plain)
     shortcut = margins(users, items, batch)
     same_gradients((shortcut * weights).sum(), (plain * weights).sum(), users, items)
+
+
+def test_gathered_rows_and_gradients() -> None:
+    table, weights, out = leaf(6, 3), torch.randn(4, 2), torch.randn(4, 3)
+    rows = torch.tensor([[0, 0], [5, 1], [1, 5], [0, 2]])  # rows 3 and 4: nowhere
+    plain = (table[rows] * weights[:, :, None]).sum(1)
+    mine = gathered(table, rows, weights)
+    torch.testing.assert_close(mine, plain)
+    same_gradients((mine * out).sum(), (plain * out).sum(), table)
 
 
 @pytest.mark.parametrize("torch_cuts", [True, False])

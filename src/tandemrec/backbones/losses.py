@@ -12,6 +12,29 @@ from torch.nn.functional import cross_entropy, embedding_bag
 from tandemrec.data.batches import Triples
 
 
+class _Gathered(torch.autograd.Function):
+    """The gradient is added up as it is read, without a copy for each of B K lookups."""
+
+    @staticmethod
+    def forward(ctx: Any, table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
+        ctx.save_for_backward(rows, weights)
+        ctx.length = len(table)
+        return embedding_bag(rows, table, per_sample_weights=weights, mode="sum")
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        rows, weights = ctx.saved_tensors
+        places = torch.arange(len(rows), device=rows.device).repeat_interleave(rows.shape[1])
+        flat = rows.reshape(-1), weights.reshape(-1)
+        return _added(gradients[0], places, flat[1], flat[0], ctx.length), None, None
+
+
+def gathered(table: Tensor, rows: Tensor, weights: Tensor) -> Tensor:
+    """Weighted sums of K rows of a table [N, D]: [B, K] twice -> [B, D]. Weights do not learn."""
+    result: Tensor = _Gathered.apply(table, rows, weights)  # type: ignore[no-untyped-call]
+    return result
+
+
 class _Margins(torch.autograd.Function):
     """The gradients of 3 B lookups are added up as rows are read, without a copy for each."""
 

@@ -19,13 +19,15 @@ from torch import Tensor
 from tandemrec.backbones.base import BackboneConfig
 from tandemrec.backbones.graphs import steps
 from tandemrec.backbones.lightgcn import LightGCN, LightGCNConfig
-from tandemrec.backbones.losses import bpr
+from tandemrec.backbones.losses import bpr, gathered, half_squares
 from tandemrec.data import batches
 from tandemrec.data.batches import Columns
 from tandemrec.data.interactions import Interactions
 
 BLOCK = 256
 "Rows whose candidates are looked at together: their embeddings stay in the cache."
+DENSE = 16
+"Everybody's scores of everything are one product, and cheaper than up to so many times fewer."
 
 
 class MixGCFConfig(LightGCNConfig):
@@ -73,13 +75,22 @@ class MixGCF(LightGCN):
         """BPR against the mixed negatives, the penalty on what goes in at step 0 (section 3)."""
         reached = steps([self.graph] * self.layers, self.nodes.weight)  # [L + 1, U + I, D]
         users, items = reached.split(self.sizes, dim=1)
-        user, liked = users[:, batch.users], items[:, batch.liked]  # [L + 1, B, D]
-        other = items.gather(1, _rows(hardest(users.mean(0), items, batch), items))
-        share = batch.share.T[:, :, None]
-        negative = share * liked + (1 - share) * other
-        margin = (user.mean(0) * (liked.mean(0) - negative.mean(0))).sum(1)  # [B]
-        first = torch.stack([user[0], liked[0], negative[0]])
-        return bpr(margin) + self.decay * first.square().sum() / 2 / len(margin)
+        final, first, size = users.mean(0), items[0], len(batch.users)
+        other, kept = hardest(final, items, batch), 1 - batch.share  # [L + 1, B], [B, L + 1]
+        user = gathered(final, batch.users[:, None], torch.ones_like(kept[:, :1]))
+        margin = (user * self._against(items, batch.liked, other, kept)).sum(1)  # [B]
+        pair = torch.stack([batch.liked, other[0]], dim=1)
+        negative = gathered(first, pair, torch.stack([batch.share[:, 0], kept[:, 0]], dim=1))
+        squares = half_squares(users[0], batch.users, size) + half_squares(first, batch.liked, size)
+        return bpr(margin) + self.decay * (squares + negative.square().sum() / 2 / size)
+
+    def _against(self, items: Tensor, liked: Tensor, other: Tensor, kept: Tensor) -> Tensor:
+        """The liked items less the mixed negatives, each the mean over the steps, [B, D]: at each
+        step what is not mixed in of the liked item stands against as much of the other."""
+        of_step = torch.arange(len(items), device=liked.device) * items.shape[1]
+        rows = torch.cat([liked[:, None] + of_step, other.T + of_step], dim=1)  # [B, 2 (L + 1)]
+        weights = torch.cat([kept, -kept], dim=1) / len(items)
+        return gathered(items.reshape(-1, items.shape[-1]), rows, weights)
 
 
 @torch.no_grad()
@@ -91,15 +102,20 @@ def hardest(users: Tensor, items: Tensor, batch: Mixed) -> Tensor:
     mixed in is the same for all candidates of a step, so it does not decide.
     """
     found = torch.empty(len(items), len(batch.users), dtype=torch.long, device=items.device)
-    for start in range(0, len(batch.users), BLOCK):
-        rows = slice(start, start + BLOCK)
-        given, user = batch.candidates[rows], users[batch.users[rows]]  # [b, M], [b, D]
-        for step, item in enumerate(items):
-            scores = torch.bmm(item[given], user[:, :, None])[:, :, 0]  # [b, M]
-            found[step, rows] = given.gather(1, scores.argmax(1, keepdim=True))[:, 0]
+    for step, item in enumerate(items):
+        for rows, scores in _scored(users, item, batch):
+            best = scores.argmax(1, keepdim=True)
+            found[step, rows] = batch.candidates[rows].gather(1, best)[:, 0]
     return found
 
 
-def _rows(places: Tensor, table: Tensor) -> Tensor:
-    """Rows [L, B] as an index of every column, [L, B, D]."""
-    return places[:, :, None].expand(-1, -1, table.shape[-1])
+def _scored(users: Tensor, items: Tensor, batch: Mixed) -> Iterator[tuple[slice, Tensor]]:
+    """Every row's scores of its candidates, [b, M] by [b, M]."""
+    if len(users) * len(items) <= DENSE * batch.candidates.numel():
+        every = (users @ items.T).flatten()
+        yield slice(None), every[batch.users[:, None] * len(items) + batch.candidates]
+        return
+    for start in range(0, len(batch.users), BLOCK):
+        rows = slice(start, start + BLOCK)
+        given, user = items[batch.candidates[rows]], users[batch.users[rows]]
+        yield rows, torch.bmm(given, user[:, :, None])[:, :, 0]
