@@ -23,7 +23,7 @@ def slowly(attention: Attention, row: torch.Tensor, seen: list[list[int]]) -> to
     """Attention of one sequence [T, D], place by place and head by head."""
     width = row.shape[1]
     size = width // attention.heads
-    query, key, value = attention.parts(row).split(width, dim=1)
+    query, (key, value) = attention.asks(row), attention.holds(row).split(width, dim=1)
     found = torch.zeros_like(row)
     for place, others in enumerate(seen):
         for head in range(attention.heads):
@@ -44,6 +44,14 @@ def test_attention_looks_back_or_at_all_that_is_given(heads: int) -> None:
     given = torch.tensor([[True] * 5, [True] * 3 + [False] * 2])
     expected = slowly(both, signal[1], [[0, 1, 2]] * 5)
     torch.testing.assert_close(both(signal, given)[1], expected)
+
+
+@pytest.mark.parametrize("layers", [0, 1, 2])
+def test_sasrec_reads_the_last_place_as_it_would_all(layers: int) -> None:
+    model = build(SASRec, WORLD, {"width": 4, "layers": layers, "heads": 2, "length": 6}).eval()
+    rows = torch.tensor([[3, 1, 2, 5], [4, NOTHING, NOTHING, NOTHING], [NOTHING] * 4])
+    expected = model.encode(rows)[torch.arange(3), torch.tensor([3, 0, 0])]
+    torch.testing.assert_close(model.represent(rows), expected)
 
 
 def test_places_are_counted_from_the_end() -> None:

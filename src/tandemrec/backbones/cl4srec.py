@@ -129,7 +129,9 @@ class CL4SRec(SASRec):
         product; the mean over all 2 B copies."""
         said = torch.cat([self.represent(one), self.represent(two)])  # [2 B, D]
         alike = said @ said.T / self.own_settings.temperature
-        alike = alike.masked_fill(torch.eye(len(said), dtype=torch.bool), -torch.inf)
+        alike = alike.masked_fill(
+            torch.eye(len(said), dtype=torch.bool, device=said.device), -torch.inf
+        )
         twins = torch.arange(len(said), device=said.device).roll(len(one))
         return cross_entropy(alike, twins)
 

@@ -18,7 +18,7 @@ from torch.nn.functional import logsigmoid
 
 from tandemrec.backbones.base import BackboneConfig, SequentialBackbone
 from tandemrec.backbones.losses import softmax
-from tandemrec.backbones.transformers import Attention, Dropout, from_the_end
+from tandemrec.backbones.transformers import Attention, Dropout, at, from_the_end
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.sequences import windows
 from tandemrec.data.unmet import Unmet
@@ -120,13 +120,25 @@ class SASRec(SequentialBackbone[Steps]):
 
     def encode(self, items: Tensor) -> Tensor:
         """What each place of the sequences [B, T] says of the next item, [B, T, D] (section 3)."""
-        given = items != self.n_items
-        places = from_the_end(items, given, self.settings.length)
-        signal = self.items(items) * self.settings.width**0.5 + self.places(places)
-        signal = self.dropout(signal)
+        signal = self._embedded(items)
         for block in self.blocks:
             signal = block(signal)
         return self.norm(signal)
+
+    def represent(self, queries: Tensor) -> Tensor:
+        """What the last place says; the last block is computed there alone."""
+        signal = self._embedded(queries)
+        last = (queries != self.n_items).sum(1).clamp(min=1) - 1
+        for n, block in enumerate(self.blocks, start=1):
+            signal = block(signal, last if n == len(self.blocks) else None)
+        if not len(self.blocks):
+            signal = at(signal, last)
+        return self.norm(signal[:, 0])
+
+    def _embedded(self, items: Tensor) -> Tensor:
+        given = items != self.n_items
+        places = from_the_end(items, given, self.settings.length)
+        return self.dropout(self.items(items) * self.settings.width**0.5 + self.places(places))
 
     def loss(self, batch: Steps) -> Tensor:
         """The next item at every place against an unmet one, or against all items; the mean."""
@@ -146,11 +158,6 @@ class SASRec(SequentialBackbone[Steps]):
         """The items' embeddings, [I, D]."""
         return self.items.weight[: self.n_items]
 
-    def represent(self, queries: Tensor) -> Tensor:
-        said = self.encode(queries)  # [B, T, D]
-        last = (queries != self.n_items).sum(1).clamp(min=1) - 1
-        return said[torch.arange(len(said), device=said.device), last]
-
     def score(self, queries: Tensor) -> Tensor:
         return self.represent(queries) @ self.catalogue().T
 
@@ -166,7 +173,14 @@ class _Block(nn.Module):
         self.forward_one, self.forward_two = (nn.Linear(width, width) for _ in range(2))
         self.dropout = Dropout(config.dropout)
 
-    def forward(self, signal: Tensor) -> Tensor:
-        signal = signal + self.dropout(self.attention(self.norms[0](signal)))
+    def forward(self, signal: Tensor, only: Tensor | None = None) -> Tensor:
+        """[B, T, D] -> [B, T, D], or of one place of each row, `only` [B], [B, 1, D]."""
+        given = self.norms[0](signal)
+        if only is None:
+            seen = self.attention(given)
+        else:
+            before = torch.arange(signal.shape[1], device=signal.device) <= only[:, None]
+            seen, signal = self.attention(given, before, at(given, only)), at(signal, only)
+        signal = signal + self.dropout(seen)
         inner = self.dropout(torch.relu(self.forward_one(self.norms[1](signal))))
         return signal + self.dropout(self.forward_two(inner))

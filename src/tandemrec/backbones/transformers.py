@@ -13,15 +13,18 @@ class Attention(nn.Module):
     def __init__(self, width: int, heads: int, dropout: float, *, mixed: bool) -> None:
         super().__init__()
         self.heads, self.dropout = heads, dropout
-        self.parts = nn.Linear(width, 3 * width, bias=mixed)
+        self.asks, self.holds = (nn.Linear(width, n * width, bias=mixed) for n in (1, 2))
         self.mix = nn.Linear(width, width) if mixed else nn.Identity()
 
-    def forward(self, signal: Tensor, mask: Tensor | None = None) -> Tensor:
+    def forward(
+        self, signal: Tensor, mask: Tensor | None = None, asking: Tensor | None = None
+    ) -> Tensor:
         """[B, T, D] -> [B, T, D]; each place sees those before it and itself, or, with a mask
-        [B, T], all places of its row where the mask is true."""
-        rows, length, width = signal.shape
-        parts = self.parts(signal).view(rows, length, 3, self.heads, width // self.heads)
-        query, key, value = parts.permute(2, 0, 3, 1, 4)  # [B, H, T, D / H] each
+        [B, T], all places of its row where the mask is true. With `asking` [B, Q, D], what these
+        see under the mask, [B, Q, D]."""
+        query = self.asks(signal if asking is None else asking)
+        parts = query, *self.holds(signal).chunk(2, dim=2)
+        query, key, value = (self._heads(part) for part in parts)
         found = scaled_dot_product_attention(
             query,
             key,
@@ -30,7 +33,11 @@ class Attention(nn.Module):
             dropout_p=self.dropout if self.training else 0.0,
             is_causal=mask is None,
         )
-        return self.mix(found.transpose(1, 2).reshape(rows, length, width))
+        return self.mix(found.transpose(1, 2).flatten(2))
+
+    def _heads(self, part: Tensor) -> Tensor:
+        """[B, T, D] -> [B, H, T, D / H]."""
+        return part.unflatten(2, (self.heads, -1)).transpose(1, 2)
 
 
 class Dropout(nn.Module):
@@ -53,3 +60,8 @@ def from_the_end(items: Tensor, given: Tensor, length: int) -> Tensor:
     `length` - 1; what is not given has place 0."""
     place = torch.arange(items.shape[1], device=items.device)
     return torch.where(given, place + length - given.sum(1, keepdim=True), 0)
+
+
+def at(signal: Tensor, places: Tensor) -> Tensor:
+    """One place [B] of each row of [B, T, D], [B, 1, D]."""
+    return signal.gather(1, places[:, None, None].expand(-1, 1, signal.shape[2]))
