@@ -113,16 +113,13 @@ def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) ->
     The names of settings, backbone and data, one's own data, and the run folder are checked before
     anything is fetched; the model's files and the sizes of the data before anything is computed.
     """
-    config, backbone = spec.config, backbone_of(spec.backbone)
-    check_settings(backbone, config)
-    record = Record.of(spec)
-    Run(spec.out)  # an unusable folder is better known before the work than after it
+    record = _checked(spec)
     split, model = _inputs(spec, progress)
     found = llama4rec(
         split,
-        backbone=backbone,
+        backbone=spec.backbone,
         llm=model,
-        config=config,
+        config=spec.config,
         out=spec.out,
         shared=spec.shared,
         seeds=spec.all_seeds,
@@ -131,6 +128,22 @@ def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) ->
     )
     record.save(spec.out)
     return found
+
+
+def check(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
+    """What can be known to fail before anything is computed: every run's settings, names and
+    folder; then the language models, which are fetched and looked at. Raises TandemrecError."""
+    for spec in specs:
+        _checked(spec)
+    for spec in {(spec.llm, spec.adapter): spec for spec in specs}.values():
+        check_model(_model(spec, progress), spec.config.tune)
+
+
+def _checked(spec: RunSpec) -> Record:
+    """An unusable setting or folder is better known before the work than after it."""
+    check_settings(backbone_of(spec.backbone), spec.config)
+    Run(spec.out)
+    return Record.of(spec)
 
 
 def ask_ahead(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
@@ -154,9 +167,14 @@ def _inputs(spec: RunSpec, progress: Progress) -> tuple[Split, LLM]:
     """The data and the language model; files of one's own are read before anything is fetched."""
     fetched = spec.data in SOURCES and spec.items is None
     split = None if fetched else _split(spec, progress)
+    model = _model(spec, progress)
+    return split or _split(spec, progress), model
+
+
+def _model(spec: RunSpec, progress: Progress) -> LLM:
     model: Any = named_llm(spec.llm, adapter=spec.adapter, progress=progress)
     model.progress = silent  # fetching is told by it, asking by the store of answers
-    return split or _split(spec, progress), model
+    return model  # type: ignore[no-any-return]
 
 
 def _split(spec: RunSpec, progress: Progress) -> Split:
