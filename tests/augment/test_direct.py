@@ -1,12 +1,15 @@
 """The LLM's preferences: what is asked, what is kept."""
 
+import tracemalloc
 from collections.abc import Sequence
+from hashlib import sha256
 
 import numpy as np
 import pytest
 
 from tandemrec.augment.direct import PreferenceConfig, Preferences, draw_pairs, preferences
 from tandemrec.data.interactions import Interactions
+from tandemrec.data.worlds import clubs
 from tandemrec.llm.base import Choice, Prompt
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles, PromptConfig
@@ -134,6 +137,55 @@ def test_each_pair_is_as_likely_first_as_second() -> None:
     draws = [draw_pairs(train(), PreferenceConfig(pairs=99, seed=seed)) for seed in range(40)]
     first = np.concatenate([one < two for _, one, two in draws])
     assert abs(first.mean() - 0.5) < 0.05
+
+
+def alike(n_users: int) -> Interactions:
+    """Everybody met the items 0 and 3 of six."""
+    users, items = np.repeat(np.arange(n_users), 2), np.tile([0, 3], n_users)
+    return Interactions.sorted(users, items, n_users=n_users, n_items=6)
+
+
+@pytest.mark.parametrize("few", [None, 2, 3])
+def test_pairs_of_all_that_is_unmet_are_equally_likely(few: int | None) -> None:
+    users, first, second = draw_pairs(alike(3600), PreferenceConfig(pairs=1, items=few))
+    assert users.tolist() == list(range(3600))
+    times = np.bincount(first * 6 + second, minlength=36).reshape(6, 6)
+    unmet = np.array([1, 2, 4, 5])
+    others = times[np.ix_(unmet, unmet)][~np.eye(4, dtype=bool)]
+    assert others.sum() == 3600  # no met item, and no item twice
+    assert np.abs(others - 300).max() < 5 * np.sqrt(300)
+
+
+def test_a_users_pairs_are_different_in_whichever_order() -> None:
+    users, first, second = draw_pairs(alike(200), PreferenceConfig(pairs=4))
+    pairs = {(user, *sorted(pair)) for user, *pair in zip(users, first, second, strict=True)}
+    assert len(pairs) == len(users) == 4 * 200
+
+
+def test_pairs_cost_nothing_by_the_size_of_the_catalogue() -> None:
+    users, items = np.array([0, 0, 1]), np.array([10**7 - 1, 5, 5])
+    past = Interactions.sorted(users, items, n_users=3, n_items=10**7)
+    for few in (None, 8):
+        tracemalloc.start()
+        drawn = draw_pairs(past, PreferenceConfig(pairs=4, items=few))
+        peak = tracemalloc.get_traced_memory()[1]
+        tracemalloc.stop()
+        assert np.bincount(drawn.users).tolist() == [4, 4, 4]
+        assert not past.met(np.tile(drawn.users, 2), np.append(drawn.first, drawn.second)).any()
+        assert peak < 10**6  # bytes: not one for each item
+
+
+def test_pairs_of_a_pool_stay_those_of_the_published_tables() -> None:
+    """By the digest of what was drawn when the tables were made."""
+    past, rng = clubs(), np.random.default_rng(5)
+    best = rng.permuted(np.tile(np.arange(40), (60, 1)), axis=1)[:, :20]
+    best[::7, 15:], best[13, :], best[14, 1:] = -1, -1, -1
+    pool = Rankings(np.arange(60), best, np.zeros((60, 20), np.float32))
+    config = PreferenceConfig(pairs=16, items=8, pool=12)
+    drawn = draw_pairs(past, config, pool)
+    assert sha256(np.concatenate(drawn).tobytes()).hexdigest()[:16] == "37f87e086774b7e0"
+    drawn = draw_pairs(past, PreferenceConfig(pairs=3, pool=20, seed=4), pool)
+    assert sha256(np.concatenate(drawn).tobytes()).hexdigest()[:16] == "0519abc533021b8b"
 
 
 def test_prompts_may_quote_passages_about_the_items() -> None:

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from tandemrec.augment.worth import by_likelihood, unmet
+from tandemrec.augment.worth import by_likelihood, draw_unmet, unmet_by_number, unmet_count
 from tandemrec.config import Settings
 from tandemrec.data.interactions import Interactions
 from tandemrec.llm.base import LLM
@@ -144,14 +144,33 @@ _NONE = np.empty((3, 0), np.int64)
 def draw_pairs(past: Interactions, config: PreferenceConfig, pool: Rankings | None = None) -> Pairs:
     """Up to `config.pairs` different pairs for each user, of items not met in the past."""
     rng = np.random.default_rng(config.seed)
+    everything = config.items is None and (config.pool is None or pool is None)
     drawn = [_NONE]
     for user in range(past.n_users):
-        items = rng.permutation(unmet(user, past, config.pool, pool))[: config.items]
-        possible = len(items) * (len(items) - 1) // 2
-        numbers = rng.choice(possible, min(config.pairs, possible), replace=False)
-        one, two = _pair_of(numbers)
-        drawn.append(np.stack([np.full(len(numbers), user), items[one], items[two]]))
+        if everything:
+            first, second = _of_all(user, past, config.pairs, rng)
+        else:
+            items = draw_unmet(user, past, config.items, config.pool, pool, rng)
+            first, second = (items[place] for place in _places(len(items), config.pairs, rng))
+        drawn.append(np.stack([np.full(len(first), user), first, second]))
     return Pairs(*np.concatenate(drawn, axis=1))
+
+
+def _of_all(
+    user: int, past: Interactions, pairs: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Pairs of all that the user has not met, each pair and each order of it equally likely."""
+    both = np.stack(_places(unmet_count(user, past), pairs, rng))
+    one, two = rng.permuted(both, axis=0)
+    return unmet_by_number(user, past, one), unmet_by_number(user, past, two)
+
+
+def _places(
+    length: int, pairs: int, rng: np.random.Generator
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """Two different places in a row of that length, for each of up to `pairs` different pairs."""
+    possible = length * (length - 1) // 2
+    return _pair_of(rng.choice(possible, min(pairs, possible), replace=False))
 
 
 def _pair_of(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

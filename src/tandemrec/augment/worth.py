@@ -25,6 +25,33 @@ def unmet(user: int, past: Interactions, best: int | None, pool: Rankings | None
     return np.setdiff1d(items[items >= 0], past.of(user))
 
 
+def draw_unmet(
+    user: int,
+    past: Interactions,
+    most: int | None,
+    best: int | None,
+    pool: Rankings | None,
+    rng: np.random.Generator,
+) -> Items:
+    """Up to `most` different items that the user has not met in the past, in a random order; of the
+    backbone's `best` many, if that is asked. Costs by what is drawn, not by the catalogue."""
+    if best is None or pool is None:
+        left = unmet_count(user, past)
+        return unmet_by_number(user, past, rng.choice(left, min(most or left, left), replace=False))
+    items = pool.items[user][:best]
+    return rng.permutation(np.setdiff1d(items[items >= 0], past.of(user)))[:most]
+
+
+def unmet_count(user: int, past: Interactions) -> int:
+    """How many items the user has not met in the past."""
+    return int(past.unmet.counts(np.array([user]))[0])
+
+
+def unmet_by_number(user: int, past: Interactions, numbers: Items) -> Items:
+    """Of the items that the user has not met in the past, rising, those of these numbers."""
+    return past.unmet.numbered(np.full(len(numbers), user), numbers)
+
+
 def by_likelihood(
     asked: Mapping[int, Items], profiles: Profiles, llm: LLM, prior: float
 ) -> dict[int, NDArray[np.float64]]:

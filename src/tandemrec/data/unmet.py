@@ -72,10 +72,11 @@ class Unmet:
         """One unmet item for each of these users, [B]; each user must have one."""
         items = rng.integers(self.n_items, size=len(users))
         again = self.met.held(users * self.n_items + items)
-        items[again] = self._numbered(users[again], rng)
+        numbers = (rng.random(len(again)) * self.counts(users[again])).astype(np.int64)
+        items[again] = self.numbered(users[again], numbers)
         return items
 
-    def _numbered(self, users: Ints, rng: np.random.Generator) -> Ints:
-        number = (rng.random(len(users)) * self.counts(users)).astype(np.int64)
-        passed = np.searchsorted(self.before, users * (self.n_items + 1) + number, side="right")
-        return number + passed - self.bounds[users]
+    def numbered(self, users: Ints, numbers: Ints) -> Ints:
+        """The unmet items of these users by their numbers, [B]; 0 is a user's first."""
+        passed = np.searchsorted(self.before, users * (self.n_items + 1) + numbers, side="right")
+        return numbers + passed - self.bounds[users]
