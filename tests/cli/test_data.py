@@ -48,6 +48,28 @@ def test_check_as_json_with_items(call, tmp_path):
     assert (found["rows"], found["items_without_title"], found["times"]) == (9, 1, None)
 
 
+def test_check_of_a_named_set_tells_what_was_odd_and_its_order(call, tmp_path, monkeypatch):
+    rows = [(user, isbn) for user in range(5) for isbn in range(5)]
+    texts = {
+        "BX-Book-Ratings.csv": "".join(f'"{u}";"{i}";"7"\n' for u, i in rows) + '"1";"2\n',
+        "BX-Books.csv": "".join(f'"{i}";"T";"A";"1999";"P";"s";"m";"l"\n' for i in range(5)),
+        "BX-Users.csv": '"1";"nyc";NULL\n',
+    }
+    (tmp_path / "book-crossing").mkdir()
+    for name, text in texts.items():
+        (tmp_path / "book-crossing" / name).write_text(f"header\n{text}")
+    monkeypatch.setenv("TANDEMREC_DATA", str(tmp_path))
+    order = "no times in the data; each user's order is drawn at random, by seed 0"
+    broken = "BX-Book-Ratings.csv: 1 row cannot be read, the first on line 27; left out."
+    code, out, err = call("data", "check", "book-crossing", "--json")
+    found = json.loads(out)
+    assert code == 0 and broken in found["warnings"]
+    assert (found["times"], found["ties"], found["order"]) == (None, None, order)
+    code, out, err = call("data", "check", "book-crossing")
+    assert code == 0 and f"warning: {broken}" in err
+    assert re.search(rf"^times +none$\norder +{order}$", out, re.MULTILINE)
+
+
 def test_lists(call):
     code, out, err = call("list", "data")
     assert (code, err) == (0, [])

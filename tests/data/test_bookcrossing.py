@@ -6,10 +6,10 @@ import zipfile
 import numpy as np
 import pytest
 
-from tandemrec.data import load
+from tandemrec.data import Dataset, check, load
 from tandemrec.data.bookcrossing import BOOKS, RATINGS, USERS, read_book_crossing
 from tandemrec.data.sources import SOURCES
-from tandemrec.errors import DataWarning
+from tandemrec.errors import DataError, DataWarning
 
 PEOPLE = range(1, 6)
 NAMES = [f"00000000{n}X" for n in range(5)]
@@ -34,8 +34,22 @@ def files(more: str = "", books: str = "") -> dict[str, bytes]:
     return {name: text.encode("latin-1") for name, text in texts.items()}
 
 
+def read(given: dict[str, bytes]) -> tuple[Dataset, list[str]]:
+    """The data, and the findings but the one that these few are not the known dump."""
+    data, findings = read_book_crossing(given)
+    *told, unknown = findings.messages()
+    assert unknown.startswith("This is not the known dump")
+    return data, told
+
+
+def read_quietly(given: dict[str, bytes]) -> Dataset:
+    data, told = read(given)
+    assert not told
+    return data
+
+
 def test_the_three_files_are_read():
-    data = read_book_crossing(files())
+    data = read_quietly(files())
     rows, known = data.interactions, data.catalogue
     assert (len(rows), rows.n_users, rows.n_items) == (25, 5, 5)
     assert known.titles[0] == 'A "B" & Ö'
@@ -49,28 +63,150 @@ def test_the_three_files_are_read():
 def test_zeros_unknown_books_and_thin_users_are_left_out():
     more = rating(6, NAMES[0], 0) + rating(7, "0111111111", 9) + rating(8, NAMES[0].lower(), 7)
     more += rating(9, NAMES[1], 8)
-    again = read_book_crossing(files(more, book("9999999999")))
-    assert again.fingerprint == read_book_crossing(files()).fingerprint
+    again = read_quietly(files(more, book("9999999999")))
+    assert again.fingerprint == read_quietly(files()).fingerprint
 
 
 def test_broken_rows_are_counted():
     more = '"6";"000000000X"\n' + rating(6, NAMES[0], "ten") + rating(6, NAMES[0], 11)
-    with pytest.warns(DataWarning) as said:
-        data = read_book_crossing(files(more, books='"1";"two fields"\n'))
-    assert [str(each.message).split(": ")[1] for each in said] == [
-        f"1 rows of {BOOKS} cannot be read and are left out.",
-        f"3 rows of {RATINGS} cannot be read and are left out.",
+    data, told = read(files(more, books='"1";"two fields"\n'))
+    assert told == [
+        f"{BOOKS}: 1 row cannot be read, the first on line 7; left out.",
+        f"{RATINGS}: 3 rows cannot be read, the first on line 27; left out.",
     ]
-    assert len(data.interactions) == 25
+    assert data.fingerprint == read_quietly(files()).fingerprint
+
+
+NEW = "".join(rating(6, name, 7) for name in NAMES)
+"Five good rows of a sixth user."
+
+
+@pytest.mark.parametrize("ends", ["\n", "\r\n", "\r"])
+@pytest.mark.parametrize(
+    "bad",
+    [
+        '"7";"0000\n',  # a quote never closed
+        '"7";"000000000X;"9"\n',
+        '"7";"' + "x" * 200_000 + '";"3"\n',  # longer than Python's csv takes
+        '"7";"' + "x" * 200_000 + "\n",
+        "nothing like a row\n",
+        '"7";"000000000X";"1',  # may have been 10
+        '"7";"000000000X\\',
+    ],
+)
+def test_a_broken_row_takes_no_good_one_with_it(bad, ends):
+    good = files(NEW)
+    before = good[RATINGS].decode("latin-1").removesuffix(NEW)
+    text = before + bad + NEW if bad.endswith("\n") else before + NEW + bad
+    data, told = read({**good, RATINGS: text.replace("\n", ends).encode("latin-1")})
+    assert data.fingerprint == read_quietly(good).fingerprint
+    line = 27 if bad.endswith("\n") else 32
+    assert told == [f"{RATINGS}: 1 row cannot be read, the first on line {line}; left out."]
+
+
+def test_a_field_may_break_the_line():
+    given = files()
+    given[USERS] += b'"3";"cernusco s\n, milan";NULL\r\n"4";"lisbon, \\"n/a\\"\n";"41"\r\n'
+    assert read_quietly(given).catalogue.users["location"].to_list()[2:4] == [
+        "cernusco s\n, milan",
+        'lisbon, "n/a"\n',
+    ]
+
+
+def test_blank_lines_are_no_rows():
+    given = files("\n \n;;\n" + NEW + "\n\n")
+    assert read_quietly(given).fingerprint == read_quietly(files(NEW)).fingerprint
+
+
+def test_rows_without_quotes_are_read():
+    given = {name: text.replace(b'"', b"") for name, text in files().items()}
+    given[BOOKS] = files()[BOOKS]
+    assert read_quietly(given).fingerprint == read_quietly(files()).fingerprint
+
+
+@pytest.mark.parametrize("odd", ["²", "12²", "-5", "9" * 30, "9" * 5000, "x", ""])
+def test_a_year_or_an_age_that_is_no_number_is_missing(odd):
+    given = files()
+    given[BOOKS] = given[BOOKS].replace(b'"1999"', f'"{odd}"'.encode("latin-1"))
+    given[USERS] = given[USERS].replace(b'"18"', f'"{odd}"'.encode("latin-1"))
+    known = read_quietly(given).catalogue
+    assert known.items["year"].null_count() == 5
+    assert known.users["age"].null_count() == 5
+
+
+def test_of_a_pair_that_is_rated_twice_the_last_stays():
+    more = rating(1, NAMES[0], 9) + rating(1, NAMES[0], 0) + rating(2, NAMES[1], 10)
+    data, told = read(files(more))
+    rows, known = data.interactions, data.catalogue
+    assert len(rows) == 25 == len(set(zip(rows.users, rows.items, strict=True)))
+    first, second = known.user("1"), known.user("2")
+    assert rows.ratings[(rows.users == first) & (rows.items == known.item(NAMES[0]))] == [9]
+    assert rows.ratings[(rows.users == second) & (rows.items == known.item(NAMES[1]))] == [10]
+    assert told == [
+        f"2 rows repeated a pair of user and item, first user 1, book {NAMES[0]}; "
+        "of each pair the last in the file is kept."
+    ]
+
+
+def test_of_a_book_that_is_there_twice_the_first_stays():
+    data, told = read(files(books=book(NAMES[0], "Another")))
+    assert data.catalogue.titles[data.catalogue.item(NAMES[0])] == 'A "B" & Ö'
+    assert told == [f"{BOOKS}: 1 row repeated an id; the first of each is kept."]
+
+
+@pytest.mark.parametrize(
+    ("text", "count"),
+    [
+        ("", "0 ratings"),
+        ('"User-ID";"ISBN";"Book-Rating"\n', "0 ratings"),
+        ("header\n" + rating(1, "unknown", 5) + rating(1, NAMES[0], 0), "0 ratings"),
+        ("header\n" + rating(1, NAMES[0], 5), "1 rating"),
+    ],
+)
+def test_where_no_rating_is_left_the_file_and_a_remedy_are_named(text, count):
+    with pytest.raises(DataError, match=rf"^{RATINGS}: of its {count} .*--from BX-CSV-Dump\.zip$"):
+        read_book_crossing({**files(), RATINGS: text.encode("latin-1")})
+
+
+@pytest.fixture
+def unpacked(tmp_path, monkeypatch):
+    """A dump with one broken row and one pair twice, where `load` finds it."""
+    folder = tmp_path / "book-crossing"
+    folder.mkdir()
+    for name, content in files(rating(6, NAMES[0], "ten") + rating(1, NAMES[0], 9)).items():
+        (folder / name).write_bytes(content)
+    monkeypatch.setenv("TANDEMREC_DATA", str(tmp_path))
+
+
+def test_findings_are_warned_of_and_diagnosed(unpacked):
+    with pytest.warns(DataWarning) as said:
+        load("book-crossing")
+    found = check("book-crossing")
+    assert [str(each.message) for each in said] == [f"book-crossing: {w}" for w in found.warnings]
+    assert len(found.warnings) == 3 and found.duplicates == 1
+    assert found.warnings[1] == f"{RATINGS}: 1 row cannot be read, the first on line 27; left out."
+    assert found.warnings[2] == (
+        "This is not the known dump: its 5-core has 5 users, 5 items and 25 ratings, "
+        "not 6,851 users, 9,085 items and 115,219 ratings."
+    )
+
+
+def test_the_random_order_is_not_presented_as_time(unpacked):
+    found = check("book-crossing")
+    assert (found.times, found.ties) == (None, None)
+    assert found.order == "no times in the data; each user's order is drawn at random, by seed 0"
+    facts = dict(found.facts)
+    assert (facts["times"], facts["order"]) == ("none", found.order)
+    assert found.to_dict()["order"] == found.order
 
 
 def test_the_order_is_random_and_says_so():
-    data = read_book_crossing(files())
+    data = read_quietly(files())
     orders = [data.interactions.of(user).tolist() for user in range(5)]
     assert len(set(map(tuple, orders))) > 1
     assert all(sorted(order) == [0, 1, 2, 3, 4] for order in orders)
-    assert "random order" in data.order and "seed 0" in data.order
-    assert read_book_crossing(files()).fingerprint == data.fingerprint
+    assert data.order == "no times in the data; each user's order is drawn at random, by seed 0"
+    assert read_quietly(files()).fingerprint == data.fingerprint
 
 
 @pytest.mark.slow
@@ -78,6 +214,7 @@ def test_the_papers_counts_come_out_exactly(real_data):
     with warnings.catch_warnings():
         warnings.simplefilter("error")
         data = load("book-crossing")
+    assert not check("book-crossing").warnings
     rows, known = data.interactions, data.catalogue
     assert (rows.n_users, rows.n_items, len(rows)) == (6_851, 9_085, 115_219)
     names = zip(rows.users, rows.items, rows.ratings, strict=True)

@@ -32,7 +32,8 @@ FILES = {
 
 
 def test_the_three_files_are_read():
-    data = read_ml_100k(FILES)
+    data, findings = read_ml_100k(FILES)
+    assert not list(findings.messages())
     rows, known = data.interactions, data.catalogue
     np.testing.assert_array_equal(rows.users, [0, 0, 1])
     np.testing.assert_array_equal(rows.items, [2, 1, 0])  # a tie in time: the file's order
@@ -105,7 +106,7 @@ def test_the_source_names_every_file_that_is_read(name):
 
 def test_ml_1m_is_read():
     """Films that nobody rated are left out; a tie in time keeps the file's order."""
-    data = read_ml_1m(
+    data, _ = read_ml_1m(
         {
             "ml-1m/ratings.dat": b"2::9::3::50\n1::9::5::7\n1::4::4::7\n",
             "ml-1m/movies.dat": (

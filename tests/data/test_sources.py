@@ -4,6 +4,7 @@ import polars as pl
 import pytest
 
 from tandemrec.data import check, get, load
+from tandemrec.data.diagnosis import diagnose
 from tandemrec.errors import DataError, DataWarning, UnknownName
 
 LOG = "user,item,rating,timestamp\n" + "".join(
@@ -71,6 +72,7 @@ def test_a_diagnosis_by_hand(write):
     assert found.ratings == (1, 5)
     assert found.times == ("1997-12-04 15:55", "1997-12-04 15:55")
     assert found.ties == pytest.approx(12 / 13)
+    assert found.order == "by time; ties in the order of the rows"
     assert (found.duplicates, found.users_under_three, found.items_without_title) == (1, 1, 3)
     assert found.format == {
         "file": "text table",
@@ -82,6 +84,19 @@ def test_a_diagnosis_by_hand(write):
     assert "on line 14" in found.warnings[0]
     assert dict(found.facts)["interactions"] == "13"
     assert found.to_dict()["rows"] == 13
+
+
+def test_without_times_nothing_is_presented_as_time(write):
+    path = write("user,item,title\n1,2,A\n1,3,B\n1,4,C\n")
+    with pytest.warns(DataWarning, match="no column of times"):
+        data = load(path)
+    for found in (check(path), diagnose(data)):
+        assert (found.times, found.ties) == (None, None)
+        facts = dict(found.facts)
+        assert (facts["times"], facts["order"]) == ("none", found.order)
+        assert found.order == data.order
+        assert data.order == "no times in the data; each user's order is that of the rows"
+        assert not any("ties" in name for name in facts)
 
 
 @pytest.mark.parametrize(

@@ -31,8 +31,11 @@ class Diagnosis:
     density: float
     ratings: tuple[float, float]
     times: tuple[str, str] | None
-    ties: float
-    "The share of interactions whose time is not their user's alone."
+    "The first and the last; None where the data have no times."
+    ties: float | None
+    "The share of interactions whose time is not their user's alone; None without times."
+    order: str
+    "What a user's interactions are ordered by."
     duplicates: int
     users_under_three: int
     items_without_title: int
@@ -54,8 +57,10 @@ class Diagnosis:
         yield "items", f"{self.items:,}"
         yield "density", f"{self.density:.3%}"
         yield "ratings", f"{self.ratings[0]:g} to {self.ratings[1]:g}"
-        yield "times", " to ".join(self.times) if self.times else "none: the order of rows counts"
-        yield "ties in time", f"{self.ties:.1%} of interactions"
+        yield "times", " to ".join(self.times) if self.times else "none"
+        yield "order", self.order
+        if self.ties is not None:
+            yield "ties in time", f"{self.ties:.1%} of interactions"
         yield "repeated pairs", f"{self.duplicates:,}"
         yield "users with under three", f"{self.users_under_three:,}"
         yield "items without title", f"{self.items_without_title:,}"
@@ -66,8 +71,8 @@ def check(
 ) -> Diagnosis:
     """Read a data set as `load` does, and say what is there. Raises the same errors as `load`."""
     if str(path_or_name) in SOURCES:
-        dataset, route = named(str(path_or_name), items, progress=progress)
-        return diagnose(dataset, source=route)
+        dataset, findings, route = named(str(path_or_name), items, progress=progress)
+        return diagnose(dataset, findings, source=route)
     path = find_file(path_or_name)
     dataset, findings = read_own(path, items)
     return diagnose(dataset, findings, source=str(path))
@@ -84,8 +89,9 @@ def diagnose(data: Dataset, findings: Findings | None = None, *, source: str = "
         items=rows.n_items,
         density=len(rows) / (rows.n_users * rows.n_items),
         ratings=(float(rows.ratings.min()), float(rows.ratings.max())),
-        times=_span(rows.times) if findings.has_times else None,
-        ties=_ties(rows),
+        times=None if data.order else _span(rows.times),
+        ties=None if data.order else _ties(rows),
+        order=data.order or "by time; ties in the order of the rows",
         duplicates=findings.duplicates,
         users_under_three=int((rows.counts < 3).sum()),
         items_without_title=findings.untitled,

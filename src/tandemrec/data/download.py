@@ -24,6 +24,7 @@ from typing import BinaryIO
 from tandemrec import wheels
 from tandemrec.cache import cache_folder
 from tandemrec.data.catalogue import Dataset
+from tandemrec.data.frame import Findings
 from tandemrec.errors import DataError
 from tandemrec.progress import Progress, silent
 
@@ -52,7 +53,7 @@ class Source:
     about: str
     url: str
     sha256: Mapping[str, str | None]  # by the file's name inside the zip; None is not checked
-    read: Callable[[Files], Dataset]
+    read: Callable[[Files], tuple[Dataset, Findings]]
     wheel: Wheel | None = None
 
 

@@ -18,6 +18,8 @@ from tandemrec.data.tables import ITEMS, USERS, as_table
 from tandemrec.data.text import Layout
 from tandemrec.errors import DataWarning
 
+BY_ROWS = "no times in the data; each user's order is that of the rows"
+
 
 @dataclass
 class Findings:
@@ -30,9 +32,10 @@ class Findings:
     first_untitled: str = ""
     short_users: int = 0
     "Users with fewer than three interactions."
-    repeated: list[str] = field(default_factory=list)
-    "Tables of items or users that describe the same one twice."
-    has_times: bool = True
+    notes: list[str] = field(default_factory=list)
+    "Whatever else is odd: an item described twice, rows that cannot be read."
+    order: str = ""
+    "What a user's rows are ordered by, where it is not time: BY_ROWS, or a source's own words."
     noun: str = "item"
     layout: Layout | None = None
     "How the interactions' file was written, if it was text."
@@ -40,26 +43,35 @@ class Findings:
     def messages(self) -> Iterator[str]:
         """One line for each odd thing."""
         if self.duplicates:
+            last = "the last by time" if self.order in ("", BY_ROWS) else "the last in the file"
             yield (
-                f"{_count(self.duplicates, 'row')} repeated a pair of user and item, first "
-                f"{self.first_duplicate}; of each pair the last by time is kept."
+                f"{counted(self.duplicates, 'row')} repeated a pair of user and item, first "
+                f"{self.first_duplicate}; of each pair {last} is kept."
             )
         if self.untitled:
             yield (
-                f"{_count(self.untitled, 'item')} without a title, first {self.first_untitled}, "
+                f"{counted(self.untitled, 'item')} without a title, first {self.first_untitled}, "
                 f"now called '{self.noun} {self.first_untitled}'."
             )
         if self.short_users:
             yield (
-                f"{_count(self.short_users, 'user')} with fewer than three interactions: in "
+                f"{counted(self.short_users, 'user')} with fewer than three interactions: in "
                 "training, but not tested."
             )
-        if not self.has_times:
+        if self.order == BY_ROWS:
             yield "There is no column of times; the order of rows is taken for the order in time."
-        yield from self.repeated
+        yield from self.notes
+
+    def repeated(self, table: str, rows: int) -> None:
+        """Note how many rows of a table described an item or user again."""
+        if rows:
+            self.notes.append(
+                f"{table}: {counted(rows, 'row')} repeated an id; the first of each is kept."
+            )
 
 
-def _count(number: int, word: str) -> str:
+def counted(number: int, word: str) -> str:
+    """A number and its word, which gets an s where there is not one."""
     return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
@@ -108,7 +120,7 @@ def build(
     features = _features(items, item_rows, ("item", "title"))
     described = _features(users, user_rows, ("user",))
     catalogue = Catalogue(user_ids.to_list(), item_ids.to_list(), titles, features, described)
-    return Dataset(name, rows, catalogue, noun), findings
+    return Dataset(name, rows, catalogue, noun, findings.order), findings
 
 
 def _titles_beside(table: Table) -> Table | None:
@@ -142,11 +154,7 @@ def _places(table: Table | None, role: str, findings: Findings) -> pl.DataFrame:
     ids = identities(table, table.needed(role, also=("id",))).cast(pl.String)
     places = pl.DataFrame({"key": ids}).with_row_index("place")
     once = places.unique("key", keep="first", maintain_order=True)
-    if len(once) < len(places):
-        repeats = len(places) - len(once)
-        findings.repeated.append(
-            f"{table.name}: {_count(repeats, 'row')} repeated an id; the first of each is kept."
-        )
+    findings.repeated(table.name, len(places) - len(once))
     return once
 
 
@@ -154,7 +162,7 @@ def _interactions(
     table: Table, users: NDArray[np.int64], items: NDArray[np.int64], findings: Findings
 ) -> Interactions:
     rating, time = table.column("rating"), table.column("time")
-    findings.has_times = time is not None
+    findings.order = "" if time is not None else BY_ROWS
     values = np.ones(len(users), np.float32) if rating is None else ratings(table, rating)
     clock = np.zeros(len(users), np.int64) if time is None else times(table, time)
     n_users, n_items = int(users.max()) + 1, int(items.max()) + 1

