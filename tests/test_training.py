@@ -12,7 +12,8 @@ import pytest
 import torch
 from torch import nn
 
-from tandemrec.backbones import MF, Fitted, LightGCN, build
+from tandemrec.augment.sequential import Insertions
+from tandemrec.backbones import BACKBONES, MF, Fitted, LightGCN, SequentialBackbone, build
 from tandemrec.backbones.scoring import ndcg
 from tandemrec.data.batches import Triples
 from tandemrec.data.catalogue import Catalogue, Dataset
@@ -181,6 +182,44 @@ def test_a_killed_fit_goes_on_exactly(backbone: type, at: int, tmp_path: Path) -
     assert resumed.curve == whole.curve and resumed.best_epoch == whole.best_epoch
 
 
+def lessons(name: str, train: Interactions) -> dict[str, Any]:
+    """What a language model preferred, as the backbone takes it."""
+    columns = np.array([1]), np.array([2]), np.array([3])
+    if issubclass(BACKBONES[name], SequentialBackbone):
+        return Insertions(*columns, np.ones(1), 1).lessons(train)
+    return {"extra_triples": columns}
+
+
+def tiny(name: str) -> dict[str, Any]:
+    """Settings for few users; what is drawn in a pass stays."""
+    sequential = issubclass(BACKBONES[name], SequentialBackbone)
+    return SMALL | ({"length": 6, "heads": 2} if sequential else {})
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_killed_backbone_goes_on_exactly(name: str, tmp_path: Path) -> None:
+    """Killed in epoch 7, it goes on behind epoch 6: all that is drawn is drawn as before."""
+    split = a_split()
+    more = lessons(name, split.train)
+    settings = config(epochs=9, every=2, patience=50, checkpoint_every=3)
+
+    def train(checkpoint: Path | None, progress: Any = None) -> Fitted:
+        where = {"checkpoint": checkpoint, "progress": progress}
+        return fit(name, split, settings, hyper=tiny(name), **more, **where)
+
+    file = tmp_path / "fit.pt"
+    with pytest.raises(Killed):
+        train(file, killer(7))
+    told: list[float] = []
+    resumed = train(file, lambda stage, done, total, note="": told.append(done))
+    whole = train(None)
+    assert told == [7, 8, 9]
+    assert same(resumed, whole)
+    assert resumed.curve == whole.curve and resumed.best_epoch == whole.best_epoch
+    plain = fit(name, split, settings, hyper=tiny(name))
+    assert not same(plain, whole)  # the lessons were learnt
+
+
 KILLED = """
 import sys, time, torch
 from pathlib import Path
@@ -246,6 +285,24 @@ def test_what_is_fitted_can_be_saved_and_loaded(backbone: type, tmp_path: Path) 
     loaded = Fitted.load(tmp_path)
     users = torch.arange(60)
     assert torch.equal(loaded.score(users), fitted.score(users))
+    assert loaded.fingerprint == fitted.fingerprint
+    assert (loaded.curve, loaded.best_epoch) == (fitted.curve, fitted.best_epoch)
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_every_backbone_is_the_same_when_loaded(name: str, tmp_path: Path) -> None:
+    split = a_split()
+    fitted = fit(name, split, config(epochs=4, every=2), hyper=tiny(name))
+    fitted.save(tmp_path)
+    loaded = Fitted.load(tmp_path)
+    one, two = fitted.model, loaded.model
+    assert type(two) is BACKBONES[name] and two.config == one.config and not two.training
+    assert loaded.train.fingerprint == split.train.fingerprint
+    asked = one.queries(split.train, np.arange(60))
+    assert torch.equal(two.queries(loaded.train, np.arange(60)), asked)
+    with torch.no_grad():
+        assert torch.equal(two.score(asked), one.score(asked))
+        assert torch.equal(two.user_embeddings(), one.user_embeddings())
     assert loaded.fingerprint == fitted.fingerprint
     assert (loaded.curve, loaded.best_epoch) == (fitted.curve, fitted.best_epoch)
 

@@ -5,8 +5,9 @@ import pytest
 
 from tandemrec.augment.sequential import InsertionConfig, Insertions, insertions
 from tandemrec.data.interactions import Interactions
+from tandemrec.errors import DataError
 from tandemrec.llm.base import Prompt
-from tandemrec.llm.fake import FollowingLLM
+from tandemrec.llm.fake import FakeLLM, FollowingLLM
 from tandemrec.prompts.profiles import Profiles, PromptConfig
 from tandemrec.rankings import Rankings
 
@@ -76,11 +77,75 @@ def test_insertions_stand_at_their_places() -> None:
     assert [row.tolist() for row in decided.histories[:3]] == [[3, 1, 2, 8], [], [5, 9]]
 
 
-def test_a_place_behind_the_end_is_the_end() -> None:
-    """Asked from a longer past than the backbone learns."""
+def crowd(n_users: int) -> tuple[Interactions, Profiles]:
+    """User u met u % 3 + 1 of five items, in rising order."""
+    rows = [(user, item) for user in range(n_users) for item in range(user % 3 + 1)]
+    users, items = np.array(rows).T
+    times = np.arange(len(rows))
+    met = Interactions.sorted(users, items, times=times, n_users=n_users, n_items=5)
+    return met, Profiles("film", TITLES[:5], met.histories, PromptConfig(history=1))
+
+
+def test_every_place_of_a_sequence_is_as_likely() -> None:
+    """1,500 users, 500 of each length n: 500 / (n + 1) of them for each place 0 to n."""
+    met, told = crowd(1500)
+    found = insertions(met, told, FakeLLM(), InsertionConfig(items=2))
+    assert found.users.tolist() == list(range(1500))
+    for length in (1, 2, 3):
+        times = np.bincount(found.places[met.counts == length], minlength=length + 1)
+        expected = 500 / (length + 1)
+        assert len(times) == length + 1
+        assert ((times - expected) ** 2).sum() / expected < 30  # chi-square; one in 700,000
+
+
+def test_what_is_picked_stands_there_and_the_others_keep_their_order() -> None:
+    met, told = crowd(60)
+    found = insertions(met, told, FakeLLM(), InsertionConfig(items=2, insertions=3))
+    grown = found.into(met)
+    assert len(grown) == len(met) + len(found.users) > len(met) + 60
+    for user in range(60):
+        row, own = grown.of(user).tolist(), met.of(user).tolist()
+        assert [item for item in row if item in own] == own
+        before = [sum(one in own for one in row[: row.index(item)]) for item in row]
+        stood = {item: n for item, n in zip(row, before, strict=True) if item not in own}
+        mine = found.users == user
+        pairs = zip(found.items[mine].tolist(), found.places[mine].tolist(), strict=True)
+        assert stood == dict(pairs)
+
+
+def test_the_prior_takes_off_what_a_title_is_worth_to_anybody() -> None:
+    """After a history film 11 has -1 nat and film 10 -2; without one 11 has 0, 10 has -4 and the
+    others -1. With half of that taken off, film 10 is at 0, and 11 at -1."""
+
+    def score(prompt: Prompt, option: str) -> float:
+        told = "Film 0" in prompt.user  # the history
+        known = {"Film 11\n": (0.0, -1.0), "Film 10\n": (-4.0, -2.0)}
+        return known.get(option, (-1.0, -9.0))[told]
+
+    def picked(**values: float) -> Insertions:
+        config = InsertionConfig(way="likelihood", items=26, **values)
+        return insertions(past(), profiles(), FollowingLLM(score), config)
+
+    for found, item in ((picked(prior=0.0), 11), (picked(prior=0.5), 10), (picked(), 10)):
+        assert found.items.tolist() == [item] * 2
+        np.testing.assert_allclose(found.margins, 1)
+
+
+def test_a_place_behind_the_end_is_refused() -> None:
     made = Insertions(*np.array([[0], [7], [5]]), np.array([0.1]), 1)
-    assert made.into(past()).histories[0].tolist() == [3, 1, 2, 7]
-    assert made.into(past()).users.tolist()[:4] == [0, 0, 0, 0]
+    with pytest.raises(DataError, match="behind the end"):
+        made.into(past())
+
+
+def test_who_has_no_sequence_to_learn_gets_none() -> None:
+    """User 1 has met something by now, but nothing that the backbone learns."""
+    now, learnt = past(), past().rows(past().users == 0)
+    config = InsertionConfig(insertions=40, items=3)
+    made = insertions(now, profiles(), FollowingLLM(larger), config, into=learnt)
+    assert set(made.users) == {0}
+    assert set(made.places) <= set(range(learnt.counts[0] + 1))
+    both = Insertions(*np.array([[0, 1], [7, 7], [1, 0]]), np.array([0.1, 0.1]), 2)
+    assert both.into(learnt).users.tolist() == [0] * (len(learnt) + 1)
 
 
 def test_none_and_back_from_a_folder(tmp_path) -> None:  # type: ignore[no-untyped-def]

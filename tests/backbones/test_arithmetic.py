@@ -139,6 +139,34 @@ def test_mixgcf_chooses_at_each_step_by_the_users_final_embedding() -> None:
     assert model.loss(batch).item() == pytest.approx(math.log(1 + math.exp(1.5)))
 
 
+def test_mixgcf_mixes_as_much_at_each_step_as_its_share_says() -> None:
+    """The same world, item 0 liked, which holds 2 and 4; the candidate is item 1, which holds 3
+    and 1. Half of 2 and half of 3 are 2.5, a quarter of 4 and the rest of 1 are 1.75: their mean
+    is 2.125, the margin 3 (3 - 2.125). The penalty is on user 4, item 2 and the negative 2.5."""
+    train = Interactions.sorted(np.array([0, 1]), np.array([0, 1]), n_users=2, n_items=3)
+    model = build(MixGCF, train, {"width": 1, "layers": 1, "decay": 0.1, "candidates": 2})
+    model.nodes.weight.data = torch.tensor([[4.0], [1.0], [2.0], [3.0], [2.0]])
+    batch = Mixed(numbers(0), numbers(0), torch.tensor([[1, 1]]), torch.tensor([[0.5, 0.25]]))
+    penalty = 0.1 * (16 + 4 + 2.5**2) / 2
+    assert model.loss(batch).item() == pytest.approx(math.log(1 + math.exp(-2.625)) + penalty)
+
+
+def test_mixgcf_draws_a_share_for_each_row_and_step() -> None:
+    world = clubs(n_users=300)
+    model = build(MixGCF, world, {"width": 4, "layers": 2, "candidates": 3})
+    rng = np.random.default_rng(0)
+    rows = list(model.batches(world, 64, rng))
+    assert all(row.share.shape == (len(row.users), 3) for row in rows)
+    share = torch.cat([row.share for row in rows])
+    assert ((share >= 0) & (share < 1)).all()
+    assert len(share.unique()) > 0.99 * share.numel()
+    assert len(share) > 1500  # a mean's deviation is below .0075
+    assert share.mean(0).tolist() == pytest.approx([0.5] * 3, abs=0.04)
+    assert share.std(0).tolist() == pytest.approx([math.sqrt(1 / 12)] * 3, abs=0.03)
+    again = next(iter(model.batches(world, 64, rng))).share
+    assert not torch.equal(again, rows[0].share)
+
+
 def test_mixgcf_has_a_stated_preference_as_its_only_candidate() -> None:
     world = clubs()
     model = build(MixGCF, world, {"width": 4, "candidates": 3})

@@ -16,9 +16,10 @@ from tandemrec.backbones import (
     hyper_of,
     training_of,
 )
+from tandemrec.data.interactions import Interactions
 from tandemrec.data.worlds import checkerboard, clubs, rings
 from tandemrec.errors import ConfigError, UnknownName
-from tandemrec.ranking import neighbours, rank
+from tandemrec.ranking import neighbours, rank, similar_users
 from tandemrec.training import TrainConfig, fit
 
 DIRECT = [name for name, backbone in BACKBONES.items() if issubclass(backbone, DirectBackbone)]
@@ -73,6 +74,35 @@ def test_similar_users_share_their_taste(name: str) -> None:
     fitted = fit(name, world, FAST, hyper={"width": 16})
     alike = neighbours(fitted, k=9).items
     assert (alike % 2 == np.arange(20)[:, None] % 2).all()
+
+
+def two_groups() -> Interactions:
+    """Users 0 to 9 met eight of items 0 to 9, users 10 to 29 eight of 10 to 19, in any order."""
+    rng = np.random.default_rng(0)
+    met = [rng.permutation(10)[:8] + 10 * (user >= 10) for user in range(30)]
+    users, times = np.repeat(np.arange(30), 8), np.tile(np.arange(8), 30)
+    return Interactions.sorted(users, np.concatenate(met), times=times, n_users=30, n_items=20)
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_users_of_like_sequences_are_similar(name: str) -> None:
+    world = two_groups()
+    config = TrainConfig(epochs=30, batch_size=32, learning_rate=0.01)
+    fitted = fit(name, world, config, hyper=small(name, 16))
+    first = np.arange(30) < 10
+    assert (first[neighbours(fitted, k=5).items] == first[:, None]).all()
+    assert (first[similar_users(fitted)] == first).all()
+
+
+@pytest.mark.parametrize("name", SEQUENTIAL)
+def test_a_user_embedding_is_what_the_own_sequence_says(name: str) -> None:
+    world = two_groups()
+    model = build(BACKBONES[name], world, {"width": 8, "length": 5, "heads": 1}).eval()
+    found = model.user_embeddings()
+    for user in range(world.n_users):
+        row = torch.from_numpy(world.of(user)[-model.length :])[None]
+        assert torch.equal(model.queries(world, np.array([user])), row)
+        torch.testing.assert_close(found[user], model.represent(row)[0])
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -154,3 +184,40 @@ def test_published_and_quick_settings_are_settings(name: str) -> None:
     assert hyper_of(kind) == hyper_of(kind(kind.Config(), rings(n_users=8)), quick=True) == {}
     for quick in (False, True):
         TrainConfig(**training_of(kind, quick=quick))
+
+
+@pytest.mark.parametrize("name", BACKBONES)
+def test_what_a_pass_makes_is_made_where_the_model_is(name: str) -> None:
+    """Without a GPU: what is made without a word on where is made nowhere ("meta"), and cannot be
+    taken together with the rest."""
+    world = clubs()
+    model = build(BACKBONES[name], world, small(name, 8))
+    batch = next(iter(model.batches(world, 16, np.random.default_rng(0))))
+    queries = model.queries(world, np.arange(5))
+    passes = (lambda: model.loss(batch), lambda: model.score(queries), model.user_embeddings)
+    for one in passes:
+        expected = one()
+        with torch.device("meta"):
+            found = one()
+            found.sum().backward()
+        torch.testing.assert_close(found, expected)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+@pytest.mark.parametrize("name", BACKBONES)
+def test_on_a_gpu_it_learns_and_scores_as_on_a_cpu(name: str) -> None:
+    world = clubs()
+    queries = build(BACKBONES[name], world, small(name, 8)).queries(world, np.arange(5))
+    config = TrainConfig(epochs=3, batch_size=64, learning_rate=0.01, device="cuda")
+    one, two = (
+        fit(name, world, config.model_copy(update={"device": where}), hyper=small(name, 8))
+        for where in ("cuda", "cpu")
+    )
+    assert {weight.device.type for weight in one.model.parameters()} == {"cuda"}
+    first, last = one.curve[0].loss, one.curve[-1].loss
+    assert last < first == pytest.approx(two.curve[0].loss, rel=1e-3)
+    with torch.no_grad():
+        found, users = one.score(queries.cuda()).cpu(), one.model.user_embeddings().cpu()
+        moved = one.model.cpu()
+        torch.testing.assert_close(found, moved.score(queries), rtol=1e-3, atol=1e-4)
+        torch.testing.assert_close(users, moved.user_embeddings(), rtol=1e-3, atol=1e-4)

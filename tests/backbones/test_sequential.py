@@ -1,6 +1,8 @@
 """Numbers worked out by hand, and parts held against plain loops, for the sequential backbones."""
 
 import math
+from collections import Counter
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,13 +12,15 @@ from torch.nn.functional import gelu, layer_norm
 from tandemrec.backbones import BERT4Rec, CL4SRec, SASRec, build
 from tandemrec.backbones.bert4rec import Cloze
 from tandemrec.backbones.sasrec import Steps
-from tandemrec.backbones.transformers import Attention, from_the_end
+from tandemrec.backbones.transformers import Attention, Dropout, from_the_end
+from tandemrec.data.interactions import Interactions
 from tandemrec.data.worlds import rings
 from tandemrec.errors import BackboneError
 from tandemrec.training import TrainConfig, fit
 
 WORLD = rings(n_users=30, n_items=12, steps=9)
 NOTHING = WORLD.n_items
+THREE = [SASRec, BERT4Rec, CL4SRec]
 
 
 def slowly(attention: Attention, row: torch.Tensor, seen: list[list[int]]) -> torch.Tensor:
@@ -109,6 +113,87 @@ def test_cl4srec_losses_by_hand() -> None:
     one, two = torch.tensor([[0], [2]]), torch.tensor([[1], [2]])
     row = -math.log(math.exp(2) / (math.exp(2) + 2 * math.exp(-2)))
     assert model.contrast(one, two).item() == pytest.approx(row, abs=1e-4)
+    model = bare(CL4SRec, temperature=4.0)  # products a half and minus a half
+    row = -math.log(math.exp(0.5) / (math.exp(0.5) + 2 * math.exp(-0.5)))
+    assert model.contrast(one, two).item() == pytest.approx(row, abs=1e-4)
+
+
+def test_cl4srec_adds_its_second_task_as_the_weight_says() -> None:
+    calm = {"width": 4, "length": 8, "dropout": 0.0}
+    alone, whole = (build(CL4SRec, WORLD, calm | {"weight": weight}) for weight in (0.0, 0.3))
+    batch = next(iter(whole.batches(WORLD, 8, np.random.default_rng(0))))
+    first, second = alone.loss(batch).item(), whole.contrast(batch.one, batch.two).item()
+    assert second > 0.1
+    assert whole.loss(batch).item() == pytest.approx(first + 0.3 * second)
+    one = type(batch)(*(column[:1] for column in batch))  # nothing to be told apart from
+    assert whole.loss(one).item() == alone.loss(one).item()
+
+
+@pytest.mark.parametrize("backbone", [SASRec, CL4SRec])
+def test_beside_what_came_next_stands_an_unmet_item(backbone: type) -> None:
+    """Everybody met eight of ten items in a row, of which four are read: after the last one come
+    the two unmet ones."""
+    world = rings(n_users=400, n_items=10, steps=8)
+    model = build(backbone, world, {"width": 2, "length": 3})
+    ahead = []
+    for batch in model.batches(world, 64, np.random.default_rng(0)):
+        ahead.append((batch.other - batch.liked[:, -1:]) % 10)
+    drawn = torch.cat(ahead).flatten()
+    assert drawn.unique().tolist() == [1, 2] and len(drawn) == 3 * 400
+    assert (drawn == 1).double().mean().item() == pytest.approx(0.5, abs=0.1)  # 7 deviations
+
+
+@pytest.mark.parametrize("part", ["dropout", "blocks.0.dropout", "blocks.0.attention"])
+@pytest.mark.parametrize("backbone", THREE)
+def test_each_part_drops_in_training_and_only_there(backbone: type, part: str) -> None:
+    settings = {"width": 8, "heads": 1, "layers": 1, "length": 9}
+    model, calm = (build(backbone, WORLD, settings | {"dropout": p}) for p in (0.5, 0.0))
+    for name, other in model.named_modules():
+        if name != part and isinstance(other, Dropout):
+            other.share = 0.0
+        if name != part and isinstance(other, Attention):
+            other.dropout = 0.0
+    rows = model.queries(WORLD, np.arange(30))
+    assert not torch.equal(model.represent(rows), model.represent(rows))
+    expected = calm.represent(rows)
+    assert torch.equal(model.eval().represent(rows), expected)
+    assert torch.equal(calm.represent(rows), expected)
+
+
+def long_and_short() -> Interactions:
+    """Users with 0 to 15 items in an order of their own: few transitions are anybody else's."""
+    rng = np.random.default_rng(0)
+    rows = [(user, item) for user in range(16) for item in rng.permutation(40)[:user]]
+    users, items = np.array(rows).T
+    times = np.arange(len(rows))
+    return Interactions.sorted(users, items, times=times, n_users=16, n_items=40)
+
+
+def transitions(backbone: type, world: Interactions, *, every: bool) -> Counter[tuple[int, int]]:
+    """What stands behind what in the batches; of BERT4Rec with the hidden items put back."""
+    model = build(backbone, world, {"width": 4, "length": 4, "heads": 1, "every_window": every})
+    found: Counter[tuple[int, int]] = Counter()
+    for batch in model.batches(world, 5, np.random.default_rng(0)):
+        if isinstance(batch, Cloze):
+            rows = torch.where(batch.wanted < world.n_items, batch.wanted, batch.items)
+            pairs = rows[:, :-1], rows[:, 1:]
+        else:
+            pairs = batch.items, batch.liked
+        before, after = (part.flatten().tolist() for part in pairs)
+        found.update((a, b) for a, b in zip(before, after, strict=True) if b < world.n_items)
+    return found
+
+
+@pytest.mark.parametrize("backbone", THREE)
+def test_every_window_learns_each_transition_once(backbone: type) -> None:
+    world = long_and_short()
+    whole = Counter((a, b) for row in world.histories for a, b in pairwise(row))
+    assert len(whole) > 100
+    assert transitions(backbone, world, every=True) == whole
+    last = 4 if backbone is BERT4Rec else 5  # SASRec reads four items, and what came next
+    ends = [row[-last:] for row in world.histories]
+    some = Counter((a, b) for row in ends for a, b in pairwise(row))
+    assert transitions(backbone, world, every=False) == some
 
 
 @pytest.mark.parametrize("kind", ["crop", "mask", "reorder"])

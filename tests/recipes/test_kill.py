@@ -1,4 +1,4 @@
-"""Killed at ten random moments and started again: the same scores, nothing stored asked again."""
+"""Killed at random moments and started again: the same scores, nothing stored asked again."""
 
 import json
 import multiprocessing
@@ -10,23 +10,23 @@ from collections import Counter
 from collections.abc import Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
 
 from recipes.worlds import small
-from tandemrec.backbones import MF
+from tandemrec.backbones import MF, SASRec
 from tandemrec.llm import llm
 from tandemrec.llm.answers import CHUNK, AnswerStore, Remembering
 from tandemrec.llm.base import Choice, Prompt
 from tandemrec.llm.local import LocalLLM
 from tandemrec.recipes.execute import llama4rec
-from tandemrec.recipes.settings import PLUS
+from tandemrec.recipes.settings import PLUS, Llama4RecConfig
 from tandemrec.rerank import RerankConfig
 from tandemrec.tuning.tune import TuneConfig
 from tiny_llm import tiny_folder
 
-KILLS, TUNING = 10, "tuned, tuning"
 CONFIG = PLUS.model_copy(
     update={
         "rerank": tuple(RerankConfig(way=way) for way in ("likelihood", "pointwise", "listwise")),
@@ -40,9 +40,30 @@ CONFIG = PLUS.model_copy(
         "ask": "all",
     }
 )
+ONE_WAY = {"rerank": CONFIG.rerank[:1], "tune": None, "augment": "always"}
 
 
-def whole_run(folder: Path) -> None:
+class Case(NamedTuple):
+    """A run, how often it is killed, and a stage that is hit in any case."""
+
+    backbone: Any
+    config: Llama4RecConfig
+    kills: int
+    stage: str
+    preferences: str
+
+
+DIRECT = Case(MF, CONFIG, 10, "tuned, tuning", "preferences.npz")
+SEQUENTIAL = Case(
+    SASRec,
+    CONFIG.model_copy(update={**ONE_WAY, "backbone": {"width": 8, "length": 8}}),
+    4,
+    "seed-0/augmented-preferences, asking",
+    "insertions.npz",
+)
+
+
+def whole_run(folder: Path, case: Case) -> None:
     """A run that notes its ticks of progress, and every question before the model reads it."""
     choose = LocalLLM.choose
 
@@ -62,13 +83,14 @@ def whole_run(folder: Path) -> None:
 
     LocalLLM.choose = noted  # type: ignore[method-assign]  # this process is a fork of the tests'
     model, out = llm(folder.parent / "model", dtype="float32"), folder / "run"
-    llama4rec(small(), backbone=MF, llm=model, config=CONFIG, out=out, progress=tick)
+    how = {"backbone": case.backbone, "config": case.config}
+    llama4rec(small(), **how, llm=model, out=out, progress=tick)
 
 
-def started(folder: Path) -> BaseProcess:
+def started(folder: Path, case: Case) -> BaseProcess:
     """The run in a process of its own; forked, so that nothing has to be imported again."""
     folder.mkdir(exist_ok=True)
-    child = multiprocessing.get_context("fork").Process(target=whole_run, args=(folder,))
+    child = multiprocessing.get_context("fork").Process(target=whole_run, args=(folder, case))
     child.start()
     return child
 
@@ -100,17 +122,17 @@ class Course:
         """Of what is asked again after a kill there is less: then the place of the stage."""
         return self.places.get((stage, done), self.places.get(stage, 0))
 
-    def draw(self, rng: random.Random) -> list[int]:
-        """Random moments of its time, as places; the tuning is hit in any case."""
-        drawn = [rng.uniform(0, 0.95 * self.moments[-1]) for _ in range(KILLS - 1)]
-        tuning = rng.choice([place for name, place in self.places.items() if name[0] == TUNING])
-        return sorted([tuning, *(bisect(self.moments, moment) for moment in drawn)])
+    def draw(self, rng: random.Random, case: Case) -> list[int]:
+        """Random moments of its time, as places; one is of the case's stage."""
+        drawn = [rng.uniform(0, 0.95 * self.moments[-1]) for _ in range(case.kills - 1)]
+        within = [place for name, place in self.places.items() if name[0] == case.stage]
+        return sorted([rng.choice(within), *(bisect(self.moments, moment) for moment in drawn)])
 
 
-def shot(folder: Path, course: Course, place: int, delay: float) -> str:
+def shot(folder: Path, case: Case, course: Course, place: int, delay: float) -> str:
     """Start the run, and kill it a moment after it got there; gives the stage that was hit."""
     before, stage = len(ticks(folder)), ""
-    child = started(folder)
+    child = started(folder, case)
     while child.is_alive():
         new = ticks(folder)[before:]
         stage = new[-1][1] if new else ""
@@ -141,33 +163,41 @@ def stored(folder: Path) -> set[str]:
 
 
 @pytest.mark.slow
-def test_ten_kills_change_nothing(tmp_path: Path) -> None:
+@pytest.mark.parametrize("case", [DIRECT, SEQUENTIAL], ids=["direct", "sequential"])
+def test_kills_change_nothing(case: Case, tmp_path: Path) -> None:
     """Of every start: no answer that was in the store is asked for again. Of every kill: what was
     asked and is not in the store is a chunk at most. So each answer is asked for once, and once
     more for every kill that found it in flight."""
     tiny_folder(tmp_path / "model", context=2048)
     whole, killed = tmp_path / "whole", tmp_path / "killed"
     begin = time.monotonic()
-    finish(started(whole))
+    finish(started(whole, case))
     course, rng = Course(ticks(whole), begin), random.Random(0)
-    hit, in_flight = [], Counter[str]()
-    for place in course.draw(rng):
+    hit, in_flight, learnt = [], Counter[str](), 0
+    for place in course.draw(rng, case):
         known, before = stored(killed), len(asked(killed))
-        hit.append(shot(killed, course, place, rng.uniform(0, 0.1)))
+        hit.append(shot(killed, case, course, place, rng.uniform(0, 0.1)))
         new, now = asked(killed)[before:], stored(killed)
         assert not known & {key for question in new for key in question}
         lost = [question for question in new if not now.issuperset(question)]
         assert len(lost) <= CHUNK
         in_flight.update({key for question in lost for key in question})
     known, before = stored(killed), len(asked(killed))
-    finish(started(killed))
+    finish(started(killed, case))
     assert not known & {key for question in asked(killed)[before:] for key in question}
     times = Counter(key for question in asked(killed) for key in question)
     assert all(count <= 1 + in_flight[key] for key, count in times.items())
     assert set(times) == {key for question in asked(whole) for key in question}
-    assert len(hit) == KILLS and len(set(hit)) > 3, hit  # not all in one place
-    assert TUNING in hit
+    assert len(hit) == case.kills and len(set(hit)) > case.kills // 3, hit  # not all in one place
+    assert case.stage in hit
     one, other = (folder / "run" / "scores.json" for folder in (whole, killed))
     assert one.read_bytes() == other.read_bytes()
-    notes = [json.loads((f / "run/tuned/tuned.json").read_text()) for f in (whole, killed)]
-    assert notes[0]["fingerprint"] == notes[1]["fingerprint"]
+    for name in whole.rglob(case.preferences):
+        again = killed / name.relative_to(whole)
+        with np.load(name) as before, np.load(again) as after:
+            assert all(np.array_equal(before[column], after[column]) for column in before)
+            learnt += len(before["users"])
+    assert learnt > 0
+    if case.config.tune is not None:
+        notes = [json.loads((f / "run/tuned/tuned.json").read_text()) for f in (whole, killed)]
+        assert notes[0]["fingerprint"] == notes[1]["fingerprint"]
