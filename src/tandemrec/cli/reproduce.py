@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -16,8 +17,6 @@ Set = Annotated[
     list[str],
     typer.Option("--set", metavar="NAME=VALUE", help="A setting, such as blend.constant=0.3."),
 ]
-
-
 Llms = Annotated[
     list[str],
     typer.Option(help="A name, folder or hub id (smollm2-135m); fig5 takes several."),
@@ -31,9 +30,10 @@ def reproduce(
     rival: Annotated[str | None, typer.Option(help="fig7: the other language model.")] = None,
     preset: Annotated[str, typer.Option(help="plus (ours) or paper.")] = "plus",
     out: Annotated[Path | None, typer.Option(help="The folder of its runs and page.")] = None,
-    seed: Annotated[int, typer.Option(help="The first seed.")] = 0,
-    seeds: Annotated[int, typer.Option(help="How many runs of each.")] = 5,
+    seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
+    seeds: Annotated[int, typer.Option(min=1, help="How many runs of each.")] = 5,
     settings: Set = [],  # noqa: B006  typer copies it
+    as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
     """Make a paper's table or figure again, run by run; the same folder again goes on where it
     was."""
@@ -54,4 +54,6 @@ def reproduce(
     cells = chosen(piece, only)
     with bars() as progress:
         for cell, page in made_again(piece, cells, spec, command=command, progress=progress):
-            print(f"{cell.name}: {page}", flush=True)
+            print(f"{cell.name}: {page}", file=sys.stderr if as_json else sys.stdout, flush=True)
+    if as_json:
+        print(json.dumps(json.loads((spec.out / "tables.json").read_text(encoding="utf-8"))))

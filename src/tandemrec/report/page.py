@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,17 +26,27 @@ def write(contents: Contents, folder: str | Path) -> Path:
     Makes index.html, tables.md, tables.tex, tables.csv, tables.json, report.json and scores.json;
     each is replaced whole or not at all. Raises RunError if the folder cannot be written.
     """
-    folder = Path(folder)
-    every = all_tables(contents)
     files = {
         "scores.json": formats.as_json(scores(contents)),
         FILE: formats.as_json(contents.model_dump(mode="json")),
-        "tables.md": formats.markdown(every),
-        "tables.tex": formats.latex(every),
-        "tables.csv": formats.as_csv(every),
-        "tables.json": formats.as_json(formats.tidy(every)),
+        **files_of(all_tables(contents)),
         "index.html": html(contents),
     }
+    return put(files, Path(folder))
+
+
+def files_of(tables: Sequence[Table]) -> dict[str, str]:
+    """The tables as tables.md, tables.tex, tables.csv and tables.json: each file's text."""
+    return {
+        "tables.md": formats.markdown(tables),
+        "tables.tex": formats.latex(tables),
+        "tables.csv": formats.as_csv(tables),
+        "tables.json": formats.as_json(formats.tidy(tables)),
+    }
+
+
+def put(files: Mapping[str, str], folder: Path) -> Path:
+    """Write the files, each whole or not at all; gives the path of index.html. Raises RunError."""
     with explained(folder):
         folder.mkdir(parents=True, exist_ok=True)
         for name, text in files.items():

@@ -131,13 +131,14 @@ def _column(
             one.mean,
             one.sd,
             best=one.mean == top,
-            mark=_mark(contents, method, against, metric),
+            mark=mark(contents, method, against, metric),
         )
         for method, one in zip(methods, found, strict=True)
     ]
 
 
-def _mark(contents: Contents, method: str, against: str, metric: str) -> str:
+def mark(contents: Contents, method: str, against: str, metric: str) -> str:
+    """* for significantly better than the other method over users, † for significantly worse."""
     p = p_users(contents, method, against, metric)
     ours, base = (result(contents, name, metric) for name in (method, against))
     if p is None or p > LEVEL or ours is None or base is None:

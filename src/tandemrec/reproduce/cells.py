@@ -2,18 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import Any
 
-from tandemrec.errors import UnknownName
+from tandemrec.errors import ConfigError, DataError, RunError, UnknownName
 from tandemrec.progress import Progress, silent
-from tandemrec.recipes.execute import ask_ahead, execute
+from tandemrec.recipes.execute import ask_ahead, check, execute
+from tandemrec.recipes.record import RECORD
 from tandemrec.recipes.spec import RunSpec, merged
+from tandemrec.report.contents import FILE as REPORT
 from tandemrec.report.contents import Contents
+from tandemrec.reproduce.claim import check_claim, claim
+from tandemrec.reproduce.found import Cell, Made
 from tandemrec.reproduce.page import write
-from tandemrec.reproduce.piece import Cell, Made, Piece
+from tandemrec.reproduce.piece import Piece
+
+LONGEST = 80
+"Letters of a folder's name."
 
 
 def chosen(piece: Piece, only: Sequence[str]) -> list[Cell]:
@@ -37,23 +45,62 @@ def made_again(
     progress: Progress = silent,
 ) -> Iterator[tuple[Cell, Path]]:
     """Make one cell after the other, and after each the page of all that is there; `spec` is what
-    the runs have in common, its `out` the folder of them all. What they ask alike is asked first,
-    together."""
-    for alike in _on_one_model(piece, wanted, spec):
-        if len(alike) > 1:
-            ask_ahead(alike, progress=progress)
-    for cell in wanted:
-        mine = spec_of(piece, cell, spec)
+    the runs have in common, its `out` the folder of them all.
+
+    Everything that can be known to fail is looked at before anything is computed. What cells ask
+    alike is asked first, together. A data set that cannot be had does not stop the others: its
+    DataError is raised after them.
+    """
+    specs = {cell: spec_of(piece, cell, spec) for cell in wanted}
+    asked = check_claim(piece, spec)
+    found(piece, spec.out)
+    check(list(specs.values()), progress=progress)
+    piece.check(progress)
+    claim(spec.out, asked)
+    missing: dict[str, DataError] = {}
+    for group in _groups(specs):
+        try:
+            for cell in _together(piece, group, missing, command, progress):
+                yield cell, write(piece, found(piece, spec.out), spec.out, command)
+        except DataError as error:
+            missing[next(iter(group)).data] = error
+    if missing:
+        raise DataError(" ".join(f"{data}: {error}" for data, error in missing.items()))
+
+
+def _groups(specs: Mapping[Cell, RunSpec]) -> list[dict[Cell, RunSpec]]:
+    """Cells by the folder that they share."""
+    groups: dict[Path | None, dict[Cell, RunSpec]] = {}
+    for cell, mine in specs.items():
+        groups.setdefault(mine.shared, {})[cell] = mine
+    return list(groups.values())
+
+
+def _together(
+    piece: Piece,
+    group: Mapping[Cell, RunSpec],
+    missing: Mapping[str, Exception],
+    command: str,
+    progress: Progress,
+) -> Iterator[Cell]:
+    """Make the cells of a group, each given when it is finished; none where the data are
+    missing."""
+    group = {cell: mine for cell, mine in group.items() if cell.data not in missing}
+    left = [mine for mine in group.values() if not _run_is_there(mine)]
+    if len(left) > 1:
+        ask_ahead(left, progress=progress)
+    for cell, mine in group.items():
+        if piece.beside and not _run_is_there(mine):  # what stands there is another run's
+            (mine.out / piece.beside).unlink(missing_ok=True)
         piece.finish(execute(mine, command=command, progress=progress), mine.out, progress)
-        yield cell, write(piece, found(piece, spec.out), spec.out, command)
+        yield cell
 
 
-def _on_one_model(piece: Piece, wanted: Sequence[Cell], spec: RunSpec) -> Iterator[list[RunSpec]]:
-    """The runs that are still to be made, by the folder that they share."""
-    specs = [spec_of(piece, cell, spec) for cell in wanted]
-    left = [each for each in specs if not (each.out / "run.json").exists()]
-    for shared in dict.fromkeys(each.shared for each in left):
-        yield [each for each in left if each.shared == shared]
+def _run_is_there(spec: RunSpec) -> bool:
+    """Whether the folder holds a finished run of these seeds."""
+    if not all((spec.out / name).exists() for name in (RECORD, REPORT)):
+        return False
+    return Contents.load(spec.out).seeds == spec.all_seeds
 
 
 def spec_of(piece: Piece, cell: Cell, spec: RunSpec) -> RunSpec:
@@ -71,20 +118,38 @@ def spec_of(piece: Piece, cell: Cell, spec: RunSpec) -> RunSpec:
 
 
 def folder_of(out: Path, cell: Cell) -> Path:
-    """Where a cell's run lives."""
+    """Where a cell's run lives. Raises ConfigError for a name that no folder can have."""
     return out.joinpath(*(_plain(part) for part in cell if part))
 
 
 def _plain(name: str) -> str:
-    """A name that any file system takes: smollm2-135m:20 is smollm2-135m-20."""
-    return "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in name)
+    """A name that any file system takes, as it is where it can be: else smollm2-135m:20 is
+    smollm2-135m-20 with a short hash behind it, so that no two names have one folder."""
+    if name in (".", ".."):
+        raise ConfigError(f"A run's folder cannot be called {name!r}. Give the model's whole path.")
+    plain = "".join(letter if letter.isalnum() or letter in "-._" else "-" for letter in name)
+    if plain == name and len(name) <= LONGEST:
+        return name
+    return f"{plain[-LONGEST:]}-{hashlib.sha256(name.encode()).hexdigest()[:6]}"
 
 
 def found(piece: Piece, out: Path) -> dict[Cell, Made]:
-    """Every finished cell."""
+    """Every finished cell: its run is whole, and so is what the piece writes beside it.
+
+    Raises RunError for a damaged file.
+    """
+    needed = [RECORD, REPORT, *([piece.beside] if piece.beside else [])]
     places = {cell: folder_of(out, cell) for cell in piece.cells}
     return {
-        cell: Made(folder, Contents.load(folder))
+        cell: _made(piece, folder)
         for cell, folder in places.items()
-        if (folder / "run.json").exists()
+        if all((folder / name).exists() for name in needed)
     }
+
+
+def _made(piece: Piece, folder: Path) -> Made:
+    try:
+        contents = Contents.load(folder)
+    except RunError as error:
+        raise RunError(f"{error} Delete it first.") from None
+    return Made(folder, contents, piece.read(folder) if piece.beside else None)

@@ -2,33 +2,50 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import TypeAdapter
 
+from tandemrec.config import Settings
 from tandemrec.data.interactions import Interactions
 from tandemrec.llm import llm
 from tandemrec.llm.answers import AnswerStore, Remembering
+from tandemrec.llm.base import LLM
 from tandemrec.progress import Progress
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.execute import Finished
 from tandemrec.recipes.llama4rec import plain_profiles, told_past
+from tandemrec.recipes.weights import check_model
 from tandemrec.report.contents import FULL
 from tandemrec.report.figures import Figure, bars
 from tandemrec.report.tables import Table, count, words
-from tandemrec.reproduce.piece import Cell, Found, Piece
+from tandemrec.reproduce.found import Cell, Found, loaded
+from tandemrec.reproduce.piece import Piece
 from tandemrec.rerank import RerankConfig, rerank
 from tandemrec.writing import explained, whole
 
 FILE = "duel.json"
 SAMPLES = 100
 CUTS = (3, 5)
-OUTCOMES = ("win", "tie", "loss")
+Outcome = Literal["win", "tie", "loss"]
+OUTCOMES: tuple[Outcome, ...] = get_args(Outcome)
+
+
+class Counted(Settings):
+    """How a duel went."""
+
+    rival: str
+    samples: int
+    outcomes: dict[str, dict[Outcome, int]]
+    """By the held-out item's place, and by HR@k."""
+
+
+COUNTED = TypeAdapter(Counted)
 
 
 @dataclass(frozen=True)
@@ -41,33 +58,32 @@ class Duel(Piece):
     runs: tuple[Cell, ...] = ()
     rival: str = "smollm2-135m"
 
+    beside: ClassVar[str | None] = FILE
+
     @property
     def cells(self) -> list[Cell]:
         return list(self.runs)
 
+    def check(self, progress: Progress) -> None:
+        check_model(llm(self.rival, progress=progress), None)
+
     def finish(self, run: Finished, folder: Path, progress: Progress) -> None:
-        first = run.seeds[0]
-        sample = sampled(first.view.candidates, run.setup.split.test, first.seed)
-        candidates = first.view.candidates.of(sample)
         rival = Remembering(
             llm(self.rival, progress=progress),
             AnswerStore(folder / "rival.sqlite"),
             progress=run.setup.run.telling(progress),
         )
-        known = plain_profiles(run.setup, told_past(run.setup, "test"))
-        asked = RerankConfig(way="listwise", seed=first.seed)
-        theirs = rerank(candidates, known, rival, asked).rankings
-        ours = first.lists[FULL].of(sample)
-        found = {"rival": rival.name, "samples": int(sample.sum())}
-        found |= {"outcomes": outcomes(ours, theirs, run.setup.split.test)}
         with explained(folder / FILE), whole(folder / FILE) as fresh:
-            fresh.write_text(json.dumps(found, indent=2))
+            fresh.write_text(fought(run, rival).model_dump_json(indent=2), encoding="utf-8")
+
+    def read(self, folder: Path) -> Counted:
+        return loaded(folder / FILE, COUNTED)
 
     def tables(self, found: Found) -> list[Table]:
         rows = [
-            (*words(cell.name, duel["rival"], by), *(count(each[name]) for name in OUTCOMES))
+            (*words(cell.name, duel.rival, by), *(count(each[name]) for name in OUTCOMES))
             for cell, duel in _read(found)
-            for by, each in duel["outcomes"].items()
+            for by, each in duel.outcomes.items()
         ]
         caption = f"{FULL} against another language model"
         columns = ("Run", "Against", "By", *OUTCOMES)
@@ -76,8 +92,8 @@ class Duel(Piece):
     def figures(self, found: Found) -> list[Figure]:
         return [
             bars(
-                f"{FULL} ({cell.name}) against {duel['rival']}",
-                duel["outcomes"],
+                f"{FULL} ({cell.name}) against {duel.rival}",
+                {by: {name: each[name] for name in OUTCOMES} for by, each in duel.outcomes.items()},
                 ("by", "samples"),
                 f"{self.key}-{cell.name}",
             )
@@ -88,11 +104,22 @@ class Duel(Piece):
         yield from super().notes(found)
         for cell, duel in _read(found):
             yield (
-                f"{cell.name}: {duel['samples']} users of test, drawn by the first seed among "
+                f"{cell.name}: {duel.samples} users of test, drawn by the first seed among "
                 "those whose held-out item is one of the ten candidates; with all others there is "
                 "nothing to win."
             )
         yield "The paper: 45 % won, 25 % tied, 30 % lost against GPT-3.5, by hit ratio."
+
+
+def fought(run: Finished, rival: LLM) -> Counted:
+    """Ask the rival about the first seed's samples, and count who wins."""
+    first, truth = run.seeds[0], run.setup.split.test
+    sample = sampled(first.view.candidates, truth, first.seed)
+    known = plain_profiles(run.setup, told_past(run.setup, "test"))
+    asked = RerankConfig(way="listwise", seed=first.seed)
+    theirs = rerank(first.view.candidates.of(sample), known, rival, asked).rankings
+    counted = outcomes(first.lists[FULL].of(sample), theirs, truth)
+    return Counted(rival=rival.name, samples=int(sample.sum()), outcomes=counted)
 
 
 def sampled(candidates: Rankings, truth: Interactions, seed: int) -> NDArray[np.bool_]:
@@ -102,7 +129,9 @@ def sampled(candidates: Rankings, truth: Interactions, seed: int) -> NDArray[np.
     return np.isin(np.arange(len(candidates.users)), drawn)
 
 
-def outcomes(ours: Rankings, theirs: Rankings, truth: Interactions) -> dict[str, dict[str, int]]:
+def outcomes(
+    ours: Rankings, theirs: Rankings, truth: Interactions
+) -> dict[str, dict[Outcome, int]]:
     """How often each outcome comes, by the held-out item's place and by HR@k."""
     mine, other = (ranks.met(truth).argmax(axis=1) for ranks in (ours, theirs))
     found = {"place": _counted(mine < other, mine > other)}
@@ -111,11 +140,11 @@ def outcomes(ours: Rankings, theirs: Rankings, truth: Interactions) -> dict[str,
     return found
 
 
-def _counted(won: NDArray[np.bool_], lost: NDArray[np.bool_]) -> dict[str, int]:
+def _counted(won: NDArray[np.bool_], lost: NDArray[np.bool_]) -> dict[Outcome, int]:
     counts = int(won.sum()), int((~won & ~lost).sum()), int(lost.sum())
     return dict(zip(OUTCOMES, counts, strict=True))
 
 
-def _read(found: Found) -> Iterator[tuple[Cell, Mapping[str, Any]]]:
+def _read(found: Found) -> Iterator[tuple[Cell, Counted]]:
     for cell, made in found.items():
-        yield cell, json.loads((made.folder / FILE).read_text(encoding="utf-8"))
+        yield cell, made.beside

@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from tandemrec.errors import ConfigError, UnknownName
 from tandemrec.reproduce.duel import Duel
-from tandemrec.reproduce.piece import Cell, Piece
+from tandemrec.reproduce.found import Cell
+from tandemrec.reproduce.piece import Piece
 from tandemrec.reproduce.sweep import Sweep
 from tandemrec.reproduce.tables import PaperTable
 from tandemrec.reproduce.variants import Instructions, Sizes
@@ -25,7 +26,7 @@ PIECES: dict[str, Piece] = {
         "llama4rec", "table4", "Sequential recommendation, three backbones.", "sasrec", LLAMA
     ),
     "llama4rec/table6": PaperTable(
-        "llama4rec", "table6", "LightGCN without one part at a time.", "lightgcn", LLAMA
+        "llama4rec", "table6", "LightGCN without one part at a time.", "lightgcn", LLAMA, True
     ),
     "llama4rec/fig4": Sweep(
         "llama4rec",

@@ -2,42 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, ClassVar
 
 from tandemrec.progress import Progress
 from tandemrec.recipes.execute import Finished
 from tandemrec.recipes.spec import RunSpec
-from tandemrec.report.contents import Contents
 from tandemrec.report.figures import Figure
 from tandemrec.report.tables import Table
-
-
-class Cell(NamedTuple):
-    """One run."""
-
-    data: str
-    backbone: str
-    variant: str = ""
-    "In what it differs from others of the same backbone, in a figure that compares them."
-
-    @property
-    def name(self) -> str:
-        """As --only takes it: ml-100k/mf."""
-        return "/".join(filter(None, self))
-
-
-class Made(NamedTuple):
-    """A finished run: its folder, and what its report shows."""
-
-    folder: Path
-    contents: Contents
-
-
-Found = Mapping[Cell, Made]
-"The finished runs."
+from tandemrec.reproduce.differing import differences
+from tandemrec.reproduce.found import Cell, Found
 
 
 @dataclass(frozen=True)
@@ -49,8 +25,18 @@ class Piece:
     about: str
     teacher: str
     "The backbone whose candidates the shared instruction set shows."
-    theirs: str
+    paper_llm: str
     "The language model that the paper takes."
+
+    beside: ClassVar[str | None] = None
+    "The file that `finish` writes to a run's folder; a cell without it is not finished."
+    one_llm: ClassVar[bool] = True
+    "Whether all runs have the same language model."
+
+    @property
+    def name(self) -> str:
+        """As the command line takes it: llama4rec/table2."""
+        return f"{self.paper}/{self.key}"
 
     @property
     def cells(self) -> list[Cell]:
@@ -61,8 +47,14 @@ class Piece:
         """The run of a cell, from what all have in common."""
         return spec
 
+    def check(self, progress: Progress) -> None:
+        """What it needs beyond its runs, before anything is computed. Raises TandemrecError."""
+
     def finish(self, run: Finished, folder: Path, progress: Progress) -> None:
-        """Write what it needs of a run beyond the report, to the run's folder."""
+        """Write the file `beside` to the run's folder."""
+
+    def read(self, folder: Path) -> Any:
+        """What `finish` wrote. Raises RunError for a damaged file."""
 
     def tables(self, found: Found) -> list[Table]:
         """Its numbers."""
@@ -73,27 +65,8 @@ class Piece:
         return []
 
     def notes(self, found: Found) -> Iterator[str]:
-        """What differs from the paper, the language model above all."""
-        contents = [made.contents for made in found.values()]
-        presets = sorted({each.preset for each in contents})
-        seeds = sorted({len(each.seeds) for each in contents})
-        yield (
-            f"The language model is {', '.join(sorted({each.llm for each in contents}))}; the "
-            f"paper's is {self.theirs}. Settings: {', '.join(presets)}; "
-            f"{' or '.join(map(str, seeds))} seeds of each, the paper has five."
-        )
-        yield (
-            "One language model is tuned for each data set, on instructions from training data "
-            f"whose candidates come from {self.teacher}, out of fold. The paper tunes one for all "
-            "data sets and tasks, and does not say how instructions keep clear of the target."
-        )
-        yield (
-            "Epochs, ranking ways and weights are chosen on validation; the test part is opened "
-            "once. Backbones are tuned on validation too, so that Base is often better than the "
-            "paper's."
-        )
-        if any(cell.data == "book-crossing" for cell in found):
-            yield "Book-Crossing has no times: its order is drawn at random, by a fixed seed."
+        """What differs from the paper, by the settings of the runs, and what is not run."""
+        yield from differences(found, self.paper_llm)
         missing = [cell.name for cell in self.cells if cell not in found]
         if missing:
             yield f"Not run: {', '.join(missing)}."

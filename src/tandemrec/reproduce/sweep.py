@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import ClassVar, cast
 
 import numpy as np
 from pydantic import TypeAdapter
@@ -19,11 +20,11 @@ from tandemrec.recipes.llama4rec import SeedResult
 from tandemrec.report.contents import FULL, Curve
 from tandemrec.report.figures import Figure, lines
 from tandemrec.report.tables import Table, number, words
-from tandemrec.reproduce.piece import Cell, Found, Piece
+from tandemrec.reproduce.found import METRICS, Cell, Found, damaged, loaded
+from tandemrec.reproduce.piece import Piece
 from tandemrec.writing import explained, whole
 
 FILE = "sweep.json"
-METRICS = ("HR@3", "NDCG@3", "HR@5", "NDCG@5")
 CURVES = TypeAdapter(list[Curve])
 LABELS = {"alpha1": "α₁", "alpha2": "α₂"}
 
@@ -34,6 +35,8 @@ class Sweep(Piece):
     test, and nothing is chosen by them."""
 
     runs: tuple[Cell, ...] = ()
+
+    beside: ClassVar[str | None] = FILE
 
     @property
     def cells(self) -> list[Cell]:
@@ -47,11 +50,15 @@ class Sweep(Piece):
         with explained(folder / FILE), whole(folder / FILE) as fresh:
             fresh.write_bytes(CURVES.dump_json(found, indent=2))
 
+    def read(self, folder: Path) -> list[Curve]:
+        curves = loaded(folder / FILE, CURVES)
+        if {curve.x_label for curve in curves} != set(LABELS.values()):
+            raise damaged(folder / FILE, "curves are missing")
+        return curves
+
     def tables(self, found: Found) -> list[Table]:
         return [
-            self._table(cell, name, _read(made.folder))
-            for cell, made in found.items()
-            for name in LABELS
+            self._table(cell, name, made.beside) for cell, made in found.items() for name in LABELS
         ]
 
     def _table(self, cell: Cell, name: str, curves: Sequence[Curve]) -> Table:
@@ -69,7 +76,7 @@ class Sweep(Piece):
 
     def figures(self, found: Found) -> list[Figure]:
         return [
-            lines([curve for curve in _read(made.folder) if curve.x_label == label], cell.name)
+            lines([curve for curve in made.beside if curve.x_label == label], cell.name)
             for cell, made in found.items()
             for label in LABELS.values()
         ]
@@ -97,12 +104,8 @@ def _measured(
     seed: SeedResult, name: str, value: float, split: Split, weighing: Weighing
 ) -> list[float]:
     choice = seed.choices[FULL]
-    chosen = choice.grid.best if choice.grid else (0.0, 0.0)
-    pair = (value, chosen[1]) if name == "alpha1" else (chosen[0], value)
+    grid = cast(Grid, choice.grid)  # its weights are adaptive
+    pair = (value, grid.best[1]) if name == "alpha1" else (grid.best[0], value)
     changed = replace(choice, grid=Grid.of_one(*pair))
     means = per_user(final(seed.view, changed, weighing), split.test).means()
     return [means[metric] for metric in METRICS]
-
-
-def _read(folder: Path) -> list[Curve]:
-    return CURVES.validate_json((folder / FILE).read_bytes())

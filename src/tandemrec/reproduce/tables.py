@@ -3,24 +3,32 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 from tandemrec.evaluation.compare import improvement
 from tandemrec.report.contents import BASE, FULL, Contents
-from tandemrec.report.scoreboard import LEVEL, find_test, result
-from tandemrec.report.tables import MISSING, Table, number, percent, words
+from tandemrec.report.scoreboard import mark, result
+from tandemrec.report.tables import MISSING, Table, best, percent, words
 from tandemrec.report.tables import Cell as Value
-from tandemrec.reproduce.piece import Cell, Found, Piece
+from tandemrec.reproduce.found import Cell, Found
+from tandemrec.reproduce.piece import Piece
 
 Figures = Mapping[str, Mapping[str, Mapping[str, Mapping[str, float]]]]
 "Data set, backbone, method, metric: the figure."
+Means = Mapping[str, float]
+"Of one metric, by method."
 BASELINES = (BASE, "IFT")
+GAIN = "improvement"
+"The row of it, in the names of remarks."
 NOTE = (
-    "Bold: our best. * p ≤ 0.05 against the better of Base and IFT (paired t-test over users). The "
-    "paper's columns are as it prints them; its figures come from another language model."
+    "Bold: our best. * better, † worse than the better of Base and IFT, p ≤ 0.05 (ours: paired "
+    "t-test over users). The paper's figures and stars are as it prints them, its changes in "
+    "percent computed from its figures; they come from another language model."
 )
 
 
@@ -28,12 +36,20 @@ NOTE = (
 class PaperTable(Piece):
     """A table of a paper, whose figures are in `published/`."""
 
+    changes: bool = False
+    "Whether it has the change of each figure against Base."
+
     @cached_property
     def published(self) -> Figures:
         """What the paper prints."""
-        file = Path(__file__).parent / "published" / f"{self.paper}.json"
-        found: Figures = json.loads(file.read_text(encoding="utf-8"))[self.key]
-        return found
+        figures: Figures = _printed(self.paper)[self.key]
+        return figures
+
+    @cached_property
+    def marks(self) -> Mapping[str, Any]:
+        """Which of Llama4Rec's figures have no star, and what is odd about some figures."""
+        marks: Mapping[str, Any] = _printed(f"{self.paper}-marks")[self.key]
+        return marks
 
     @property
     def cells(self) -> list[Cell]:
@@ -55,58 +71,112 @@ class PaperTable(Piece):
         there = {cell.data for cell in found}
         return [self._beside(data, found) for data in self.published if data in there]
 
+    def notes(self, found: Found) -> Iterator[str]:
+        yield from super().notes(found)
+        metric = self.metrics[-1]
+        ours = [(cell, result(made.contents, BASE, metric)) for cell, made in found.items()]
+        above = [
+            mine.mean > self.published[cell.data][cell.backbone][BASE][metric]
+            for cell, mine in ours
+            if mine is not None
+        ]
+        if above:
+            yield f"Our Base is above the paper's in {sum(above)} of {len(above)} runs ({metric})."
+
     def _beside(self, data: str, found: Found) -> Table:
-        columns = ["Backbone", "Method"]
-        for metric in self.metrics:
-            columns += [metric, f"{metric}, paper"]
-        rows = []
+        rows: list[tuple[Value, ...]] = []
         for backbone in self.published[data]:
             made = found.get(Cell(data, backbone))
-            rows += list(self._block(data, backbone, made and made.contents))
-        name = f"{self.key}_{data.replace('-', '_')}"
-        return Table(name, data, tuple(columns), tuple(map(tuple, rows)), labels=2, note=NOTE)
-
-    def _block(self, data: str, backbone: str, ours: Contents | None) -> Iterator[list[Value]]:
-        """One backbone's rows: each method, and the improvement over the better baseline."""
-        theirs = self.published[data][backbone]
-        for method in self.methods:
-            row = words(backbone, method)
-            for metric in self.metrics:
-                row += [self._ours(ours, method, metric), number(theirs[method][metric])]
-            yield row
-        gains = words(backbone, f"{FULL} over the better baseline")
-        for metric in self.metrics:
-            values = {name: theirs[name][metric] for name in (*BASELINES, FULL) if name in theirs}
-            gains += [percent(_gain(_means(ours, metric))), percent(_gain(values))]
-        yield gains
-
-    def _ours(self, contents: Contents | None, method: str, metric: str) -> Value:
-        mine = None if contents is None else result(contents, method, metric)
-        if contents is None or mine is None:
-            return Value(MISSING)
-        every = [each.mean for name in self.methods if (each := result(contents, name, metric))]
-        star = method == FULL and _significant(contents, metric)
-        return Value(
-            f"{mine.mean:.4f}", mine.mean, mine.sd, best=mine.mean == max(every), mark="*" * star
+            rows += self._block(data, backbone, made and made.contents)
+        remarks = (f"({sign}) {text}" for sign, text in self._remarks(data).values())
+        return Table(
+            f"{self.key}_{data.replace('-', '_')}",
+            data,
+            ("Backbone", "Method", *self._columns()),
+            tuple(rows),
+            labels=2,
+            note=" ".join((NOTE, *remarks)),
         )
 
+    def _columns(self) -> Iterator[str]:
+        for metric in self.metrics:
+            for name in (metric, f"{metric} vs {BASE}") if self.changes else (metric,):
+                yield from (name, f"{name}, paper")
 
-def _means(contents: Contents | None, metric: str) -> dict[str, float]:
+    def _block(
+        self, data: str, backbone: str, contents: Contents | None
+    ) -> Iterator[tuple[Value, ...]]:
+        """One backbone's rows: each method, and the improvement over the better baseline."""
+        columns = [self._column(data, backbone, contents, metric) for metric in self.metrics]
+        names = (*self.methods, f"{FULL} over the better baseline")
+        for name, *parts in zip(names, *columns, strict=True):
+            yield (*words(backbone, name), *(value for part in parts for value in part))
+
+    def _column(
+        self, data: str, backbone: str, contents: Contents | None, metric: str
+    ) -> Iterator[Sequence[Value]]:
+        """What stands below one metric in each row: ours and the paper's, and maybe their changes
+        against Base."""
+        printed = {name: each[metric] for name, each in self.published[data][backbone].items()}
+        ours = _means(contents, self.methods, metric)
+        for method in self.methods:
+            pair = (
+                _ours(contents, ours, method, metric),
+                self._theirs(f"{data}/{backbone}/{method}/{metric}", printed[method]),
+            )
+            yield (*pair, *(_change(each, method) for each in (ours, printed) if self.changes))
+        gain = percent(_over(printed, FULL, BASELINES))
+        remarked = self._remarked(f"{data}/{backbone}/{GAIN}/{metric}", gain)
+        none = [Value(MISSING)] * 2 if self.changes else []
+        yield (percent(_over(ours, FULL, BASELINES)), remarked, *none)
+
+    def _theirs(self, name: str, figure: float) -> Value:
+        data, backbone, method, metric = name.split("/")
+        plain = any(fnmatch(f"{data}/{backbone}/{metric}", p) for p in self.marks["unstarred"])
+        star = "*" if method == FULL and not plain else ""
+        return self._remarked(name, Value(f"{figure:.4f}", figure, mark=star))
+
+    def _remarked(self, name: str, value: Value) -> Value:
+        sign, _ = self._remarks(name.partition("/")[0]).get(name, ("", ""))
+        return Value(f"{value.text} ({sign})", value.value, mark=value.mark) if sign else value
+
+    def _remarks(self, data: str) -> dict[str, tuple[str, str]]:
+        """The sign and the text of each remark on a data set's figures."""
+        mine = {name: text for name, text in self.marks["remarks"].items() if name.startswith(data)}
+        return {name: ("abcdef"[n], text) for n, (name, text) in enumerate(mine.items())}
+
+
+def _printed(name: str) -> Any:
+    file = Path(__file__).parent / "published" / f"{name}.json"
+    return json.loads(file.read_text(encoding="utf-8"))
+
+
+def _ours(contents: Contents | None, means: Means, method: str, metric: str) -> Value:
+    mine = None if contents is None else result(contents, method, metric)
+    if contents is None or mine is None:
+        return Value(MISSING)
+    sign = mark(contents, FULL, _better(means), metric) if method == FULL else ""
+    top = best(means.values())
+    return Value(f"{mine.mean:.4f}", mine.mean, mine.sd, best=mine.mean == top, mark=sign)
+
+
+def _means(contents: Contents | None, methods: Sequence[str], metric: str) -> Means:
     if contents is None:
         return {}
-    pairs = ((name, result(contents, name, metric)) for name in (*BASELINES, FULL))
+    pairs = ((name, result(contents, name, metric)) for name in methods)
     return {name: each.mean for name, each in pairs if each is not None}
 
 
-def _gain(values: Mapping[str, float]) -> float | None:
-    if FULL not in values or not values.keys() & set(BASELINES):
-        return None
-    return improvement(values[FULL], max(values[n] for n in BASELINES if n in values))
+def _better(means: Means) -> str:
+    """The better baseline."""
+    return max((name for name in BASELINES if name in means), key=lambda name: means[name])
 
 
-def _significant(contents: Contents, metric: str) -> bool:
-    """Whether Llama4Rec is above the better baseline, and not by luck."""
-    means = _means(contents, metric)
-    best = max((name for name in BASELINES if name in means), key=lambda name: means[name])
-    test = find_test(contents, FULL, best, metric, "users")
-    return test is not None and test.difference > 0 and test.p_value <= LEVEL
+def _change(means: Means, method: str) -> Value:
+    return Value(MISSING) if method == BASE else percent(_over(means, method, (BASE,)))
+
+
+def _over(means: Means, method: str, others: Sequence[str]) -> float | None:
+    """By how many percent a method is above the best of others."""
+    there = [means[name] for name in others if name in means]
+    return improvement(means[method], max(there)) if method in means and there else None

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, ClassVar
 
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.report.contents import BASE, FULL, PRIMARY
@@ -13,9 +13,8 @@ from tandemrec.report.figures import Figure, bars
 from tandemrec.report.scoreboard import find_test, result
 from tandemrec.report.tables import MISSING, Table, number, p_value, words
 from tandemrec.report.tables import Cell as Value
-from tandemrec.reproduce.piece import Cell, Found, Made, Piece
-
-METRICS = ("HR@3", "NDCG@3", "HR@5", "NDCG@5")
+from tandemrec.reproduce.found import METRICS, Cell, Found, Made
+from tandemrec.reproduce.piece import Piece
 
 
 @dataclass(frozen=True)
@@ -91,6 +90,8 @@ class Sizes(Compared):
 
     llms: tuple[str, ...] = ()
 
+    one_llm: ClassVar[bool] = False
+
     @property
     def variants(self) -> tuple[str, ...]:
         return self.llms
@@ -117,7 +118,4 @@ class Instructions(Compared):
 
     def notes(self, found: Found) -> Iterator[str]:
         yield from super().notes(found)
-        yield (
-            "The paper has 25,000 instructions, and a tenth and half of them. Ours are as many as "
-            "the settings name (examples.instructions)."
-        )
+        yield "The paper's variants have 2,500, 12,500 and about 25,000 instructions."

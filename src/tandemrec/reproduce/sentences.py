@@ -1,0 +1,31 @@
+"""Words of the notes on a page: lists, numbers of things, and what is said once for many runs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+
+def agreed(said: Sequence[tuple[str, str]]) -> Iterator[str]:
+    """The sentence that is true of a run, for each (name, sentence): once where all are the same,
+    else each one behind the names of its runs. Nothing for empty ones."""
+    names: dict[str, list[str]] = {}
+    for name, text in said:
+        names.setdefault(text, []).append(name)
+    for text, mine in names.items():
+        if text:
+            yield text if len(names) == 1 else f"{', '.join(mine)}: {text}"
+
+
+def several(number: int, noun: str) -> str:
+    """1 seed, 5,000 seeds."""
+    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """one, two and three"""
+    return f" {last} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+
+
+def either(words: Sequence[str]) -> str:
+    """one, two or three"""
+    return listed(words, "or")
