@@ -3,8 +3,11 @@
 import errno
 import json
 import os
+import shutil
 import sys
 import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from importlib import import_module, invalidate_caches
 from pathlib import Path
@@ -53,6 +56,59 @@ def test_equal_inputs_are_loaded_and_others_made_again(tmp_path: Path) -> None:
     assert third.step("a/b", Number, double, number=3) == Number(6)
     assert (first.made, second.made, third.made) == (["a/b"], [], ["a/b"])
     assert list(third.seconds) == ["a/b"]
+
+
+def test_in_a_common_folder_no_run_replaces_anothers_stage(tmp_path: Path) -> None:
+    for number in (2, 3, 2):
+        run = Run(tmp_path, common=True)
+        assert run.step("a/b", Number, double, number=number) == Number(2 * number)
+        assert run.places["a/b"].is_relative_to(tmp_path / "a")
+    assert run.made == [] and len(list((tmp_path / "a").iterdir())) == 2
+    closed = Run(tmp_path, common=True, closed=True)
+    assert closed.step("a/b", Number, double, number=3) == Number(6)
+    with pytest.raises(RunError, match="it is missing"):
+        closed.step("a/b", Number, double, number=4)
+
+
+def test_in_a_common_folder_one_makes_what_another_waits_for(tmp_path: Path) -> None:
+    made = []
+
+    def slowly(number: int) -> Number:
+        made.append(number)
+        time.sleep(0.3)
+        return double(number)
+
+    with ThreadPoolExecutor() as threads:
+        runs = [Run(tmp_path, common=True) for _ in range(3)]
+        found = list(threads.map(lambda run: run.step("a", Number, slowly, number=1), runs))
+    assert found == [Number(2)] * 3 and made == [1]
+
+
+def test_scratch_is_kept_until_the_stage_is_there(tmp_path: Path) -> None:
+    kept = []
+
+    def stage(number: int) -> Number:
+        kept.append((run.scratch() / "half").exists())
+        (run.scratch() / "half").touch()
+        if len(kept) == 1:
+            raise KeyboardInterrupt
+        return double(number)
+
+    for folder in (tmp_path / "alone", tmp_path / "common"):
+        kept.clear()
+        run = Run(folder, common=folder.name == "common")
+        with pytest.raises(KeyboardInterrupt):
+            run.step("a", Number, stage, number=1)
+        run.step("a", Number, stage, number=1)
+        assert kept == [False, True]
+        assert not [each for each in folder.rglob("half")]
+
+
+def test_a_place_half_moved_counts_no_time(tmp_path: Path) -> None:
+    run = Run(tmp_path)
+    run.step("a", Number, double, number=1)
+    shutil.copytree(tmp_path / "a", tmp_path / ".a.new")
+    assert list(run.seconds) == ["a"]
 
 
 @pytest.mark.parametrize("content", [b"", b"PK", b"\x00" * 40])

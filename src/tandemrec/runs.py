@@ -11,11 +11,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
+from filelock import FileLock
 from pydantic import BaseModel
 
 from tandemrec.errors import RunError, TandemrecError
@@ -42,13 +44,17 @@ A = TypeVar("A", bound=Artefact)
 class Run:
     """The folder of one run. A stage done once from equal inputs is loaded, never made again.
 
-    Of a `closed` one, stages are loaded only: one that would have to be made is a RunError.
+    Of a `closed` one, stages are loaded only: one that would have to be made is a RunError. In a
+    `common` one several runs keep what they have in common: each stage's folder is named by what it
+    is made from too, so that no run replaces another's, and one process at a time makes stages.
     """
 
-    def __init__(self, folder: str | Path, *, closed: bool = False) -> None:
-        self.folder, self.closed = Path(folder), closed
+    def __init__(self, folder: str | Path, *, closed: bool = False, common: bool = False) -> None:
+        self.folder, self.closed, self.common = Path(folder), closed, common
         self.made: list[str] = []
         "The stages that this process made; the others were loaded."
+        self.places: dict[str, Path] = {}
+        "The folders of the stages that this process made or loaded."
         self.doing = ""
         "The stage that is being made."
         if not closed:
@@ -59,7 +65,8 @@ class Run:
             self.folder.mkdir(parents=True, exist_ok=True)
             tempfile.TemporaryFile(dir=self.folder).close()
         except (FileExistsError, NotADirectoryError):
-            raise RunError(f"{self.folder} is a file; a run needs a folder of its own.") from None
+            file = next(each for each in (self.folder, *self.folder.parents) if each.exists())
+            raise RunError(f"{file} is a file; a run needs a folder of its own.") from None
         except OSError as error:
             raise RunError(
                 f"{self.folder} cannot be written: {error.strerror}. Name another with --out."
@@ -71,21 +78,40 @@ class Run:
         The artefact is written beside its place and moved there whole, so a killed run leaves
         either all of it or nothing. Raises RunError if it would have to be made in a closed run.
         """
-        folder = self.folder / name
         record = {"stage": f"{stage.__module__}.{stage.__qualname__}"}
         record |= {key: describe(value) for key, value in inputs.items()}
+        place = f"{name}-{_short(record)}" if self.common else name
+        folder = self.places[name] = self.folder / place
         known = _recorded(folder)
         if known == record:
             return _loaded(kind, folder)
         if self.closed:
             raise RunError(_differs(folder, known, record))
+        with self._alone():
+            if self.common and _recorded(folder) == record:  # made while this one waited
+                return _loaded(kind, folder)
+            return self._made(name, place, stage, record, inputs)
+
+    def _alone(self) -> AbstractContextManager[Any]:
+        """In a common folder, wait until no other process makes a stage."""
+        return FileLock(self.folder / ".lock") if self.common else nullcontext()
+
+    def _made(
+        self,
+        name: str,
+        place: str,
+        stage: Callable[..., A],
+        record: dict[str, Any],
+        inputs: dict[str, Any],
+    ) -> A:
         start = time.perf_counter()
-        outer, self.doing = self.doing, name
+        outer, self.doing = self.doing, place
         try:
             artefact = stage(**inputs)
         finally:
             self.doing = outer
-        self._put(folder, artefact, record, time.perf_counter() - start)
+        self._put(self.folder / place, artefact, record, time.perf_counter() - start)
+        shutil.rmtree(self._scratch(place), ignore_errors=True)
         self.made.append(name)
         return artefact
 
@@ -97,26 +123,24 @@ class Run:
 
         return tell
 
-    def scratch(self, name: str) -> Path:
-        """A folder for what a long stage saves on the way, so that it can go on after a kill."""
-        folder = self.folder / ".scratch" / name
+    def scratch(self) -> Path:
+        """A folder for what the stage that is being made saves on the way, so that it can go on
+        after a kill; gone once the stage is there."""
+        folder = self._scratch(self.doing)
         folder.mkdir(parents=True, exist_ok=True)
         return folder
 
-    def clear(self, name: str) -> None:
-        """Drop the stage's scratch folder; in a closed run it is another run's, and stays."""
-        if self.closed:
-            return
-        shutil.rmtree(self.folder / ".scratch" / name, ignore_errors=True)
+    def _scratch(self, place: str) -> Path:
+        return self.folder / ".scratch" / place
 
     @property
     def seconds(self) -> dict[str, float]:
         """How long each stage took when it was made."""
-        notes = sorted(self.folder.glob(f"**/{NOTE}"))
-        return {
-            str(note.parent.relative_to(self.folder)): _read(note.parent, "seconds", float)
-            for note in notes
-        }
+        places = (note.parent for note in sorted(self.folder.glob(f"**/{NOTE}")))
+        kept = [
+            place for place in places if not place.name.startswith(".")
+        ]  # half moved, by a kill
+        return {str(place.relative_to(self.folder)): seconds_of(place) for place in kept}
 
     def _put(self, folder: Path, artefact: A, record: dict[str, Any], seconds: float) -> None:
         fresh = folder.with_name(f".{folder.name}.new")
@@ -139,6 +163,15 @@ def _loaded(kind: type[A], folder: Path) -> A:
     except Exception as error:  # each kind of file raises its own, and anything may be cut short
         reason = short(error, 160).rstrip(".") or type(error).__name__
         raise RunError(f"{folder} is damaged ({reason}); delete it and run again.") from error
+
+
+def seconds_of(folder: Path) -> float:
+    """How long the stage in a folder took when it was made."""
+    return float(_read(folder, "seconds", float))
+
+
+def _short(record: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:8]
 
 
 def _recorded(folder: Path) -> dict[str, Any] | None:

@@ -232,7 +232,10 @@ class _Loop:
     def _reason(self, mean: float, learnt: bool) -> str:
         name, number = type(self.model).__name__, len(self.curve) + 1
         if not learnt:
-            return f"There is nothing for {name} to learn: no user met an item and not another."
+            return (
+                f"There is nothing for {name} to learn: no user met an item and not another, or, "
+                "for a sequential backbone, two items one after the other."
+            )
         return (
             f"The loss of {name} became {mean} in epoch {number}. Try a smaller learning_rate "
             f"(received {self.config.learning_rate:g})."

@@ -1,10 +1,12 @@
 """Sequential backbones in whole runs: what they start from, what they learn, and newcomers."""
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pytest
 import torch
 from torch import Tensor
 
@@ -14,10 +16,12 @@ from tandemrec.backbones import MF, SASRec, SequentialBackbone
 from tandemrec.backbones.base import BackboneConfig
 from tandemrec.data.batches import Triples, triples
 from tandemrec.data.interactions import Interactions
+from tandemrec.errors import DataError
 from tandemrec.llm.fake import FakeLLM
 from tandemrec.progress import silent
+from tandemrec.recipes import recommend
 from tandemrec.recipes.execute import Finished, llama4rec
-from tandemrec.recipes.settings import PLUS
+from tandemrec.recipes.settings import PLUS, Llama4RecConfig
 from tandemrec.recipes.setup import Setup
 from tandemrec.runs import Run
 
@@ -86,13 +90,55 @@ def test_the_llms_picks_join_what_is_learnt_and_nothing_else(tmp_path: Path) -> 
     assert kept.into(train).fingerprint in {each.fingerprint for each in AfterLast.learnt}
 
 
+def constant() -> Llama4RecConfig:
+    """The backbone's order alone."""
+    blend = CONFIG.blend.model_copy(update={"alpha1": (0.0,), "alpha2": (0.0,)})
+    return CONFIG.model_copy(update={"blend": blend})
+
+
 def test_somebody_new_is_read_by_the_backbone_itself(tmp_path: Path) -> None:
-    constant = CONFIG.model_copy(
-        update={"blend": CONFIG.blend.model_copy(update={"alpha1": (0.0,), "alpha2": (0.0,)})}
-    )
-    done = llama4rec(small(), backbone=AfterLast, llm=FakeLLM(), config=constant, out=tmp_path)
+    done = llama4rec(small(), backbone=AfterLast, llm=FakeLLM(), config=constant(), out=tmp_path)
     found = done.recommend_new(["3", "7"], k=3)
     assert found["title"].to_list() == ["Film 08", "Film 09", "Film 10"]
+
+
+def test_somebody_new_may_have_met_what_nobody_did(tmp_path: Path) -> None:
+    """A sequential backbone reads it; with another, there is nobody like him."""
+    split = small()
+    split = replace(split, train=split.train.rows(split.train.items != 7))
+    for backbone in (AfterLast, MF):
+        out = tmp_path / backbone.__name__
+        done = llama4rec(split, backbone=backbone, llm=FakeLLM(), config=constant(), out=out)
+        if backbone is MF:
+            with pytest.raises(DataError, match="Nobody in the training data"):
+                done.recommend_new(["7"])
+        else:
+            assert done.recommend_new(["7"], k=2)["title"].to_list() == ["Film 08", "Film 09"]
+
+
+def test_the_user_most_like_somebody_new_has_the_most_alike_sequence(tmp_path: Path) -> None:
+    """What AfterLast represents a history by is its last film."""
+    done = llama4rec(small(), backbone=AfterLast, llm=FakeLLM(), config=constant(), out=tmp_path)
+    train = done.setup.split.train
+    last = train.items[train.bounds[1:] - 1]
+    alike, _ = recommend._by_sequence(done.seeds[0], train, np.array([3, int(last[5])]))
+    assert last[alike] == last[5]
+
+
+def test_the_report_says_what_is_true_of_sequences(tmp_path: Path) -> None:
+    split = small()
+    shuffled = replace(split, data=replace(split.data, order="no times: at random, seed 3"))
+    for each, out in ((split, "times"), (shuffled, "shuffled")):
+        done = llama4rec(each, backbone=AfterLast, llm=FakeLLM(), config=CONFIG, out=tmp_path / out)
+        notes = " ".join(done.contents.notes)
+        assert "Base does not use the order" not in notes
+        assert done.contents.answers[0].stage == "data augmentation (items to insert)"
+        told = ("No times: at random, seed 3" in notes, "in a random order" in notes)
+        assert told == (each is shuffled, each is shuffled)
+        assert done.contents.what.get("order", "") == each.data.order
+        assert ("seed 3" in (tmp_path / out / "index.html").read_text()) == (each is shuffled)
+    direct = llama4rec(split, backbone=MF, llm=FakeLLM(), config=CONFIG, out=tmp_path / "mf")
+    assert "Base does not use the order" in " ".join(direct.contents.notes)
 
 
 def test_the_task_is_the_backbones(tmp_path: Path) -> None:

@@ -5,14 +5,18 @@ from pathlib import Path
 import pytest
 
 from recipes.worlds import small
-from tandemrec.backbones import MF, LightGCN
+from tandemrec.backbones import MF, LightGCN, SASRec
 from tandemrec.errors import UnknownName
 from tandemrec.llm import Prompt, llm
 from tandemrec.llm.fake import FakeLLM
+from tandemrec.progress import silent
 from tandemrec.recipes import execute
 from tandemrec.recipes.execute import Finished, llama4rec
-from tandemrec.recipes.settings import PLUS, Llama4RecConfig
+from tandemrec.recipes.settings import PAPER, PLUS, Llama4RecConfig
+from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.spec import RunSpec
+from tandemrec.recipes.tuning import instruction_set
+from tandemrec.runs import Run
 from tandemrec.tuning.tune import TuneConfig
 from tiny_llm import tiny_folder
 
@@ -32,12 +36,18 @@ def model(tmp_path: Path) -> Path:
     return tiny_folder(tmp_path / "model", context=1024)
 
 
-def run(tmp_path: Path, model: Path, backbone: type, out: str) -> Finished:
+def run(
+    tmp_path: Path,
+    model: Path,
+    backbone: type,
+    out: str,
+    config: Llama4RecConfig = taught("mf"),  # noqa: B008  never changed
+) -> Finished:
     return llama4rec(
         small(),
         backbone=backbone,
         llm=llm(model, dtype="float32"),
-        config=taught("mf"),
+        config=config,
         out=tmp_path / out,
         shared=tmp_path / "common",
     )
@@ -51,6 +61,45 @@ def test_a_second_backbone_tunes_nothing(tmp_path: Path, model: Path) -> None:
     second = run(tmp_path, model, LightGCN, "lightgcn")
     assert second.setup.common.made == []
     assert first.seeds[0].llm.fingerprint == second.seeds[0].llm.fingerprint
+
+
+def test_other_training_settings_make_another_teacher_and_harm_nobody(
+    tmp_path: Path, model: Path
+) -> None:
+    first = run(tmp_path, model, MF, "mf")
+    config = taught("mf").model_copy(update={"training": {"epochs": 3, "batch_size": 64}})
+    other = run(tmp_path, model, LightGCN, "lightgcn", config)
+    assert set(other.setup.common.made) == {"seed-0/fold", "tuned"}
+    assert run(tmp_path, model, MF, "mf").setup.common.made == []
+    again = run(tmp_path, model, LightGCN, "lightgcn", config)
+    assert again.setup.common.made == [] == again.setup.run.made
+    assert first.contents.timings.keys() >= {"shared/tuned", "shared/seed-0/fold"}
+
+
+def test_a_teacher_in_sample_is_not_the_runs_own_base(tmp_path: Path, model: Path) -> None:
+    config = taught("mf")
+    examples = config.examples.model_copy(update={"out_of_fold": False})
+    config = config.model_copy(update={"examples": examples})
+    for made in ({"seed-0/teacher", "seed-0/base"}, set()):
+        done = llama4rec(
+            small(),
+            backbone=LightGCN,
+            llm=llm(model, dtype="float32"),
+            config=config,
+            out=tmp_path / "alone",
+        )
+        assert made <= set(done.setup.run.made)
+    assert done.setup.run.made == []
+
+
+@pytest.mark.parametrize("backbone", [SASRec, MF])
+def test_a_set_is_worded_as_the_run_asks_whoever_teaches(tmp_path: Path, backbone: type) -> None:
+    examples = PAPER.examples.model_copy(update={"backbone": "mf", "instructions": 8})
+    config = PAPER.model_copy(update={"training": {"epochs": 1}, "examples": examples})
+    setup = Setup(small(), backbone, FakeLLM(), config, Run(tmp_path), silent)
+    texts = [str(each.prompt) for each in instruction_set(setup, 0).examples]
+    assert texts
+    assert {"next" in text for text in texts} == {backbone is SASRec}
 
 
 def test_what_one_run_asked_another_knows(tmp_path: Path) -> None:

@@ -20,6 +20,7 @@ from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 from tandemrec.augment.worth import by_letters, by_likelihood, unmet
 from tandemrec.config import Settings
 from tandemrec.data.interactions import Interactions
+from tandemrec.errors import DataError
 from tandemrec.llm.base import LLM
 from tandemrec.prompts.profiles import Profiles
 from tandemrec.rankings import Rankings
@@ -72,15 +73,18 @@ class Insertions:
         return {"augmented": self.into(train)}
 
     def into(self, train: Interactions) -> Interactions:
-        """The training interactions with these among them; an inserted one has the time and the
-        rating of the interaction before it, or after it at the very beginning. Where training data
-        ends before the place, it goes to the end."""
-        places = np.minimum(self.places, train.counts[self.users])
-        rows = train.bounds[self.users] + places
+        """The training interactions with these among them, for users who have any; an inserted one
+        has the time and the rating of the interaction before it, or after it at the very beginning.
+        Raises DataError for a place behind a user's end."""
+        kept = train.counts[self.users] > 0
+        users, items, places = (each[kept] for each in (self.users, self.items, self.places))
+        if (places > train.counts[users]).any():
+            raise DataError("Insertions have places behind the end of a sequence.")
+        rows = train.bounds[users] + places
         alike = np.where(places > 0, rows - 1, rows)
         return Interactions(
-            np.insert(train.users, rows, self.users),
-            np.insert(train.items, rows, self.items),
+            np.insert(train.users, rows, users),
+            np.insert(train.items, rows, items),
             np.insert(train.ratings, rows, train.ratings[alike]),
             np.insert(train.times, rows, train.times[alike]),
             train.n_users,
@@ -111,14 +115,17 @@ def insertions(
     llm: LLM,
     config: InsertionConfig,
     pool: Rankings | None = None,
+    into: Interactions | None = None,
 ) -> Insertions:
     """Ask which of some items, none met in the past, each user would like best.
 
-    `pool` holds the backbone's best items of every user, where `config.pool` asks for it. Users
-    without an interaction have no sequence to insert into.
+    `pool` holds the backbone's best items of every user, where `config.pool` asks for it. `into`:
+    the interactions that they are inserted into, if not all of the past. Users without an
+    interaction there have no sequence to insert into.
     """
-    rng = np.random.default_rng(config.seed)
-    rounds = [_draw(past, config, pool, rng) for _ in range(config.insertions)]
+    rng, into = np.random.default_rng(config.seed), into or past
+    users = np.flatnonzero(into.counts)
+    rounds = [_draw(users, past, config, pool, rng) for _ in range(config.insertions)]
     picked: list[tuple[int, int, int, float]] = []
     for shown in rounds:
         worth = (
@@ -129,7 +136,7 @@ def insertions(
         for user, values in worth.items():
             second, best = np.sort(values)[-2:]
             item = int(shown[user][int(values.argmax())])
-            place = int(rng.integers(past.counts[user] + 1))
+            place = int(rng.integers(into.counts[user] + 1))
             picked.append((user, item, place, float(best - second)))
     return _gathered(picked, sum(map(len, rounds)))
 
@@ -144,11 +151,15 @@ def _gathered(picked: list[tuple[int, int, int, float]], asked: int) -> Insertio
 
 
 def _draw(
-    past: Interactions, config: InsertionConfig, pool: Rankings | None, rng: np.random.Generator
+    users: NDArray[np.int64],
+    past: Interactions,
+    config: InsertionConfig,
+    pool: Rankings | None,
+    rng: np.random.Generator,
 ) -> dict[int, NDArray[np.int64]]:
-    """Some unmet items for each user who has met something and has two left."""
+    """Some unmet items for each of these users who has two left."""
     drawn = {}
-    for user in np.flatnonzero(past.counts).tolist():
+    for user in users.tolist():
         items = rng.permutation(unmet(user, past, config.pool, pool))[: config.items]
         if len(items) > 1:
             drawn[user] = items

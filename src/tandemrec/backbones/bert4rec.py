@@ -42,8 +42,9 @@ class BERT4RecConfig(BackboneConfig):
     random copies of a sequence and one such."""
     dropout: float = Field(default=0.2, ge=0, lt=1)
     """On embeddings and in blocks."""
-    every_window: bool = False
-    """Learn earlier windows of long sequences too, not only the last `length` items (ours)."""
+    every_window: bool = True
+    """Learn earlier windows of long sequences too, as the authors' code does, not only the last
+    `length` items."""
 
 
 class Cloze(NamedTuple):
@@ -62,7 +63,6 @@ class BERT4Rec(SequentialBackbone[Cloze]):
     quick_config: ClassVar[Mapping[str, Any]] = {
         "length": 50,
         "hidden": 0.4,
-        "every_window": True,
     }
     room: ClassVar[int] = 1
 

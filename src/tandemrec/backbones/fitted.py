@@ -16,6 +16,7 @@ from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from tandemrec.backbones.scoring import device_of
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import BackboneError, RunError
 from tandemrec.writing import explained, whole
@@ -79,12 +80,14 @@ class Fitted:
             "config": config.model_dump(mode="json") if isinstance(config, BaseModel) else None,
             "curve": self.curve,
             "best_epoch": self.best_epoch,
+            "device": str(device_of(self.model)),
         }
         (folder / NOTE).write_text(json.dumps(note))
 
     @classmethod
     def load(cls, folder: Path) -> Fitted:
-        """Build the backbone anew and give it the weights.
+        """Build the backbone anew and give it the weights, on the device that it was on, or on the
+        CPU where that is not here.
 
         Raises RunError if its class cannot be imported any more, or has changed.
         """
@@ -100,7 +103,17 @@ class Fitted:
                 f"was built in another way: {reason}"
             ) from None
         curve = tuple(Epoch(*point) for point in note["curve"])
+        model = model.to(_here(note.get("device", "cpu")))
         return cls(model.eval(), train, curve, note["best_epoch"])
+
+
+def _here(device: str) -> str:
+    """The device, if it can be used here."""
+    try:
+        torch.empty(0, device=device)
+    except (RuntimeError, AssertionError):
+        return "cpu"
+    return device
 
 
 def _class_of(name: str) -> Any:

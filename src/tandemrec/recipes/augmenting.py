@@ -94,6 +94,7 @@ def asked(
         llm=llm,
         config=config,
         pool=pool,
+        **({"into": setup.split.train} if setup.sequential else {}),
     )
 
 

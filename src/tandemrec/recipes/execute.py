@@ -85,7 +85,7 @@ def llama4rec(
     check_model(llm, config.tune)
     folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
     run = Run(folder)
-    common = None if shared is None else Run(shared)
+    common = None if shared is None else Run(shared, common=True)
     setup = Setup(split, backbone, llm, config, run, run.telling(progress), common)
     results, tuning = _stages(setup, seeds)
     found = contents(setup, results, tuning, preset=preset_of(config), command=command)
@@ -155,7 +155,8 @@ def ask_ahead(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
     split, model = _inputs(specs[0], progress)
     setups = []
     for spec in specs:
-        run, common = Run(spec.out), Run(spec.shared or spec.out)
+        run = Run(spec.out)
+        common = None if spec.shared is None else Run(spec.shared, common=True)
         backbone = backbone_of(spec.backbone)
         told = run.telling(progress)
         setups.append(Setup(split, backbone, model, spec.config, run, told, common))
@@ -174,7 +175,8 @@ def _inputs(spec: RunSpec, progress: Progress) -> tuple[Split, LLM]:
 def _model(spec: RunSpec, progress: Progress) -> LLM:
     model: Any = named_llm(spec.llm, adapter=spec.adapter, progress=progress)
     model.progress = silent  # fetching is told by it, asking by the store of answers
-    return model  # type: ignore[no-any-return]
+    found: LLM = model
+    return found
 
 
 def _split(spec: RunSpec, progress: Progress) -> Split:
@@ -194,7 +196,7 @@ def finished(folder: str | Path, progress: Progress = silent) -> Finished:
     split, model = _inputs(record.spec, progress)
     backbone, run = backbone_of(record.spec.backbone), Run(folder, closed=True)
     shared = record.spec.shared
-    common = None if shared is None else Run(shared, closed=True)
+    common = None if shared is None else Run(shared, closed=True, common=True)
     setup = Setup(split, backbone, model, record.config, run, run.telling(progress), common)
     results, _ = _stages(setup, found.seeds[:1])
     return Finished(setup, results, found)

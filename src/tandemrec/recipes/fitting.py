@@ -34,18 +34,17 @@ def fitted(
     is given back as it is: preferences do not change it."""
     if not learns(setup.backbone):
         return setup.backbone
-    step = f"seed-{seed}/{name}"
 
     def stage(preferences: Learnt | None, data: Interactions, **inputs: Any) -> Fitted:
         more = {} if preferences is None else preferences.lessons(data)
-        checkpoint = setup.run.scratch(step) / "checkpoint.pt"
+        checkpoint = setup.run.scratch() / "checkpoint.pt"
         return fit(data=data, **inputs, **more, checkpoint=checkpoint, progress=setup.progress)
 
     config = train_config(setup.backbone, setup.config, seed)
     if like is not None:
         config = config.model_copy(update={"epochs": like.best_epoch})
-    found = setup.run.step(
-        step,
+    return setup.run.step(
+        f"seed-{seed}/{name}",
         Fitted,
         stage,
         backbone=setup.backbone,
@@ -55,8 +54,6 @@ def fitted(
         hyper=hyper_of(setup.backbone, quick=setup.config.quick) | setup.config.backbone or None,
         preferences=learnt,
     )
-    setup.run.clear(step)
-    return found
 
 
 def train_config(backbone: Any, config: Llama4RecConfig, seed: int) -> TrainConfig:

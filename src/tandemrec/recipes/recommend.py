@@ -7,8 +7,10 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from torch.nn.functional import cosine_similarity
 
 from tandemrec import aggregate
+from tandemrec.backbones.scoring import device_of, reading, scorer
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import DataError
 from tandemrec.prompts.profiles import Profiles
@@ -42,26 +44,52 @@ def for_users(setup: Setup, seed: SeedResult, names: Sequence[str], k: int) -> p
 def for_history(setup: Setup, seed: SeedResult, items: Sequence[str], k: int) -> pl.DataFrame:
     """The same for somebody new, from item ids (oldest first).
 
-    A sequential backbone reads the history. Others know no embedding of him, so the 50 training
-    users whose histories are most alike (cosine) speak for him: his scores are the mean of theirs,
-    weighted by likeness. The most alike of them is the similar user in the prompt.
+    A sequential backbone reads the history, and the user in the prompt is the one whose history it
+    represents most alike (equation 3). Others know no embedding of him, so the 50 training users
+    whose histories are most alike (cosine) speak for him: his scores are the mean of theirs,
+    weighted by likeness; the most alike of them is the similar user in the prompt. Raises DataError
+    for an empty history, and where nobody met an item of it and the backbone is not sequential.
     """
     train = setup.split.train
     met = np.array([setup.split.catalogue.item(item) for item in items], np.int64)
     if not len(met):
         raise DataError("The history is empty; give at least one item that the run knows.")
-    alike, weights = _neighbours(train, met)
-    scores = (
-        _own_scores(seed, train, met) if setup.sequential else _scores(seed, train, alike, weights)
-    )
+    of_whom = _by_sequence if setup.sequential else _by_neighbours
+    alike, scores = of_whom(seed, train, met)
     scores[met] = -np.inf
     best = np.argsort(-scores, kind="stable")[: max(setup.config.candidates, k)]
     newcomer = np.array([train.n_users])
     candidates = Rankings(newcomer, best[None], scores[best][None].astype(np.float32))
     head = candidates.top(setup.config.candidates)
-    profiles = told_profiles(setup, seed.backbone, head).joined_by(met, int(alike[0]))
+    profiles = told_profiles(setup, seed.backbone, head).joined_by(met, alike)
     blended = _blended(setup, seed, head, profiles, np.array([len(met)]))
     return _frame(setup, blended, candidates, ["new"], k)
+
+
+def _by_sequence(
+    seed: SeedResult, train: Interactions, met: NDArray[np.int64]
+) -> tuple[int, NDArray[np.float64]]:
+    """The most similar user, and what a sequential backbone makes of the history itself, [I]."""
+    model, nobody = getattr(seed.backbone, "model", seed.backbone), np.zeros(len(met), np.int64)
+    alone = Interactions(nobody, met, nobody.astype(np.float32), nobody, 1, train.n_items)
+    with reading(model):
+        queries = model.queries(alone, np.array([0])).to(device_of(model))
+        likeness = cosine_similarity(model.represent(queries), model.user_embeddings())
+        scores = scorer(model, alone)(np.array([0]))[0]
+    return int(likeness.argmax()), scores.cpu().numpy().astype(np.float64)
+
+
+def _by_neighbours(
+    seed: SeedResult, train: Interactions, met: NDArray[np.int64]
+) -> tuple[int, NDArray[np.float64]]:
+    """The most similar user, and the weighted mean of the neighbours' scores of every item, [I]."""
+    users, weights = _neighbours(train, met)
+    nothing_met = train.rows(np.zeros(len(train), bool))
+    lists = rank(seed.backbone, nothing_met, users, train.n_items)
+    scores = np.zeros(train.n_items)
+    for items, values, weight in zip(lists.items, lists.scores, weights, strict=True):
+        scores[items] += weight * values
+    return int(users[0]), scores / weights.sum()
 
 
 def _neighbours(
@@ -74,30 +102,6 @@ def _neighbours(
     if likeness[users[0]] == 0:
         raise DataError("Nobody in the training data met an item of this history.")
     return users, likeness[users].astype(np.float64)
-
-
-def _own_scores(
-    seed: SeedResult, train: Interactions, met: NDArray[np.int64]
-) -> NDArray[np.float64]:
-    """What a sequential backbone makes of the history itself, [I]."""
-    nobody = np.zeros(len(met), np.int64)
-    alone = Interactions(nobody, met, nobody.astype(np.float32), nobody, 1, train.n_items)
-    lists = rank(seed.backbone, alone, np.array([0]), train.n_items)
-    scores = np.full(train.n_items, -np.inf)
-    scores[lists.items[0][lists.items[0] >= 0]] = lists.scores[0][lists.items[0] >= 0]
-    return scores
-
-
-def _scores(
-    seed: SeedResult, train: Interactions, users: NDArray[np.int64], weights: NDArray[np.float64]
-) -> NDArray[np.float64]:
-    """The weighted mean of some users' scores of every item, [I]."""
-    nothing_met = train.rows(np.zeros(len(train), bool))
-    lists = rank(seed.backbone, nothing_met, users, train.n_items)
-    scores = np.zeros(train.n_items)
-    for items, values, weight in zip(lists.items, lists.scores, weights, strict=True):
-        scores[items] += weight * values
-    return scores / weights.sum()
 
 
 def _blended(

@@ -28,6 +28,7 @@ from tandemrec.report.contents import (
     Selection,
     Test,
 )
+from tandemrec.runs import seconds_of
 from tandemrec.tuning.tune import Tuned
 
 CONTROLS = ("refit", "echo", "random", "oracle")
@@ -65,10 +66,16 @@ def contents(
         curves=curves(full, tuning),
         stories=stories(setup, full),
         position_bias=_bias(setup, full),
-        answers=answers(seeds),
-        timings=setup.run.seconds,
+        answers=answers(setup, seeds),
+        timings=timings(setup),
         notes=notes(setup, seeds, tuning),
     )
+
+
+def timings(setup: Setup) -> dict[str, float]:
+    """How long each stage took when it was made, those in a shared folder too."""
+    shared = setup.common.places if setup.shared else {}
+    return setup.run.seconds | {f"shared/{name}": seconds_of(at) for name, at in shared.items()}
 
 
 def name_of(backbone: Any) -> str:
@@ -87,7 +94,7 @@ def facts(split: Split) -> dict[str, Any]:
         "interactions": len(rows),
         "density": len(rows) / cells if cells else 0.0,
         "tested users": len(np.unique(split.test.users)),
-    }
+    } | ({"order": split.data.order} if split.data.order else {})
 
 
 def measure(split: Split, seeds: Sequence[SeedResult]) -> dict[str, list[UserMetrics]]:

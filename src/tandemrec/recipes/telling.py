@@ -18,7 +18,7 @@ def curves(seed: SeedResult, tuning: Tuned | None) -> list[Curve]:
     found = []
     for name, model in (
         ("Base", seed.base),
-        ("with the LLM's preferences", seed.augmentation.model),
+        ("with what the LLM preferred", seed.augmentation.model),
     ):
         points = [p for p in getattr(model, "curve", ()) if p.valid is not None]
         x, y = [float(p.epoch) for p in points], [float(p.valid or 0) for p in points]
@@ -34,7 +34,7 @@ def curves(seed: SeedResult, tuning: Tuned | None) -> list[Curve]:
     return found
 
 
-def answers(seeds: Sequence[SeedResult]) -> list[AnswerCount]:
+def answers(setup: Setup, seeds: Sequence[SeedResult]) -> list[AnswerCount]:
     """What the language model was asked, all seeds together, and what could not be used."""
     said = [
         each.preferences
@@ -43,13 +43,13 @@ def answers(seeds: Sequence[SeedResult]) -> list[AnswerCount]:
     ]
     asked = sum(each.asked for each in said)
     dropped = asked - sum(len(each.users) for each in said)
-    found = [
-        AnswerCount(
-            stage="data augmentation (pairs)",
-            asked=asked,
-            rejected={"not consistent, or too close": dropped} if dropped else {},
-        )
-    ]
+    kind, reason = (
+        ("items to insert", "picked twice")
+        if setup.sequential
+        else ("pairs", "not consistent, or too close")
+    )
+    rejected = {reason: dropped} if dropped else {}
+    found = [AnswerCount(stage=f"data augmentation ({kind})", asked=asked, rejected=rejected)]
     for part in ("valid", "test"):
         parts = [getattr(each, part) for each in seeds]
         views = [view for part in parts for view in part.values() if not view.counted]
@@ -91,13 +91,26 @@ def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> li
             "Llama4Rec and w/o DA are one."
         )
     if setup.config.prompt.passages:
-        found.append(
-            "Prompt augmentation quotes passages of other users' histories in time order. Base "
-            "does not use the order of interactions; part of what is gained is that order. The row "
-            "counting is the whole pipeline, data augmentation and re-ranking, with a count of how "
-            "often the same prompts name an item in the language model's place."
-        )
+        found.append(_on_passages(setup))
+    if order := setup.split.data.order:
+        found.append(f"{order[0].upper()}{order[1:]}")
     return found
+
+
+def _on_passages(setup: Setup) -> str:
+    """What the rows can and cannot tell where prompts quote other users' histories."""
+    random = bool(setup.split.data.order)
+    quoted = f"passages of other users' histories in {'a random' if random else 'time'} order"
+    own = (
+        ""
+        if setup.sequential or random
+        else " Base does not use the order of interactions; part of what is gained is that order."
+    )
+    return (
+        f"Prompt augmentation quotes {quoted}.{own} The row counting is the whole pipeline, data "
+        "augmentation and re-ranking, with a count of how often the same prompts name an item in "
+        "the language model's place."
+    )
 
 
 def stories(setup: Setup, seed: SeedResult, n: int = 4) -> list[Story]:

@@ -14,6 +14,7 @@ from tandemrec import backbones
 from tandemrec.errors import ConfigError
 from tandemrec.llm.base import LLM
 from tandemrec.prompts.passages import Passages
+from tandemrec.prompts.profiles import Profiles
 from tandemrec.ranking import rank, similar_users
 from tandemrec.recipes.fitting import fitted
 from tandemrec.recipes.llama4rec import plain_profiles
@@ -51,34 +52,34 @@ def tuned(setup: Setup, seed: int) -> tuple[LLM, Tuned | None]:
     config = config.model_copy(update={"seed": seed})
 
     def stage(examples: InstructionSet, llm: LLM, config: Any) -> Tuned:
-        out = setup.common.scratch("tuned")
+        out = setup.common.scratch()
         return tune(examples.examples, Path(model), config, out, progress=setup.progress)
 
     found = setup.common.step(
         "tuned", Tuned, stage, examples=instruction_set(setup, seed), llm=setup.llm, config=config
     )
-    setup.common.clear("tuned")
-    again = Tuned.load(setup.common.folder / "tuned")
+    again = Tuned.load(setup.common.places["tuned"])
     return again.llm(f"{setup.llm.name}, tuned"), found
 
 
 def instruction_set(setup: Setup, seed: int) -> InstructionSet:
     """Dense sequences, and instructions whose targets no backbone of theirs has seen."""
-    setup = taught_by(setup)
+    plain, teacher = plain_profiles(setup), taught_by(setup)
     config = setup.config.examples.model_copy(update={"seed": seed})
     passages = Passages(setup.split.train) if setup.config.prompt.passages else None
     found = []
     if config.sequences:
-        found += sequences(plain_profiles(setup).telling(passages=passages), config)
+        found += sequences(plain.telling(passages=passages), config)
     if config.instructions:
         fold = hold_out(setup.split.train, config.targets)
-        found += _instructions(setup, fold, seed)
+        found += _instructions(teacher, fold, seed, plain)
     return InstructionSet(found)
 
 
 def taught_by(setup: Setup) -> Setup:
     """The run with the backbone whose candidates instructions show; where one is named, it is
-    fitted in the common folder, so that runs of other backbones find it there."""
+    fitted in the common folder, so that runs of other backbones find it there. The run's training
+    settings are its own too."""
     name = setup.config.examples.backbone
     if name is None:
         return setup
@@ -86,16 +87,16 @@ def taught_by(setup: Setup) -> Setup:
     return replace(setup, backbone=backbones.get(name), config=config, run=setup.common)
 
 
-def _instructions(setup: Setup, fold: Fold, seed: int) -> list[Example]:
+def _instructions(setup: Setup, fold: Fold, seed: int, plain: Profiles) -> list[Example]:
     """Candidates, hints and similar users of a backbone fitted on what the fold shows (or, in
-    sample, on everything: the published way, which leaks)."""
+    sample, on everything: the published way, which leaks); asked as the run asks."""
     config = setup.config.examples.model_copy(update={"seed": seed})
     learnt = fold.seen if config.out_of_fold else setup.split.train
-    name = "fold" if config.out_of_fold else "base"
-    model = fitted(setup, seed, name, train=learnt)
+    own = "base" if config.backbone is None else "teacher"
+    model = fitted(setup, seed, "fold" if config.out_of_fold else own, train=learnt)
     everybody = np.arange(learnt.n_users)
     candidates = rank(model, fold.seen, everybody, setup.config.candidates)
-    profiles = replace(plain_profiles(setup), histories=fold.seen.histories).telling(
+    profiles = replace(plain, histories=fold.seen.histories).telling(
         similar=similar_users(model),
         hints=candidates,
         passages=Passages(learnt) if setup.config.prompt.passages else None,

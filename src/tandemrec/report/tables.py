@@ -191,7 +191,7 @@ def answers(contents: Contents) -> Table:
 
 
 ANSWERS_NOTE = (
-    "A rejected list keeps the backbone's order; a rejected pair joins no backbone's triples."
+    "A rejected list keeps the backbone's order; of a rejected pair or item no backbone learns."
 )
 
 
