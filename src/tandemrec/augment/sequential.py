@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from tandemrec.augment.worth import by_letters, by_likelihood, unmet
+from tandemrec.augment.worth import by_letters, by_likelihood, draw_unmet
 from tandemrec.config import Settings
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import DataError
@@ -160,7 +160,7 @@ def _draw(
     """Some unmet items for each of these users who has two left."""
     drawn = {}
     for user in users.tolist():
-        items = rng.permutation(unmet(user, past, config.pool, pool))[: config.items]
+        items = draw_unmet(user, past, config.items, config.pool, pool, rng)
         if len(items) > 1:
             drawn[user] = items
     return drawn

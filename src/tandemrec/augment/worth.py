@@ -17,14 +17,6 @@ from tandemrec.rerank import priors
 Items = NDArray[np.int64]
 
 
-def unmet(user: int, past: Interactions, best: int | None, pool: Rankings | None) -> Items:
-    """What the user has not met in the past; of the backbone's `best` many, if that is asked."""
-    if best is None or pool is None:
-        return np.setdiff1d(np.arange(past.n_items), past.of(user))
-    items = pool.items[user][:best]
-    return np.setdiff1d(items[items >= 0], past.of(user))
-
-
 def draw_unmet(
     user: int,
     past: Interactions,
