@@ -1,65 +1,103 @@
 """A paper's figures from their runs: what is swept, varied and counted."""
 
-import json
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 
 from recipes.worlds import small
+from reproduce.invented import invented, quick, values_in
+from tandemrec.aggregate import BlendConfig, Grid
 from tandemrec.cli import main
 from tandemrec.data.interactions import Interactions
 from tandemrec.rankings import Rankings
 from tandemrec.recipes import execute
+from tandemrec.recipes.arms import ARMS, Choice
 from tandemrec.recipes.spec import RunSpec
-from tandemrec.reproduce import PIECES, Cell, piece_of
-from tandemrec.reproduce.cells import folder_of, spec_of
-from tandemrec.reproduce.duel import outcomes, sampled
-
-QUICK = ["--seeds", "2", "--set", "training.epochs=2", "--set", "tune=none"]
-
-
-@pytest.fixture
-def called(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):  # type: ignore[no-untyped-def]
-    monkeypatch.setattr(execute, "load", lambda name, **_: small().data)
-
-    def run(what: str, only: str, *more: str) -> dict[tuple[str, str], float]:
-        words = ["reproduce", what, "--out", str(tmp_path), "--only", only, *QUICK, *more]
-        assert main(words) == 0
-        rows = json.loads((tmp_path / "tables.json").read_text())
-        return {(row["row"], row["column"]): row["value"] for row in rows}
-
-    return run
+from tandemrec.report.contents import FULL
+from tandemrec.reproduce import PIECES, Cell, piece_of, sweep
+from tandemrec.reproduce.cells import spec_of
+from tandemrec.reproduce.duel import Counted, outcomes, sampled
+from tandemrec.reproduce.found import METRICS, Made
 
 
-def test_a_sweep_goes_through_what_validation_chose(called, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    called("llama4rec/fig4", "ml-100k/lightgcn", "--llm", "fake", "--seeds", "1")
-    folder = tmp_path / "ml-100k" / "lightgcn"
-    curves = json.loads((folder / "sweep.json").read_text())
-    assert {curve["x_label"] for curve in curves} == {"α₁", "α₂"}
-    grid = json.loads((folder / "report.json").read_text())["heatmaps"]
-    chosen = dict(zip(("α₁", "α₂"), grid[0]["chosen"], strict=True))
-    own = next(
-        row
-        for row in json.loads((folder / "scores.json").read_text())
-        if row["method"] == "Llama4Rec"
-    )
-    for curve in curves:
-        at = curve["x"].index(chosen[curve["x_label"]])
-        assert curve["y"][at] == pytest.approx(own[curve["name"]])
-    page = (tmp_path / "index.html").read_text()
-    assert page.count("<svg") == 2 and "Not run: ml-1m/lightgcn" in page
+def test_each_weight_is_swept_with_the_other_as_chosen(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A metric that is 10 alpha_1 + alpha_2, and a seed more: means over seeds 0 and 1 by hand."""
+
+    def final(view: Any, choice: Choice, weighing: Any) -> Any:
+        assert choice.grid is not None
+        return view, choice.grid.best
+
+    def per_user(lists: Any, truth: str) -> Any:
+        seed, (first, second) = lists
+        assert truth == "test"
+        return SimpleNamespace(means=lambda: dict.fromkeys(METRICS, 10 * first + second + seed))
+
+    monkeypatch.setattr(sweep, "final", final)
+    monkeypatch.setattr(sweep, "per_user", per_user)
+    choices = [
+        Choice(ARMS[FULL], 0, (1.0, 1.0), Grid.of_one(first, second), ())
+        for first, second in ((0.3, 0.1), (0.5, 0.9))
+    ]
+    seeds: Any = [SimpleNamespace(choices={FULL: c}, view=n) for n, c in enumerate(choices)]
+    weighing: Any = SimpleNamespace(config=BlendConfig(alpha1=(0.1, 0.9), alpha2=(0.0, 0.5, 1.0)))
+    split: Any = SimpleNamespace(test="test")
+    for name, x, expected in (
+        ("alpha1", [0.1, 0.9], [2.0, 10.0]),  # 10 alpha_1 + (0.1 + 0.9) / 2 + (0 + 1) / 2
+        ("alpha2", [0.0, 0.5, 1.0], [4.5, 5.0, 5.5]),  # 10 (0.3 + 0.5) / 2 + alpha_2 + 1 / 2
+    ):
+        curves = list(sweep.swept(name, seeds, split, weighing))
+        assert [curve.name for curve in curves] == list(METRICS)
+        for curve in curves:
+            assert curve.x == x and curve.y == pytest.approx(expected)
+            assert curve.x_label == {"alpha1": "α₁", "alpha2": "α₂"}[name]
 
 
-def test_models_stand_side_by_side(called, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    models = ("--llm", "fake", "--llm", "fake:1")
-    values = called("llama4rec/fig5", "ml-100k/lightgcn/*", *models)
-    for llm, folder in (("fake", "fake"), ("fake:1", "fake-1")):
-        own = tmp_path / "ml-100k" / "lightgcn" / folder / "scores.json"
-        mine = [r["NDCG@5"] for r in json.loads(own.read_text()) if r["method"] == "Llama4Rec"]
-        assert values[f"lightgcn / {llm} / Llama4Rec", "NDCG@5"] == pytest.approx(np.mean(mine))
-    page = (tmp_path / "index.html").read_text()
-    assert "fake:1" in page and page.count("<svg") == 1
+def test_a_figures_curves_become_tables_and_pictures() -> None:
+    piece = PIECES["llama4rec/fig4"]
+    curves = [
+        sweep.Curve(name=name, x=[0.1, 0.9], y=[n, n + 0.5], x_label=label, y_label="on test")
+        for label in ("α₁", "α₂")
+        for n, name in enumerate(("HR@3", "NDCG@3"))
+    ]
+    found = {Cell("ml-1m", "lightgcn"): Made(Path("x"), invented(), curves)}
+    first, second = piece.tables(found)
+    assert first.columns == ("α₁", "HR@3", "NDCG@3") and second.columns[0] == "α₂"
+    assert [[value.value for value in row[1:]] for row in second.rows] == [[0, 1], [0.5, 1.5]]
+    assert len(piece.figures(found)) == 2
+    assert any("of the test part" in note for note in piece.notes(found))
+
+
+def test_models_stand_side_by_side(tmp_path: Path) -> None:
+    piece = piece_of("llama4rec/fig5", ["fake", "fake:1"])
+    spec = RunSpec(llm="fake", out=tmp_path)
+    mine = [cell for cell in piece.cells if cell[:2] == ("ml-100k", "lightgcn")]
+    specs = {cell.variant: spec_of(piece, cell, spec) for cell in mine}
+    assert {name: each.llm for name, each in specs.items()} == {"fake": "fake", "fake:1": "fake:1"}
+    assert len({each.shared for each in specs.values()}) == 2
+    found = {}
+    for n, cell in enumerate(mine):
+        figures = {"Base": 0.01 + n, "IFT": 0.02 + n, "Llama4Rec": 0.03 + n}
+        tests = {
+            ("IFT", "Base"): 0.2 + n / 10,
+            ("Llama4Rec", "Base"): 0.4 + n / 10,
+            ("Llama4Rec", "IFT"): 0.9,
+        }
+        found[cell] = Made(tmp_path, invented(figures, tests, llm=cell.variant))
+    (table,) = piece.tables(found)
+    rows = {tuple(value.text for value in row[:3]): row[3:] for row in table.rows}
+    for n, llm in enumerate(("fake", "fake:1")):
+        for method, figure, p in (("Base", 0.01, None), ("IFT", 0.02, 0.2), (FULL, 0.03, 0.4)):
+            *values, test = rows["lightgcn", llm, method]
+            assert [value.value for value in values] == pytest.approx([figure + n] * 4)
+            assert test.value == (None if p is None else pytest.approx(p + n / 10))
+    (figure,) = piece.figures(found)
+    assert "bars of Base, fake, fake:1 for lightgcn" in figure.alt
+    notes = list(piece.notes(found))
+    for llm in ("fake", "fake:1"):
+        assert f"ml-100k/lightgcn/{llm}: The language model is {llm}; the paper's is" in str(notes)
 
 
 def test_instructions_are_a_share_of_the_settings() -> None:
@@ -73,7 +111,12 @@ def test_instructions_are_a_share_of_the_settings() -> None:
     counts = {name: each.config.examples.instructions for name, each in found.items()}
     assert counts == {"a tenth": 40, "half": 200, "all": 400}
     assert len({each.shared for each in found.values()}) == 3
-    assert found["half"].out == Path("x/ml-100k/sasrec/half")
+    assert len({each.out for each in found.values()}) == 3
+    assert all(each.config.examples.backbone == "lightgcn" for each in found.values())
+    settings = {"examples": {"instructions": 40}}
+    shown = {piece.cells[0]: Made(Path("x"), invented(settings=settings))}
+    notes = " ".join(piece.notes(shown))
+    assert "tuned on 40 instructions" in notes and "2,500, 12,500 and about 25,000" in notes
 
 
 def ranking(*rows: list[int]) -> Rankings:
@@ -88,13 +131,14 @@ def liked(users: int, item: int) -> Interactions:
 
 
 def test_outcomes_by_hand() -> None:
-    truth = liked(3, 5)
-    ours = ranking([5, 1, 2, 3, 4, 6], [1, 2, 3, 5, 4, 6], [1, 2, 3, 4, 6, 5])
-    theirs = ranking([1, 2, 3, 5, 4, 6], [1, 5, 2, 3, 4, 6], [1, 2, 3, 4, 6, 5])
+    truth = liked(6, 5)
+    first, fourth, last = [5, 1, 2, 3, 4, 6], [1, 2, 3, 5, 4, 6], [1, 2, 3, 4, 6, 5]
+    ours = ranking(first, first, first, fourth, last, last)
+    theirs = ranking(fourth, last, last, first, last, last)
     assert outcomes(ours, theirs, truth) == {
-        "place": {"win": 1, "tie": 1, "loss": 1},
-        "HR@3": {"win": 1, "tie": 1, "loss": 1},
-        "HR@5": {"win": 0, "tie": 3, "loss": 0},
+        "place": {"win": 3, "tie": 2, "loss": 1},
+        "HR@3": {"win": 3, "tie": 2, "loss": 1},
+        "HR@5": {"win": 2, "tie": 4, "loss": 0},
     }
 
 
@@ -106,25 +150,27 @@ def test_the_sample_holds_whom_it_can_decide() -> None:
     assert not np.array_equal(drawn, sampled(candidates, truth, 1))
 
 
-def test_a_duel_is_counted_user_by_user(called, tmp_path: Path) -> None:  # type: ignore[no-untyped-def]
-    more = ("--llm", "fake", "--rival", "fake:7")
-    values = called("llama4rec/fig7", "ml-100k/cl4srec", *more)
-    duel = json.loads((tmp_path / "ml-100k" / "cl4srec" / "duel.json").read_text())
-    assert duel["rival"] == "fake:7"
-    for counts in duel["outcomes"].values():
-        assert sum(counts.values()) == duel["samples"] > 0
-    place = duel["outcomes"]["place"]
-    assert values[f"ml-100k/cl4srec / {duel['rival']} / place", "win"] == place["win"]
+def test_wins_and_losses_are_ours() -> None:
+    piece = PIECES["llama4rec/fig7"]
+    counted = Counted(rival="gpt", samples=9, outcomes={"place": {"win": 5, "tie": 3, "loss": 1}})
+    found = {piece.cells[0]: Made(Path("x"), invented(), counted)}
+    (table,) = piece.tables(found)
+    (row,) = table.rows
+    assert table.columns[3:] == ("win", "tie", "loss")
+    assert [value.value for value in row] == [piece.cells[0].name, "gpt", "place", 5, 3, 1]
+    assert any(f"{piece.cells[0].name}: 9 users of test" in note for note in piece.notes(found))
+    assert len(piece.figures(found)) == 1
 
 
-def test_a_rival_or_several_models_where_none_belong(capsys) -> None:  # type: ignore[no-untyped-def]
-    assert main(["reproduce", "llama4rec/fig4", "--rival", "fake"]) == 2
-    assert "fig7 takes --rival" in capsys.readouterr().err
-    assert main(["reproduce", "llama4rec/fig4", "--llm", "a", "--llm", "b"]) == 2
-    assert "takes one language model" in capsys.readouterr().err
-
-
-def test_folders_of_names_that_a_file_system_does_not_take() -> None:
-    cell = Cell("ml-100k", "sasrec", "org/model:3")
-    assert folder_of(Path("x"), cell) == Path("x/ml-100k/sasrec/org-model-3")
-    assert piece_of("llama4rec/fig5", ["a", "a"]).cells[0].variant == "a"
+def test_a_duel_of_a_real_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(execute, "load", lambda name, **_: small().data)
+    words = ["reproduce", "llama4rec/fig7", "--out", str(tmp_path), "--only", "ml-100k/*"]
+    assert main([*words, "--seeds", "1", "--rival", "fake:7", *quick()]) == 0
+    folder = tmp_path / "ml-100k" / "cl4srec"
+    duel = Counted.model_validate_json((folder / "duel.json").read_bytes())
+    assert duel.rival == "fake:7" and (folder / "rival.sqlite").exists()
+    for counts in duel.outcomes.values():
+        assert sum(counts.values()) == duel.samples > 0
+    values = values_in(tmp_path)
+    for name, number in duel.outcomes["place"].items():
+        assert values["ml-100k/cl4srec / fake:7 / place", name] == number

@@ -72,7 +72,7 @@ def _ranking(run: Shown) -> str:
     told = either(list(dict.fromkeys(map(_way, ways))))
     priors = list(dict.fromkeys(f"{way.prior:g}" for way in ways if way.way == "likelihood"))
     if priors and priors != ["0"]:
-        told += f", less {either(priors)} of what the title has without a history"
+        told += f", less {either(priors)} of the title's own without a history"
     chosen = "; validation chooses" if len(ways) > 1 else ""
     return (
         f"The language model orders candidates {told}{chosen}. The paper's answers with titles, "

@@ -100,8 +100,7 @@ class Duel(Piece):
             for cell, duel in _read(found)
         ]
 
-    def notes(self, found: Found) -> Iterator[str]:
-        yield from super().notes(found)
+    def further(self, found: Found) -> Iterator[str]:
         for cell, duel in _read(found):
             yield (
                 f"{cell.name}: {duel.samples} users of test, drawn by the first seed among "

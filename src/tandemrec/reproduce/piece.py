@@ -67,6 +67,11 @@ class Piece:
     def notes(self, found: Found) -> Iterator[str]:
         """What differs from the paper, by the settings of the runs, and what is not run."""
         yield from differences(found, self.paper_llm)
+        yield from self.further(found)
         missing = [cell.name for cell in self.cells if cell not in found]
         if missing:
             yield f"Not run: {', '.join(missing)}."
+
+    def further(self, found: Found) -> Iterator[str]:
+        """Notes of its own."""
+        yield from ()

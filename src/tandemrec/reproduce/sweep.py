@@ -81,8 +81,7 @@ class Sweep(Piece):
             for label in LABELS.values()
         ]
 
-    def notes(self, found: Found) -> Iterator[str]:
-        yield from super().notes(found)
+    def further(self, found: Found) -> Iterator[str]:
         yield "Every point is of the test part; the weights of all tables are chosen on validation."
 
 

@@ -28,7 +28,7 @@ GAIN = "improvement"
 NOTE = (
     "Bold: our best. * better, † worse than the better of Base and IFT, p ≤ 0.05 (ours: paired "
     "t-test over users). The paper's figures and stars are as it prints them, its changes in "
-    "percent computed from its figures; they come from another language model."
+    "percent computed from its figures."
 )
 
 
@@ -71,8 +71,7 @@ class PaperTable(Piece):
         there = {cell.data for cell in found}
         return [self._beside(data, found) for data in self.published if data in there]
 
-    def notes(self, found: Found) -> Iterator[str]:
-        yield from super().notes(found)
+    def further(self, found: Found) -> Iterator[str]:
         metric = self.metrics[-1]
         ours = [(cell, result(made.contents, BASE, metric)) for cell, made in found.items()]
         above = [
@@ -122,7 +121,7 @@ class PaperTable(Piece):
         for method in self.methods:
             pair = (
                 _ours(contents, ours, method, metric),
-                self._theirs(f"{data}/{backbone}/{method}/{metric}", printed[method]),
+                self._theirs(Cell(data, backbone), method, metric, printed[method]),
             )
             yield (*pair, *(_change(each, method) for each in (ours, printed) if self.changes))
         gain = percent(_over(printed, FULL, BASELINES))
@@ -130,11 +129,11 @@ class PaperTable(Piece):
         none = [Value(MISSING)] * 2 if self.changes else []
         yield (percent(_over(ours, FULL, BASELINES)), remarked, *none)
 
-    def _theirs(self, name: str, figure: float) -> Value:
-        data, backbone, method, metric = name.split("/")
-        plain = any(fnmatch(f"{data}/{backbone}/{metric}", p) for p in self.marks["unstarred"])
+    def _theirs(self, cell: Cell, method: str, metric: str, figure: float) -> Value:
+        plain = any(fnmatch(f"{cell.name}/{metric}", each) for each in self.marks["unstarred"])
         star = "*" if method == FULL and not plain else ""
-        return self._remarked(name, Value(f"{figure:.4f}", figure, mark=star))
+        value = Value(f"{figure:.4f}", figure, mark=star)
+        return self._remarked(f"{cell.name}/{method}/{metric}", value)
 
     def _remarked(self, name: str, value: Value) -> Value:
         sign, _ = self._remarks(name.partition("/")[0]).get(name, ("", ""))
@@ -142,7 +141,11 @@ class PaperTable(Piece):
 
     def _remarks(self, data: str) -> dict[str, tuple[str, str]]:
         """The sign and the text of each remark on a data set's figures."""
-        mine = {name: text for name, text in self.marks["remarks"].items() if name.startswith(data)}
+        mine = {
+            name: text
+            for name, text in self.marks["remarks"].items()
+            if name.startswith(f"{data}/")
+        }
         return {name: ("abcdef"[n], text) for n, (name, text) in enumerate(mine.items())}
 
 

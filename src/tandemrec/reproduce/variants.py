@@ -116,6 +116,5 @@ class Instructions(Compared):
         less: dict[str, Any] = {"examples": {"instructions": kept}}
         return spec.model_copy(update={"settings": merged(spec.settings, less)})
 
-    def notes(self, found: Found) -> Iterator[str]:
-        yield from super().notes(found)
+    def further(self, found: Found) -> Iterator[str]:
         yield "The paper's variants have 2,500, 12,500 and about 25,000 instructions."
