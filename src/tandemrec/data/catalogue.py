@@ -66,7 +66,7 @@ class Dataset:
     noun: str = "item"
     "What one item is called in a prompt: movie, book, item."
     order: str = ""
-    "What a user's interactions are ordered by, where it is not time: `times` then tell none."
+    "How each user's order was drawn, where the source has neither times nor an order of rows."
 
     @cached_property
     def fingerprint(self) -> str:

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandemrec.data.catalogue import Dataset
-from tandemrec.data.frame import Findings
+from tandemrec.data.frame import BY_ROWS, Findings
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.sources import SOURCES, find_file, named, read_own
 from tandemrec.data.text import SEPARATORS, Layout
@@ -81,6 +81,7 @@ def check(
 def diagnose(data: Dataset, findings: Findings | None = None, *, source: str = "") -> Diagnosis:
     """The diagnosis of a Dataset; `findings` are those of reading it, if it was read."""
     rows, findings = data.interactions, findings or Findings()
+    order = data.order or findings.order or ("" if rows.times.any() else BY_ROWS)
     return Diagnosis(
         name=data.name,
         source=source,
@@ -89,9 +90,9 @@ def diagnose(data: Dataset, findings: Findings | None = None, *, source: str = "
         items=rows.n_items,
         density=len(rows) / (rows.n_users * rows.n_items),
         ratings=(float(rows.ratings.min()), float(rows.ratings.max())),
-        times=None if data.order else _span(rows.times),
-        ties=None if data.order else _ties(rows),
-        order=data.order or "by time; ties in the order of the rows",
+        times=None if order else _span(rows.times),
+        ties=None if order else _ties(rows),
+        order=order or "by time; ties in the order of the rows",
         duplicates=findings.duplicates,
         users_under_three=int((rows.counts < 3).sum()),
         items_without_title=findings.untitled,

@@ -120,7 +120,7 @@ def build(
     features = _features(items, item_rows, ("item", "title"))
     described = _features(users, user_rows, ("user",))
     catalogue = Catalogue(user_ids.to_list(), item_ids.to_list(), titles, features, described)
-    return Dataset(name, rows, catalogue, noun, findings.order), findings
+    return Dataset(name, rows, catalogue, noun), findings
 
 
 def _titles_beside(table: Table) -> Table | None:
