@@ -213,6 +213,18 @@ def test_changed_copies(kind: str) -> None:
             assert sorted(copy) == sorted(row) and (not moved or moved[-1] - moved[0] < 4)
 
 
+def test_no_user_is_told_from_himself() -> None:
+    """One window a user is copied, however many of his are in the batch."""
+    world = long_and_short()
+    hyper = {"changes": ("mask",), "mask": 0.0, "length": 5, "every_window": True}
+    model = build(CL4SRec, world, hyper)
+    batch = next(iter(model.batches(world, 10_000, np.random.default_rng(0))))
+    learners = int((world.counts > 1).sum())
+    assert len(batch.one) == len(batch.two) == learners < len(batch.items)
+    windows = {tuple(row) for row in batch.items.tolist()}
+    assert {tuple(row) for row in batch.one.tolist()} <= windows
+
+
 def test_bert4rec_is_the_papers_block_and_loss() -> None:
     hyper = {"width": 4, "layers": 1, "heads": 2, "length": 4, "dropout": 0.0}
     model = build(BERT4Rec, WORLD, hyper)

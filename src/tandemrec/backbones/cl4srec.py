@@ -7,7 +7,7 @@ shuffled) should be more alike than copies of different sequences.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, ClassVar, Literal, NamedTuple
 
 import numpy as np
@@ -20,6 +20,7 @@ from torch.nn.functional import cross_entropy, softplus
 from tandemrec.backbones.base import BackboneConfig
 from tandemrec.backbones.sasrec import SASRec, SASRecConfig, Steps
 from tandemrec.data.interactions import Interactions
+from tandemrec.data.unmet import Unmet
 
 Items = NDArray[np.int64]
 Change = Literal["crop", "mask", "reorder"]
@@ -49,13 +50,13 @@ class CL4SRecConfig(SASRecConfig):
 
 
 class Changed(NamedTuple):
-    """What SASRec learns, and two changed copies of each sequence."""
+    """What SASRec learns, and two changed copies of a sequence of each of the batch's users."""
 
     items: Tensor  # [B, T]
     liked: Tensor  # [B, T]
     other: Tensor  # [B, T]
-    one: Tensor  # [B, T]
-    two: Tensor  # [B, T]
+    one: Tensor  # [P, T]
+    two: Tensor  # [P, T]
 
 
 class CL4SRec(SASRec):
@@ -69,18 +70,15 @@ class CL4SRec(SASRec):
         super().__init__(config, train)
         self.own_settings = config
 
-    def batches(  # type: ignore[override]
-        self,
-        train: Interactions,
-        size: int,
-        rng: np.random.Generator,
-        extra: Any = None,
-    ) -> Iterator[Changed]:
-        """As SASRec's, with two copies of each sequence, changed anew each time."""
-        for steps in super().batches(train, size, rng, extra):
-            rows = steps.items.numpy()
-            copies = (torch.from_numpy(self._changed(rows, rng)) for _ in range(2))
-            yield Changed(*steps, *copies)
+    def _steps(  # type: ignore[override]
+        self, unmet: Unmet, users: Items, rows: Items, rng: np.random.Generator
+    ) -> Changed:
+        """As SASRec's, with two copies of a window of each user, changed anew each time. Other
+        windows of the same user are none to tell it from."""
+        steps = super()._steps(unmet, users, rows, rng)
+        first = np.sort(np.unique(users, return_index=True)[1])
+        windows = steps.items.numpy()[first]
+        return Changed(*steps, *(torch.from_numpy(self._changed(windows, rng)) for _ in range(2)))
 
     def _changed(self, rows: Items, rng: np.random.Generator) -> Items:
         found = np.full_like(rows, self.n_items)
@@ -116,7 +114,7 @@ class CL4SRec(SASRec):
     def loss(self, batch: Changed) -> Tensor:  # type: ignore[override]
         """Equation 14: SASRec's loss, and the second task's."""
         loss = super().loss(Steps(batch.items, batch.liked, batch.other))
-        if not self.own_settings.weight or len(batch.items) < 2:
+        if not self.own_settings.weight or len(batch.one) < 2:
             return loss
         return loss + self.own_settings.weight * self.contrast(batch.one, batch.two)
 
@@ -126,8 +124,8 @@ class CL4SRec(SASRec):
 
     def contrast(self, one: Tensor, two: Tensor) -> Tensor:
         """Equation 7: a copy should find its twin among all other copies of the batch, by inner
-        product; the mean over all 2 B copies."""
-        said = torch.cat([self.represent(one), self.represent(two)])  # [2 B, D]
+        product; the mean over all 2 P copies."""
+        said = torch.cat([self.represent(one), self.represent(two)])  # [2 P, D]
         alike = said @ said.T / self.own_settings.temperature
         alike = alike.masked_fill(
             torch.eye(len(said), dtype=torch.bool, device=said.device), -torch.inf

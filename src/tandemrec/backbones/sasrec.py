@@ -46,7 +46,8 @@ class SASRecConfig(BackboneConfig):
 class Steps(NamedTuple):
     """What was met in order, what came next at each place, and an unmet item beside it.
 
-    Where nothing came next, both are the number `n_items`, which no item has.
+    Where nothing came next, both are the number `n_items`, which no item has; so is every unmet
+    item where the loss needs none.
     """
 
     items: Tensor  # [B, T]
@@ -92,11 +93,12 @@ class SASRec(SequentialBackbone[Steps]):
         rng: np.random.Generator,
         extra: Any = None,
     ) -> Iterator[Steps]:
-        """Every user's last window once, or all of them; with fresh unmet items."""
+        """Every user's last window once, or all of them; with fresh unmet items for the pair loss."""
         self.refuse(extra)
         users, rows = windows(train, self.settings.length + 1, every=self.settings.every_window)
-        kept = train.unmet.counts(users) > 0
-        users, rows = users[kept], rows[kept]
+        if self.settings.loss == "pair":
+            kept = train.unmet.counts(users) > 0
+            users, rows = users[kept], rows[kept]
         order = rng.permutation(len(users))
         for start in range(0, len(order), size):
             picked = order[start : start + size]
@@ -111,11 +113,10 @@ class SASRec(SequentialBackbone[Steps]):
     ) -> Steps:
         longest = (rows < self.n_items).sum(1).max()
         items, liked = rows[:, : longest - 1], rows[:, 1:longest]
-        other = np.where(
-            liked < self.n_items,
-            unmet.draw(np.repeat(users, liked.shape[1]), rng).reshape(liked.shape),
-            self.n_items,
-        )
+        other = np.full_like(liked, self.n_items)
+        if self.settings.loss == "pair":
+            drawn = unmet.draw(np.repeat(users, liked.shape[1]), rng).reshape(liked.shape)
+            other = np.where(liked < self.n_items, drawn, other)
         return Steps(*(torch.from_numpy(np.ascontiguousarray(x)) for x in (items, liked, other)))
 
     def encode(self, items: Tensor) -> Tensor:
