@@ -79,6 +79,9 @@ def main() -> None:
     )
     parser.add_argument("--threads", type=int, default=1)
     options = parser.parse_args()
+    able = {"pace": PACED, "implicit": ("mf",)}.get(options.peer) or tuple(THEIRS[options.peer])
+    if missing := set(options.only or ()) - set(able):
+        parser.error(f"{options.peer} has {', '.join(able)}; received {', '.join(missing)}")
     torch.set_num_threads(options.threads)
     split = tr.leave_last_out(tr.load(options.data))
     with tempfile.TemporaryDirectory() as folder:
@@ -124,7 +127,7 @@ class Peer:
 
 
 def accuracies(split: tr.Split, peer: Peer, options: argparse.Namespace) -> list[dict[str, Any]]:
-    names = [name for name in options.only or THEIRS[options.peer] if name in THEIRS[options.peer]]
+    names = options.only or THEIRS[options.peer]
     return [accuracy(split, peer, name, options) for name in names]
 
 
@@ -140,9 +143,9 @@ def accuracy(split: tr.Split, peer: Peer, name: str, options: argparse.Namespace
         "its, NDCG@10": yours.mean(),
         "sd ours": mine.std(ddof=1) if len(mine) > 1 else 0.0,
         "sd its": yours.std(ddof=1) if len(yours) > 1 else 0.0,
-        "ours, s to its best": np.mean(reached),
+        "ours, s to its best": np.mean(reached) if np.isfinite(reached).all() else "not reached",
         "its, s to its best": np.mean(taken),
-        "times faster": np.mean(taken) / np.mean(reached),
+        "times faster": np.mean(taken) / np.mean(reached) if np.isfinite(reached).all() else "",
         "seeds": len(rows),
     }
 
@@ -150,15 +153,17 @@ def accuracy(split: tr.Split, peer: Peer, name: str, options: argparse.Namespace
 def pair(
     split: tr.Split, peer: Peer, name: str, seed: int, options: argparse.Namespace
 ) -> dict[str, Any]:
-    """One seed of both, kept."""
+    """One seed of both, kept with all that it was made under."""
     file = HERE / "results" / f"{options.peer}-{options.data}.jsonl"
     known = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
+    limits = {"epochs": options.epochs, "minutes": options.minutes, "threads": options.threads}
+    asked = {"backbone": name, "seed": seed, **limits}
     for row in known:
-        if (row["backbone"], row["seed"]) == (name, seed):
+        if asked.items() <= row.items():
             return row
     ours = one_seed(split, name, ALIKE.get(name, {}), seed)
     theirs = one_of_theirs(split, peer, name, seed, options)
-    row = {"backbone": name, "seed": seed, "ours": ours, "theirs": theirs}
+    row = {**asked, "ours": ours, "theirs": theirs}
     with file.open("a") as out:
         out.write(json.dumps(row) + "\n")
     print(f"{options.peer}, {name}, seed {seed}: {theirs['NDCG@10']:.4f}", file=sys.stderr)
@@ -205,7 +210,6 @@ def paces(split: tr.Split, peer: Peer, options: argparse.Namespace) -> list[dict
     return [
         turns(name, lambda name=name: theirs_paced(peer, name), split, ALIKE.get(name, {}), options)
         for name in options.only or PACED
-        if name in PACED
     ]
 
 

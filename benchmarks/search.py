@@ -25,14 +25,22 @@ HERE = Path(__file__).parent.absolute()
 SMALL = {"batch_size": [1024, 2048, 8192], "learning_rate": [1e-3, 2e-3, 5e-3, 1e-2]}
 WINDOWS = {"batch_size": [64, 128, 256], "learning_rate": [1e-3, 2e-3, 4e-3]}
 NETWORK = {"width": [64], "heads": [1, 2], "layers": [1, 2], "length": [50, 100]}
+EVERY = {"every_window": [False, True]}
+LOSSES = {"dropout": [0.2, 0.5], "loss": ["pair", "all"]}
 SPACES: dict[str, dict[str, list[Any]]] = {
     "mf": {**SMALL, "decay": [0.0, 1e-3, 1e-2]},
     "lightgcn": SMALL,
     "sgl": {**SMALL, "weight": [0.01, 0.05, 0.1], "temperature": [0.1, 0.2, 0.5]},
     "mixgcf": {**SMALL, "candidates": [16, 32, 64]},
-    "sasrec": {**WINDOWS, **NETWORK, "dropout": [0.2, 0.5], "loss": ["all"]},
-    "bert4rec": {**WINDOWS, **NETWORK, "dropout": [0.1, 0.2, 0.5], "hidden": [0.2, 0.4, 0.6]},
-    "cl4srec": {**WINDOWS, **NETWORK, "dropout": [0.2, 0.5], "loss": ["all"]},
+    "sasrec": {**WINDOWS, **NETWORK, **LOSSES, **EVERY},
+    "bert4rec": {
+        **WINDOWS,
+        **NETWORK,
+        **EVERY,
+        "dropout": [0.1, 0.2, 0.5],
+        "hidden": [0.2, 0.4, 0.6],
+    },
+    "cl4srec": {**WINDOWS, **NETWORK, **LOSSES, **EVERY},
 }
 TRAINING = tr.TrainConfig.model_fields
 
@@ -53,11 +61,11 @@ def main() -> None:
     split = tr.leave_last_out(tr.load(options.data))
     file = HERE / "results" / f"search-{options.backbone}-{options.data}.jsonl"
     known = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    fixed = dict(pair.split("=", 1) for pair in options.set)
+    fixed = dict(map(given, options.set))
     end = time.monotonic() + 60 * options.minutes
     for settings in drawn(SPACES[options.backbone], options.tries):
-        settings |= {name: json.loads(value) for name, value in fixed.items()}
-        if any(each["settings"] == settings for each in known) or time.monotonic() > end:
+        settings |= fixed
+        if tried_before(known, settings, options.seeds) or time.monotonic() > end:
             continue
         found = tried(options.backbone, split, settings, options.seeds)
         known.append(found)
@@ -68,6 +76,20 @@ def main() -> None:
         print(
             f"{each['valid']:.4f} {each['seconds']:6.1f} s {each['epochs']:5.0f} {each['settings']}"
         )
+
+
+def given(pair: str) -> tuple[str, Any]:
+    """A setting of the command line: a number, true or false, or else a word."""
+    name, _, value = pair.partition("=")
+    try:
+        return name, json.loads(value)
+    except ValueError:
+        return name, value
+
+
+def tried_before(known: list[dict[str, Any]], settings: dict[str, Any], seeds: int) -> bool:
+    """Whether these settings were tried with as many seeds."""
+    return any(row["settings"] == settings and row.get("seeds", 1) >= seeds for row in known)
 
 
 def drawn(space: dict[str, list[Any]], tries: int) -> list[dict[str, Any]]:
@@ -90,7 +112,8 @@ def tried(name: str, split: tr.Split, settings: dict[str, Any], seeds: int) -> d
         model = tr.fit(get(name), split, config, hyper=hyper)
         rows.append((model.best_valid, model.best_epoch, time.perf_counter() - start))
     valid, epochs, seconds = np.mean(rows, axis=0)
-    return {"settings": settings, "valid": valid, "epochs": epochs, "seconds": seconds}
+    found = {"settings": settings, "seeds": seeds, "valid": valid}
+    return found | {"epochs": epochs, "seconds": seconds}
 
 
 if __name__ == "__main__":
