@@ -6,9 +6,10 @@ A hundred interactions a user, 10,000 items with popularities of a power law. Ea
 runs in a process of its own: reading and splitting; an epoch of MF, of LightGCN and of SASRec; the
 ranking and metrics of all users; the nearest neighbours of 1,000 of them. An epoch of MF and
 LightGCN has twelve steps at every size, as ours has with ML-100K, since each step of theirs costs
-as much as there are users and items, or edges; what MF's costs in steps of one size stands beside. The last columns are the
-largest size beside the smallest, per interaction: 1 is linear. Memory is what the process takes
-beyond importing. Prints a Markdown table, and writes benchmarks/results/scaling.json.
+as much as there are users and items, or edges; what MF's costs in steps of one size stands beside.
+The last columns are the largest size beside the smallest, per interaction: 1 is linear. Memory is
+what the process takes beyond importing. Prints a Markdown table, and writes
+benchmarks/results/scaling.json.
 """
 
 from __future__ import annotations

@@ -93,7 +93,7 @@ class SASRec(SequentialBackbone[Steps]):
         rng: np.random.Generator,
         extra: Any = None,
     ) -> Iterator[Steps]:
-        """Every user's last window once, or all of them; for the pair loss with fresh unmet items."""
+        """Every user's last window once, or all of them; fresh unmet items for the pair loss."""
         self.refuse(extra)
         users, rows = windows(train, self.settings.length + 1, every=self.settings.every_window)
         if self.settings.loss == "pair":

@@ -93,7 +93,7 @@ def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> li
     if setup.config.prompt.passages:
         found.append(_on_passages(setup))
     if order := setup.split.data.order:
-        found.append(f"{order[0].upper()}{order[1:]}")
+        found.append(f"{order[0].upper()}{order[1:]}.")
     return found
 
 
