@@ -1,4 +1,4 @@
-"""The two rankings become one: adaptive aggregation (Llama4Rec, section IV-D, equations 4 to 6)."""
+"""The two rankings become one: adaptive aggregation (Llama4Rec, III-D, equations 4 to 6)."""
 
 from __future__ import annotations
 
@@ -72,7 +72,7 @@ def weights(
 def utilities(rankings: Rankings, kind: str = "rank", spread: float = 1.0) -> Floats:
     """Each candidate's worth in one ranker's eyes, [U, K] in the order of `rankings`.
 
-    "rank": U = -C * position, C = 1, positions from 1 (Llama4Rec, section IV-D). "score": the
+    "rank": U = -C * position, C = 1, positions from 1 (Llama4Rec, section III-D). "score": the
     score less its mean over the user's candidates, divided by `spread`. "share": the softmax of
     these over the user's candidates, so that equation 5 mixes two distributions over them, and one
     candidate that a ranker finds absurd does not flatten its view of the others.

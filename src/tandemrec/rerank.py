@@ -67,7 +67,7 @@ class Reranked:
 def rerank(candidates: Rankings, profiles: Profiles, llm: LLM, config: RerankConfig) -> Reranked:
     """The same items for each user, in the LLM's order and with its scores.
 
-    Llama4Rec, section IV-C; the candidates are shown in a seeded order of each user's own. An
+    Llama4Rec, section III-C; the candidates are shown in a seeded order of each user's own. An
     answer that cannot be used is counted by kind, and that user keeps the backbone's order.
     """
     if not len(candidates.users):

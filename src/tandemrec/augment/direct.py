@@ -1,6 +1,6 @@
 """Data augmentation for direct recommendation: preferences that join the BPR triples.
 
-Llama4Rec, section IV-B and equation 2: the LLM is shown two items that the user has not met, and
+Llama4Rec, section III-B and equation 2: the LLM is shown two items that the user has not met, and
 (user, preferred, other) joins the triples that the backbone learns from.
 """
 

@@ -1,6 +1,6 @@
 """Data augmentation for sequential recommendation: items that join the training sequences.
 
-Llama4Rec, section IV-B: the LLM is shown some items that the user has not met, and the one that it
+Llama4Rec, section III-B: the LLM is shown some items that the user has not met, and the one that it
 finds likeliest to be liked is inserted at a random place of the user's sequence.
 """
 

@@ -48,7 +48,7 @@ class Split:
 def leave_last_out(data: Dataset) -> Split:
     """Each user's last interaction is test, the one before validation, the rest training.
 
-    Ties in time are broken by the position in the source file (Llama4Rec, section V-A; the tie rule
+    Ties in time are broken by the position in the source file (Llama4Rec, IV-A3; the tie rule
     is ours, since the paper states none). Users with fewer than three interactions stay in training
     whole, and are not tested; an error if that is everybody.
     """

@@ -36,7 +36,7 @@ class Comparison:
 
 
 def paired(a: NDArray[np.floating], b: NDArray[np.floating]) -> Comparison:
-    """Student's paired, two-sided t-test (as in Llama4Rec, section V-B) of two arrays [N].
+    """Student's paired, two-sided t-test (as in Llama4Rec, section IV-A2) of two arrays [N].
 
     Where all differences are equal there is no variance to divide by: if they are 0 (within
     rounding) then t = 0 and p = 1; if they are not, t is infinite and p = 0. Raises ConfigError

@@ -61,7 +61,7 @@ def per_user(
 ) -> UserMetrics:
     """HR@k and NDCG@k for each k, and MRR over the whole list, of each user in `truth`.
 
-    HR@k is 1 if any held-out item stands in the first k places (Llama4Rec, section V-B).
+    HR@k is 1 if any held-out item stands in the first k places (Llama4Rec, section IV-A2).
     NDCG@k divides the sum of 1 / log2(place + 1) by the best possible one for that user's number of
     held-out items (Järvelin and Kekäläinen 2002); with one held-out item the divisor is 1. MRR is
     1 / place of the first held-out item. A user who is not in the rankings has 0 everywhere, and

@@ -43,7 +43,7 @@ def pointwise(facts: Facts, candidate: str) -> Prompt:
 
 
 def pairwise(facts: Facts, first: str, second: str) -> Prompt:
-    """Which of two does the user prefer? Options are A and B (Llama4Rec, section IV-B)."""
+    """Which of two does the user prefer? Options are A and B (Llama4Rec, section III-B)."""
     return Prompt(
         f"You know which {facts.noun}s a user prefers. Answer A or B.",
         f"{background(facts)}\nWhich would the user prefer?\nA. {first}\nB. {second}",

@@ -45,7 +45,7 @@ def on_validation(model: Any) -> float:
 def augmentation(
     setup: Setup, llm: LLM, base: Any, profiles: Profiles, seed: int, name: str = "augmented"
 ) -> Augmentation:
-    """Ask `llm` for preferences (section IV-B), and fit backbones on shares of them."""
+    """Ask `llm` for preferences (section III-B), and fit backbones on shares of them."""
     found = asked(setup, llm, base, profiles, setup.split.train, seed, name)
     shares = setup.config.trusted
     return Augmentation(found, {s: taught(setup, seed, base, found, s, name) for s in shares})

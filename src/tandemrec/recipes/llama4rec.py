@@ -276,7 +276,7 @@ def plain_profiles(setup: Setup, past: Interactions | None = None) -> Profiles:
 def told_profiles(
     setup: Setup, model: Any, hints: Rankings, past: Interactions | None = None
 ) -> Profiles:
-    """The same with prompt augmentation (section IV-C): similar users, hints and passages, all
+    """The same with prompt augmentation (section III-C): similar users, hints and passages, all
     from training data."""
     return plain_profiles(setup, past).telling(
         similar=similar_users(model) if setup.config.prompt.similar else None,

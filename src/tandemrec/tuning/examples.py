@@ -65,7 +65,7 @@ class Fold:
 def hold_out(train: Interactions, targets: int) -> Fold:
     """Take each user's last `targets` training interactions away; at least two stay seen.
 
-    Users with fewer than three training interactions give no target (Llama4Rec, section V-A).
+    Users with fewer than three training interactions give no target (Llama4Rec, section IV-A3).
     """
     from_end = train.bounds[train.users + 1] - 1 - np.arange(len(train))
     room = np.minimum(targets, np.maximum(train.counts - 2, 0))

@@ -10,7 +10,7 @@ from tandemrec.config import Settings
 
 
 class TuneConfig(Settings):
-    """How a language model is tuned; defaults are Llama4Rec's (section V-A) where it names one."""
+    """How a language model is tuned; defaults are Llama4Rec's (IV-A5) where it names one."""
 
     method: Literal["full", "lora"] = "full"
     """All weights learn, or a LoRA adapter beside them."""
