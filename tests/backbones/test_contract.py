@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from tandemrec.backbones import (
     BACKBONES,
@@ -187,28 +187,31 @@ def test_published_and_quick_settings_are_settings(name: str) -> None:
         TrainConfig(**training_of(kind, quick=quick))
 
 
-def backward(total: Tensor) -> None:
-    """As `total.backward()`, which would leave the context of a device."""
+def gradients(total: Tensor, model: nn.Module) -> list[Tensor | None]:
+    """As after `total.backward()`, which would leave the context of a device."""
+    model.zero_grad()
     engine, one = torch.autograd.Variable._execution_engine, torch.ones_like(total)
     reach = {"allow_unreachable": True, "accumulate_grad": True}
     engine.run_backward((total,), (one,), False, False, (), **reach)
+    return [weight.grad for weight in model.parameters()]
 
 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_what_a_pass_makes_is_made_where_the_model_is(name: str) -> None:
     """Without a GPU: what is made without a word on where is made nowhere ("meta"), and cannot be
-    taken together with the rest."""
+    taken together with the rest, or makes a result that is nowhere."""
     world = clubs()
     model = build(BACKBONES[name], world, small(name, 8))
     batch = next(iter(model.batches(world, 16, np.random.default_rng(0))))
     queries = model.queries(world, np.arange(5))
-    passes = (lambda: model.loss(batch), lambda: model.score(queries), model.user_embeddings)
-    for one in passes:
+    for one in (lambda: model.loss(batch), lambda: model.score(queries), model.user_embeddings):
         expected = one()
+        slopes = gradients(expected.sum(), model)
         with torch.device("meta"):
             found = one()
-            backward(found.sum())
+            again = gradients(found.sum(), model)
         torch.testing.assert_close(found, expected)
+        torch.testing.assert_close(again, slopes)
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
