@@ -3,7 +3,10 @@
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from reproduce.invented import invented
+from tandemrec.errors import RunError
 from tandemrec.recipes.settings import PAPER
 from tandemrec.report.contents import Contents
 from tandemrec.reproduce import PIECES, Cell
@@ -103,6 +106,11 @@ def test_a_random_order_is_told_wherever_it_is() -> None:
         line = f"Order of interactions on {name.partition('/')[0]}: a random order for each user"
         assert line in of(TAUGHT, name, more=drawn)
     assert "Order of" not in of(TAUGHT, "book-crossing/mf", more={"what": {"order": ""}})
+
+
+def test_settings_that_are_not_known_any_more_are_told_with_the_run() -> None:
+    with pytest.raises(RunError, match=r"^x was made with other settings: .*'trusting'"):
+        of({"trusting": 1})
 
 
 def test_a_long_list_is_not_cut(tmp_path: Path) -> None:

@@ -9,11 +9,13 @@ from tandemrec import backbones
 from tandemrec.augment.direct import PreferenceConfig
 from tandemrec.augment.sequential import InsertionConfig
 from tandemrec.backbones import SequentialBackbone
+from tandemrec.errors import ConfigError, RunError
 from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.report.contents import PRIMARY, Contents
-from tandemrec.reproduce.found import Cell, Found
+from tandemrec.reproduce.found import Cell, Found, Made
 from tandemrec.reproduce.sentences import agreed, either, listed, several
 from tandemrec.rerank import RerankConfig
+from tandemrec.tuning.tune import TuneConfig
 
 ALPHAS = (0.1, 0.3, 0.5, 0.7, 0.9)
 "The paper's."
@@ -25,6 +27,14 @@ class Shown(NamedTuple):
     cell: Cell
     contents: Contents
     config: Llama4RecConfig
+
+    @classmethod
+    def of(cls, cell: Cell, made: Made) -> Shown:
+        """Raises RunError for settings that this version does not know."""
+        try:
+            return cls(cell, made.contents, Llama4RecConfig.model_validate(made.contents.config))
+        except ConfigError as error:
+            raise RunError(f"{made.folder} was made with other settings: {error}") from None
 
     @property
     def sequential(self) -> bool:
@@ -44,10 +54,7 @@ Sentence = Callable[[Shown], str]
 
 def differences(found: Found, paper_llm: str) -> Iterator[str]:
     """A sentence for each of what a reader must know; with the runs' names where they differ."""
-    runs = [
-        Shown(cell, made.contents, Llama4RecConfig.model_validate(made.contents.config))
-        for cell, made in found.items()
-    ]
+    runs = [Shown.of(cell, made) for cell, made in found.items()]
 
     def model(run: Shown) -> str:
         return f"The language model is {run.contents.llm}; the paper's is {paper_llm}."
@@ -211,16 +218,19 @@ def _tuning(run: Shown) -> str:
         f"{several(examples.sequences, 'place')} in histories": examples.sequences,
     }
     what = listed([text for text, number in told.items() if number])
-    if config.method == "lora":
-        layers = f"a LoRA adapter of rank {config.rank} learns"
-    elif config.trainable_layers is None:
-        layers = "all layers learn"
-    else:
-        layers = f"the top {several(config.trainable_layers, 'layer')} learn"
     return (
         f"The language model is tuned on {what}, in {several(config.epochs, 'epoch')}, and "
-        f"{layers}; the paper's on about 25,000 instructions, in 3 epochs, and all layers learn."
+        f"{_learning(config)}; the paper's on about 25,000 instructions, in 3 epochs, and all "
+        "layers learn."
     )
+
+
+def _learning(config: TuneConfig) -> str:
+    if config.method == "lora":
+        return f"a LoRA adapter of rank {config.rank} learns"
+    if config.trainable_layers is None:
+        return "all layers learn"
+    return f"the top {several(config.trainable_layers, 'layer')} learn"
 
 
 def _teacher(run: Shown) -> str:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, NamedTuple, TypeVar
 
-from pydantic import TypeAdapter
+from pydantic import TypeAdapter, ValidationError
 
 from tandemrec.errors import ConfigError, RunError
 from tandemrec.oneline import short
@@ -47,7 +47,9 @@ def loaded(file: Path, kind: TypeAdapter[T]) -> T:
     """What stands in a file beside a run. Raises RunError for a damaged one."""
     try:
         return kind.validate_json(file.read_bytes())
-    except (ValueError, ConfigError) as error:
+    except ValidationError as error:
+        raise damaged(file, error.errors()[0]["msg"]) from None
+    except ConfigError as error:
         raise damaged(file, short(error, 160)) from None
     except OSError as error:
         raise RunError(f"{file} cannot be read: {error.strerror}.") from None
