@@ -37,6 +37,20 @@ def test_commands_and_options_exist(command: str) -> None:
     assert {word for word in words if re.match(r"--?[a-z]", word)} <= options
 
 
+def benchmarks() -> list[str]:
+    pages = [*PAGES, ROOT / "benchmarks" / "README.md"]
+    found = [re.findall(r"python (benchmarks/[^`#\n]+)", page.read_text()) for page in pages]
+    return sorted({line.strip().rstrip(";),.") for lines in found for line in lines})
+
+
+@pytest.mark.parametrize("command", benchmarks())
+def test_benchmarks_and_their_options_exist(command: str) -> None:
+    script, *words = shlex.split(command)
+    source = (ROOT / script).read_text()
+    options = {word for word in words if word.startswith("--")}
+    assert options <= set(re.findall(r'"(--[a-z]+)"', source))
+
+
 def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     code = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)[0]
     monkeypatch.chdir(tmp_path)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Sequence
 from typing import Any
 
@@ -112,3 +113,16 @@ def as_csv(tables: Sequence[Table]) -> str:
 def as_json(value: Any) -> str:
     """JSON as all our files have it."""
     return json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def as_list(notes: Sequence[str], heading: str) -> str:
+    """Notes for Markdown, with its signs escaped; nothing where there are none."""
+    lines = (re.sub(r"[\\`*_|<>\[\]]", r"\\\g<0>", " ".join(note.split())) for note in notes)
+    text = "".join(f"- {line}\n" for line in lines)
+    return text and f"\n### {heading}\n\n{text}"
+
+
+def as_comment(notes: Sequence[str], heading: str) -> str:
+    """Notes for LaTeX; nothing where there are none."""
+    text = "".join(f"% - {' '.join(note.split())}\n" for note in notes)
+    return text and f"\n% {heading}:\n{text}"

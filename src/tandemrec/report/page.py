@@ -29,17 +29,20 @@ def write(contents: Contents, folder: str | Path) -> Path:
     files = {
         "scores.json": formats.as_json(scores(contents)),
         FILE: formats.as_json(contents.model_dump(mode="json")),
-        **files_of(all_tables(contents)),
+        **files_of(all_tables(contents), contents.notes),
         "index.html": html(contents),
     }
     return put(files, Path(folder))
 
 
-def files_of(tables: Sequence[Table]) -> dict[str, str]:
-    """The tables as tables.md, tables.tex, tables.csv and tables.json: each file's text."""
+def files_of(
+    tables: Sequence[Table], notes: Sequence[str] = (), heading: str = "Notes"
+) -> dict[str, str]:
+    """The tables as tables.md, tables.tex, tables.csv and tables.json: each file's text. What a
+    reader must know stands below them in the first, and as a comment in the second."""
     return {
-        "tables.md": formats.markdown(tables),
-        "tables.tex": formats.latex(tables),
+        "tables.md": formats.markdown(tables) + formats.as_list(notes, heading),
+        "tables.tex": formats.latex(tables) + formats.as_comment(notes, heading),
         "tables.csv": formats.as_csv(tables),
         "tables.json": formats.as_json(formats.tidy(tables)),
     }

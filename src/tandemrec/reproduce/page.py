@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -15,22 +14,9 @@ from tandemrec.reproduce.piece import Piece
 def write(piece: Piece, found: Found, out: Path, command: str = "") -> Path:
     """Write index.html, tables.md, tables.tex, tables.csv and tables.json; gives the page."""
     tables, notes = piece.tables(found), list(piece.notes(found))
-    files = files_of(tables)
-    files["tables.md"] += _as_list(notes)
-    files["tables.tex"] += _as_comment(notes)
+    files = files_of(tables, notes, "What differs")
     files["index.html"] = html(piece, found, tables, notes, out, command)
     return put(files, out)
-
-
-def _as_list(notes: Sequence[str]) -> str:
-    """For Markdown, with its signs escaped."""
-    lines = (re.sub(r"[\\`*_|<>\[\]]", r"\\\g<0>", " ".join(note.split())) for note in notes)
-    return "\n### What differs\n\n" + "".join(f"- {line}\n" for line in lines)
-
-
-def _as_comment(notes: Sequence[str]) -> str:
-    """For LaTeX."""
-    return "\n% What differs:\n" + "".join(f"% - {' '.join(note.split())}\n" for note in notes)
 
 
 def html(
