@@ -137,9 +137,8 @@ class Run:
     def seconds(self) -> dict[str, float]:
         """How long each stage took when it was made."""
         places = (note.parent for note in sorted(self.folder.glob(f"**/{NOTE}")))
-        kept = [
-            place for place in places if not place.name.startswith(".")
-        ]  # half moved, by a kill
+        # A hidden one was half moved when the process was killed.
+        kept = [place for place in places if not place.name.startswith(".")]
         return {str(place.relative_to(self.folder)): seconds_of(place) for place in kept}
 
     def _put(self, folder: Path, artefact: A, record: dict[str, Any], seconds: float) -> None:
