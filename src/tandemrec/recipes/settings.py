@@ -89,9 +89,7 @@ PLUS = Llama4RecConfig(
     preferences=PreferenceConfig(
         pairs=16, items=8, passages=6, pool=40, way="likelihood", prior=0.0
     ),
-    insertions=InsertionConfig(
-        insertions=2, items=8, passages=6, pool=40, way="likelihood", prior=0.0
-    ),
+    insertions=InsertionConfig(items=8, passages=6, pool=40, way="likelihood", prior=0.0),
     trusted=(0.5,),
     augment="validated",
     renew=True,
