@@ -81,7 +81,8 @@ def test_other_settings_are_said() -> None:
 
 
 def test_sequences_data_sets_and_variants() -> None:
-    text = of(TAUGHT, "ml-1m/sasrec/half")
+    assert "inserts 1 item into each user's sequence" in of(TAUGHT, "ml-1m/sasrec")
+    text = of(TAUGHT | {"insertions": {"insertions": 2, "items": 8}}, "ml-1m/sasrec/half")
     assert "inserts 2 items into each user's sequence, each picked of 8 unmet ones" in text
     assert "and taken for this data set too" in text
     assert "for each data set and variant" in text
