@@ -1,6 +1,10 @@
 import pytest
 
-from tandemrec.oneline import short
+from tandemrec.oneline import counted, short
+
+
+def test_counted():
+    assert [counted(n, "seed") for n in (0, 1, 5000)] == ["0 seeds", "1 seed", "5,000 seeds"]
 
 
 def test_short():

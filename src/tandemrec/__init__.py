@@ -18,6 +18,7 @@ if TYPE_CHECKING:
         load,
         ratio_split,
     )
+    from tandemrec.evaluation.full import evaluate
     from tandemrec.llm import llm
     from tandemrec.ranking import rank
     from tandemrec.rankings import Rankings
@@ -34,6 +35,7 @@ PUBLIC = {
     "ScoreMatrix": "tandemrec.backbones",
     "Split": "tandemrec.data",
     "TrainConfig": "tandemrec.training",
+    "evaluate": "tandemrec.evaluation.full",
     "fit": "tandemrec.training",
     "from_frames": "tandemrec.data",
     "k_core": "tandemrec.data",
@@ -56,6 +58,7 @@ __all__ = [  # noqa: RUF022  the same order as PUBLIC
     "ScoreMatrix",
     "Split",
     "TrainConfig",
+    "evaluate",
     "fit",
     "from_frames",
     "k_core",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
 from typing import Any, NamedTuple, Self, get_args
 
@@ -62,6 +62,19 @@ def every(settings: BaseModel, prefix: str = "") -> Iterator[Setting]:
             yield from every(nested, f"{prefix}{name}{mark}.")
         else:
             yield Setting(f"{prefix}{name}", value, about)
+
+
+def differing(
+    here: Mapping[str, Any], there: Mapping[str, Any], above: str = ""
+) -> Iterator[tuple[str, Any, Any]]:
+    """What is not the same in two nested tables: its dotted name, here and there; None stands for
+    what one of them lacks."""
+    for name in dict.fromkeys((*there, *here)):
+        one, other, path = here.get(name), there.get(name), f"{above}{name}"
+        if isinstance(one, Mapping) and isinstance(other, Mapping):
+            yield from differing(one, other, f"{path}.")
+        elif one != other:
+            yield path, one, other
 
 
 def explain(error: ValidationError, model: type[BaseModel] | None = None) -> ConfigError:

@@ -1,6 +1,12 @@
-"""Anybody's text as one line that is safe to show: on a page, in a table, on a terminal."""
+"""What is said in one line: a number of things; anybody's text, safe to show on a page, in a table
+or on a terminal."""
 
 import unicodedata
+
+
+def counted(number: int, word: str) -> str:
+    """A number of things: 1 seed, 5,000 seeds."""
+    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def short(text: object, length: int = 90) -> str:

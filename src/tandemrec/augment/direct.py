@@ -17,7 +17,13 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from tandemrec.augment.worth import by_likelihood, draw_unmet, unmet_by_number, unmet_count
+from tandemrec.augment.worth import (
+    by_likelihood,
+    draw_unmet,
+    most_decided,
+    unmet_by_number,
+    unmet_count,
+)
 from tandemrec.config import Settings
 from tandemrec.data.interactions import Interactions
 from tandemrec.llm.base import LLM
@@ -77,8 +83,7 @@ class Preferences:
 
     def most_decided(self, share: float) -> Preferences:
         """The share of them with the largest margins, in the order they stand in."""
-        order = np.argsort(-self.margins, kind="stable")
-        keep = np.sort(order[: round(share * len(order))])
+        keep = most_decided(self.margins, share)
         users, preferred, other = (column[keep] for column in self.triples)
         return Preferences(users, preferred, other, self.margins[keep], self.asked)
 

@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, NonNegativeFloat, NonNegativeInt, PositiveInt
 
-from tandemrec.augment.worth import by_letters, by_likelihood, draw_unmet
+from tandemrec.augment.worth import by_letters, by_likelihood, draw_unmet, most_decided
 from tandemrec.config import Settings
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import DataError
@@ -63,8 +63,7 @@ class Insertions:
 
     def most_decided(self, share: float) -> Insertions:
         """The share of them with the largest margins, in the order they stand in."""
-        order = np.argsort(-self.margins, kind="stable")
-        keep = np.sort(order[: round(share * len(order))])
+        keep = most_decided(self.margins, share)
         users, items, places = (each[keep] for each in (self.users, self.items, self.places))
         return Insertions(users, items, places, self.margins[keep], self.asked)
 

@@ -44,6 +44,12 @@ def unmet_by_number(user: int, past: Interactions, numbers: Items) -> Items:
     return past.unmet.numbered(np.full(len(numbers), user), numbers)
 
 
+def most_decided(margins: NDArray[np.float64], share: float) -> NDArray[np.int64]:
+    """The places, rising, of the share of margins [N] that is largest; of equal ones the first."""
+    order = np.argsort(-margins, kind="stable")
+    return np.sort(order[: round(share * len(order))])
+
+
 def by_likelihood(
     asked: Mapping[int, Items], profiles: Profiles, llm: LLM, prior: float
 ) -> dict[int, NDArray[np.float64]]:

@@ -19,7 +19,8 @@ from torch.nn.functional import gelu
 
 from tandemrec.backbones.base import BackboneConfig, SequentialBackbone
 from tandemrec.backbones.losses import softmax
-from tandemrec.backbones.transformers import Attention, Dropout, from_the_end
+from tandemrec.backbones.transformers import Attention, Dropout, at, from_the_end
+from tandemrec.data.batches import shuffled
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.sequences import windows
 
@@ -94,9 +95,8 @@ class BERT4Rec(SequentialBackbone[Cloze]):
         """Every user's last window once, or all of them, with other items hidden each time."""
         self.refuse(extra)
         _, rows = windows(train, self.settings.length, every=self.settings.every_window)
-        order = rng.permutation(len(rows))
-        for start in range(0, len(order), size):
-            part = rows[order[start : start + size]]
+        for picked in shuffled(len(rows), size, rng):
+            part = rows[picked]
             part = part[:, : (part < self.n_items).sum(1).max()]
             hidden = self._hide(part, rng)
             pair = np.where(hidden, self.mark, part), np.where(hidden, part, self.n_items)
@@ -143,8 +143,7 @@ class BERT4Rec(SequentialBackbone[Cloze]):
         nothing = queries.new_full((len(queries), 1), self.n_items)
         rows = torch.cat([queries, nothing], dim=1)
         end = (rows < self.n_items).sum(1, keepdim=True)  # [B, 1]
-        said = self.encode(rows.scatter(1, end, self.mark))
-        return said[torch.arange(len(said), device=said.device), end[:, 0]]
+        return at(self.encode(rows.scatter(1, end, self.mark)), end[:, 0])[:, 0]
 
     def score(self, queries: Tensor) -> Tensor:
         return self.logits(self.represent(queries))

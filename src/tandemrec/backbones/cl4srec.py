@@ -19,7 +19,6 @@ from torch.nn.functional import cross_entropy, softplus
 
 from tandemrec.backbones.base import BackboneConfig
 from tandemrec.backbones.sasrec import SASRec, SASRecConfig, Steps
-from tandemrec.data.interactions import Interactions
 from tandemrec.data.unmet import Unmet
 
 Items = NDArray[np.int64]
@@ -65,10 +64,7 @@ class CL4SRec(SASRec):
     Config: ClassVar[type[BackboneConfig]] = CL4SRecConfig
     published: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-3, "batch_size": 256}
     marks: ClassVar[int] = 1
-
-    def __init__(self, config: CL4SRecConfig, train: Interactions) -> None:
-        super().__init__(config, train)
-        self.own_settings = config
+    settings: CL4SRecConfig
 
     def _steps(  # type: ignore[override]
         self, unmet: Unmet, users: Items, rows: Items, rng: np.random.Generator
@@ -82,10 +78,10 @@ class CL4SRec(SASRec):
 
     def _changed(self, rows: Items, rng: np.random.Generator) -> Items:
         found = np.full_like(rows, self.n_items)
-        drawn = rng.integers(len(self.own_settings.changes), size=len(rows))
+        drawn = rng.integers(len(self.settings.changes), size=len(rows))
         for row, kind, out in zip(rows, drawn, found, strict=True):
             held = row[row < self.n_items]
-            copy = self._change(self.own_settings.changes[kind])(held, rng)
+            copy = self._change(self.settings.changes[kind])(held, rng)
             out[: len(copy)] = copy
         return found
 
@@ -94,19 +90,19 @@ class CL4SRec(SASRec):
 
     def _crop(self, row: Items, rng: np.random.Generator) -> Items:
         """A piece of the sequence (equation 10)."""
-        part = _piece(len(row), self.own_settings.crop, rng, least=1)
+        part = _piece(len(row), self.settings.crop, rng, least=1)
         return row[part]
 
     def _mask(self, row: Items, rng: np.random.Generator) -> Items:
         """Some items hidden (equation 11)."""
-        hidden = rng.permutation(len(row))[: int(self.own_settings.mask * len(row))]
+        hidden = rng.permutation(len(row))[: int(self.settings.mask * len(row))]
         copy = row.copy()
         copy[hidden] = self.n_items + 1
         return copy
 
     def _reorder(self, row: Items, rng: np.random.Generator) -> Items:
         """A piece of the sequence shuffled (equation 12)."""
-        part = _piece(len(row), self.own_settings.reorder, rng)
+        part = _piece(len(row), self.settings.reorder, rng)
         copy = row.copy()
         copy[part] = rng.permutation(row[part])
         return copy
@@ -114,9 +110,9 @@ class CL4SRec(SASRec):
     def loss(self, batch: Changed) -> Tensor:  # type: ignore[override]
         """Equation 14: SASRec's loss, and the second task's."""
         loss = super().loss(Steps(batch.items, batch.liked, batch.other))
-        if not self.own_settings.weight or len(batch.one) < 2:
+        if not self.settings.weight or len(batch.one) < 2:
             return loss
-        return loss + self.own_settings.weight * self.contrast(batch.one, batch.two)
+        return loss + self.settings.weight * self.contrast(batch.one, batch.two)
 
     def against(self, above: Tensor, below: Tensor) -> Tensor:
         """Equation 13: a softmax of the next item and one unmet item."""
@@ -126,7 +122,7 @@ class CL4SRec(SASRec):
         """Equation 7: a copy should find its twin among all other copies of the batch, by inner
         product; the mean over all 2 P copies."""
         said = torch.cat([self.represent(one), self.represent(two)])  # [2 P, D]
-        alike = said @ said.T / self.own_settings.temperature
+        alike = said @ said.T / self.settings.temperature
         alike = alike.masked_fill(
             torch.eye(len(said), dtype=torch.bool, device=said.device), -torch.inf
         )

@@ -19,6 +19,7 @@ from torch.nn.functional import logsigmoid
 from tandemrec.backbones.base import BackboneConfig, SequentialBackbone
 from tandemrec.backbones.losses import softmax
 from tandemrec.backbones.transformers import Attention, Dropout, at, from_the_end
+from tandemrec.data.batches import shuffled
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.sequences import windows
 from tandemrec.data.unmet import Unmet
@@ -99,9 +100,7 @@ class SASRec(SequentialBackbone[Steps]):
         if self.settings.loss == "pair":
             kept = train.unmet.counts(users) > 0
             users, rows = users[kept], rows[kept]
-        order = rng.permutation(len(users))
-        for start in range(0, len(order), size):
-            picked = order[start : start + size]
+        for picked in shuffled(len(users), size, rng):
             yield self._steps(train.unmet, users[picked], rows[picked], rng)
 
     def _steps(

@@ -136,14 +136,26 @@ def ndcg(
 def _gains(
     scores: Tensor, users: NDArray[np.int64], held_out: Interactions, k: int
 ) -> NDArray[np.float64]:
-    """The discounted gain of each user of a block, [B], from his held-out items; the block holds
-    every user with such an item from its first to its last."""
-    first, last = held_out.bounds[users[0]], held_out.bounds[users[-1] + 1]
-    owners, items = held_out.users[first:last], held_out.items[first:last]
-    places = np.searchsorted(users, owners)
-    rows = torch.from_numpy(places).to(scores.device)
-    mine = scores if len(rows) == len(scores) else scores[rows]  # [held out, I]
-    target = mine.gather(1, torch.from_numpy(items).to(scores.device)[:, None])
+    """The discounted gain of each user of a block, [B], from his held-out items."""
+    rows = held_rows(users, held_out)
+    owners = np.searchsorted(users, held_out.users[rows])
+    mine, target = beside_held(scores, owners, held_out.items[rows])
     place = (mine >= target).sum(1).cpu().numpy()  # 1 is the top
     gain = np.where(place <= k, 1 / np.log2(place + 1), 0)
-    return np.bincount(places, gain, minlength=len(users)).astype(np.float64)
+    return np.bincount(owners, gain, minlength=len(users)).astype(np.float64)
+
+
+def held_rows(users: NDArray[np.int64], held_out: Interactions) -> slice:
+    """Where the held-out items of a block of users lie; the block holds every user with such an
+    item from its first to its last."""
+    return slice(held_out.bounds[users[0]], held_out.bounds[users[-1] + 1])
+
+
+def beside_held(
+    scores: Tensor, owners: NDArray[np.int64], items: NDArray[np.int64]
+) -> tuple[Tensor, Tensor]:
+    """Of a block's scores [B, I] and its N held-out items, each with the place of its user in the
+    block: that user's scores [N, I], and the item's own [N, 1]."""
+    rows, columns = (torch.from_numpy(part).to(scores.device) for part in (owners, items))
+    mine = scores if len(rows) == len(scores) else scores[rows]  # every user has one, or more
+    return mine, mine.gather(1, columns[:, None])

@@ -16,6 +16,13 @@ from tandemrec.errors import DataError
 Columns = tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]
 
 
+def shuffled(n: int, size: int, rng: np.random.Generator) -> Iterator[NDArray[np.int64]]:
+    """The numbers 0 to `n` - 1 once each, in a random order, at most `size` at a time."""
+    order = rng.permutation(n)
+    for start in range(0, n, size):
+        yield order[start : start + size]
+
+
 class Triples(NamedTuple):
     """For direct recommendation: each user liked the first item better than the second."""
 
@@ -62,9 +69,7 @@ def crowds(
     preference has its own item `n` times."""
     users, liked = _usable(train)
     users, liked, other = _with(extra, (users, liked, np.full(len(users), -1)))
-    order = rng.permutation(len(users))
-    for start in range(0, len(order), size):
-        rows = order[start : start + size]
+    for rows in shuffled(len(users), size, rng):
         given = np.repeat(other[rows, None], n, axis=1)
         free = given[:, 0] < 0
         given[free] = train.unmet.draw(np.repeat(users[rows][free], n), rng).reshape(-1, n)

@@ -18,10 +18,11 @@ import numpy as np
 import polars as pl
 
 from tandemrec.data.catalogue import Catalogue, Dataset
-from tandemrec.data.frame import Findings, counted
+from tandemrec.data.frame import Findings
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.split import k_core
 from tandemrec.errors import DataError
+from tandemrec.oneline import counted
 
 RATINGS, BOOKS, USERS = "BX-Book-Ratings.csv", "BX-Books.csv", "BX-Users.csv"
 BOOK_CROSSING = dict.fromkeys((RATINGS, BOOKS, USERS))

@@ -17,6 +17,7 @@ from tandemrec.data.interactions import Interactions
 from tandemrec.data.tables import ITEMS, USERS, as_table
 from tandemrec.data.text import Layout
 from tandemrec.errors import DataWarning
+from tandemrec.oneline import counted
 
 BY_ROWS = "no times in the data; each user's order is that of the rows"
 
@@ -68,11 +69,6 @@ class Findings:
             self.notes.append(
                 f"{table}: {counted(rows, 'row')} repeated an id; the first of each is kept."
             )
-
-
-def counted(number: int, word: str) -> str:
-    """A number and its word, which gets an s where there is not one."""
-    return f"{number:,} {word}{'' if number == 1 else 's'}"
 
 
 def from_frames(

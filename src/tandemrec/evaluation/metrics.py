@@ -89,8 +89,7 @@ def places(rankings: Rankings, truth: Interactions) -> NDArray[np.int64]:
 
 
 def _check(rankings: Rankings, truth: Interactions, ks: Sequence[int]) -> None:
-    if not ks or min(ks) < 1:
-        raise ConfigError(f"Metrics need cut-offs of at least 1. Received: {list(ks)}.")
+    check_cut_offs(ks)
     width = rankings.items.shape[1]
     if width < min(max(ks), truth.n_items):
         raise ConfigError(
@@ -99,6 +98,12 @@ def _check(rankings: Rankings, truth: Interactions, ks: Sequence[int]) -> None:
         )
     if len(np.unique(rankings.users)) != len(rankings.users):
         raise ValueError("each user must have one row in the rankings")
+
+
+def check_cut_offs(ks: Sequence[int]) -> None:
+    """Raises ConfigError where metrics at these cut-offs would have no meaning."""
+    if not ks or min(ks) < 1:
+        raise ConfigError(f"Metrics need cut-offs of at least 1. Received: {list(ks)}.")
 
 
 def _hits(rankings: Rankings, truth: Interactions, users: NDArray[np.int64]) -> NDArray[np.bool_]:

@@ -84,14 +84,21 @@ def llama4rec(
     check_sizes(split)
     check_model(llm, config.tune)
     folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
-    run = Run(folder)
-    common = None if shared is None else Run(shared, common=True)
+    run, common = _runs(folder, shared)
     setup = Setup(split, backbone, llm, config, run, run.telling(progress), common)
     results, tuning = _stages(setup, seeds)
     found = contents(setup, results, tuning, preset=preset_of(config), command=command)
     (folder / RECORD).unlink(missing_ok=True)  # it goes with the report that is replaced
     write(found, folder)
     return Finished(setup, results, found)
+
+
+def _runs(
+    own: str | Path, shared: str | Path | None, *, closed: bool = False
+) -> tuple[Run, Run | None]:
+    """A run's folder, and the one that it has in common with others, if any."""
+    common = None if shared is None else Run(shared, closed=closed, common=True)
+    return Run(own, closed=closed), common
 
 
 def _stages(setup: Setup, seeds: Sequence[int]) -> tuple[list[SeedResult], Tuned | None]:
@@ -155,10 +162,8 @@ def ask_ahead(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
     split, model = _inputs(specs[0], progress)
     setups = []
     for spec in specs:
-        run = Run(spec.out)
-        common = None if spec.shared is None else Run(spec.shared, common=True)
-        backbone = backbone_of(spec.backbone)
-        told = run.telling(progress)
+        run, common = _runs(spec.out, spec.shared)
+        backbone, told = backbone_of(spec.backbone), run.telling(progress)
         setups.append(Setup(split, backbone, model, spec.config, run, told, common))
     asking, _ = _asking(setups[0], specs[0].seed)
     recipe.ask_ahead(setups, asking, specs[0].all_seeds)
@@ -194,9 +199,8 @@ def finished(folder: str | Path, progress: Progress = silent) -> Finished:
     """
     found, record = Contents.load(folder), Record.load(Path(folder))
     split, model = _inputs(record.spec, progress)
-    backbone, run = backbone_of(record.spec.backbone), Run(folder, closed=True)
-    shared = record.spec.shared
-    common = None if shared is None else Run(shared, closed=True, common=True)
+    backbone = backbone_of(record.spec.backbone)
+    run, common = _runs(folder, record.spec.shared, closed=True)
     setup = Setup(split, backbone, model, record.config, run, run.telling(progress), common)
     results, _ = _stages(setup, found.seeds[:1])
     return Finished(setup, results, found)

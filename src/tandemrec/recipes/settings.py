@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
 from typing import Annotated, Any, Literal
 
 from pydantic import Field
@@ -10,7 +9,7 @@ from pydantic import Field
 from tandemrec.aggregate import BlendConfig
 from tandemrec.augment.direct import PreferenceConfig
 from tandemrec.augment.sequential import InsertionConfig
-from tandemrec.config import Settings
+from tandemrec.config import Settings, differing
 from tandemrec.prompts.profiles import PromptConfig
 from tandemrec.rerank import RerankConfig
 from tandemrec.tuning.examples import ExamplesConfig
@@ -101,17 +100,11 @@ PRESETS: dict[str, Llama4RecConfig] = {"paper": PAPER, "plus": PLUS}
 
 def preset_of(config: Llama4RecConfig) -> str:
     """The preset that these settings are, or are nearest to, and in what they differ."""
-    values = config.model_dump()
-    found = {name: list(_differing(values, each.model_dump())) for name, each in PRESETS.items()}
+    found = {name: _changes(config, each) for name, each in PRESETS.items()}
     name = min(found, key=lambda name: len(found[name]))
     return f"{name}, but for {', '.join(found[name])}" if found[name] else name
 
 
-def _differing(here: Mapping[str, Any], there: Mapping[str, Any], above: str = "") -> Iterator[str]:
-    """The dotted names of settings that are not the same in both."""
-    for name in dict.fromkeys((*there, *here)):
-        one, other, path = here.get(name), there.get(name), f"{above}{name}"
-        if isinstance(one, Mapping) and isinstance(other, Mapping):
-            yield from _differing(one, other, f"{path}.")
-        elif one != other and path != "about":
-            yield path
+def _changes(config: Llama4RecConfig, preset: Llama4RecConfig) -> list[str]:
+    names = [name for name, _, _ in differing(config.model_dump(), preset.model_dump())]
+    return [name for name in names if name != "about"]

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Self
 
 from pydantic import TypeAdapter
 
-from tandemrec.config import Settings
+from tandemrec.config import Settings, differing
 from tandemrec.errors import RunError
 from tandemrec.oneline import short
 from tandemrec.recipes.record import RECORD, Record
@@ -69,7 +69,7 @@ def check_claim(piece: Piece, spec: RunSpec) -> Claim:
     there = loaded(file, CLAIM)
     if there.name != asked.name:
         raise RunError(f"{spec.out} holds runs of {there.name}, not of {asked.name}. {ANOTHER}.")
-    if found := "; ".join(_differing(asked, there)):
+    if found := "; ".join(_changed(asked, there)):
         raise RunError(
             f"{spec.out} holds runs of {there.name} with other options: {found}. {ANOTHER}, or "
             "give the same options; only --seeds may be more."
@@ -93,7 +93,7 @@ def _any_run(out: Path) -> bool:
     return any(any(out.glob(f"{stars}/{RECORD}")) for stars in ("*/*", "*/*/*"))
 
 
-def _differing(asked: Claim, there: Claim) -> Iterator[str]:
+def _changed(asked: Claim, there: Claim) -> Iterator[str]:
     for name in ("llm", "preset", "seed"):
         here, before = getattr(asked, name), getattr(there, name)
         if here != before:
@@ -101,20 +101,6 @@ def _differing(asked: Claim, there: Claim) -> Iterator[str]:
     if asked.seeds < there.seeds:
         yield f"seeds {there.seeds}, not {asked.seeds}"
     if asked.preset == there.preset:
-        yield from _settings(_flat(asked.spec.config.model_dump()), there)
-
-
-def _settings(here: Mapping[str, Any], there: Claim) -> Iterator[str]:
-    before = _flat(there.spec.config.model_dump())
-    for name in dict.fromkeys((*before, *here)):
-        if here.get(name) != before.get(name):
-            yield f"{name} {short(before.get(name), 60)}, not {short(here.get(name), 60)}"
-
-
-def _flat(settings: Mapping[str, Any], above: str = "") -> dict[str, Any]:
-    """Nested settings by their dotted names."""
-    found: dict[str, Any] = {}
-    for name, value in settings.items():
-        nested = isinstance(value, Mapping)
-        found |= _flat(value, f"{above}{name}.") if nested else {f"{above}{name}": value}
-    return found
+        now, then = (each.spec.config.model_dump() for each in (asked, there))
+        for name, here, before in differing(now, then):
+            yield f"{name} {short(before, 60)}, not {short(here, 60)}"

@@ -10,10 +10,11 @@ from tandemrec.augment.direct import PreferenceConfig
 from tandemrec.augment.sequential import InsertionConfig
 from tandemrec.backbones import SequentialBackbone
 from tandemrec.errors import ConfigError, RunError
+from tandemrec.oneline import counted
 from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.report.contents import PRIMARY, Contents
 from tandemrec.reproduce.found import Cell, Found, Made
-from tandemrec.reproduce.sentences import agreed, either, listed, several
+from tandemrec.reproduce.sentences import agreed, either, listed, some
 from tandemrec.rerank import RerankConfig
 from tandemrec.tuning.tune import TuneConfig
 
@@ -106,13 +107,12 @@ def _prompt(run: Shown) -> str:
     told = {
         f"the most similar user's last {config.similar}": config.similar,
         f"the backbone's first {config.hint}": config.hint,
-        f"{several(config.passages, 'passage')} of other users' histories": config.passages,
+        f"{counted(config.passages, 'passage')} of other users' histories": config.passages,
     }
-    more = listed([text for text, number in told.items() if number])
     return (
-        f"Prompts tell a user's last {several(config.history, 'interaction')}, and with prompt "
-        f"augmentation {more or 'nothing'} besides; the paper's tell the similar user's history "
-        "and the backbone's prediction."
+        f"Prompts tell a user's last {counted(config.history, 'interaction')}, and with prompt "
+        f"augmentation {some(told) or 'nothing'} besides; the paper's tell the similar user's "
+        "history and the backbone's prediction."
     )
 
 
@@ -131,13 +131,13 @@ def _pairs(config: PreferenceConfig) -> str:
     way = "by titles' likelihoods"
     if config.way == "letters":
         way = "by a letter, kept if both orders agree" if config.both_orders else "by a letter"
-    pairs = f"{several(config.pairs, 'pair')} of unmet items of each user"
+    pairs = f"{counted(config.pairs, 'pair')} of unmet items of each user"
     return f"asks for the better of {pairs}{_drawn(config)}, {way}{_told(config)}"
 
 
 def _insertions(config: InsertionConfig) -> str:
     way = "by a letter" if config.way == "letters" else "by titles' likelihoods"
-    items = f"{several(config.insertions, 'item')} into each user's sequence"
+    items = f"{counted(config.insertions, 'item')} into each user's sequence"
     picked = f"each picked of {config.items} unmet ones{_drawn(config)}"
     return f"inserts {items}, {picked}, {way}{_told(config)}"
 
@@ -148,7 +148,7 @@ def _drawn(config: PreferenceConfig | InsertionConfig) -> str:
 
 def _told(config: PreferenceConfig | InsertionConfig) -> str:
     number = config.passages
-    return f", told {several(number, 'passage')} of other users' histories" if number else ""
+    return f", told {counted(number, 'passage')} of other users' histories" if number else ""
 
 
 def _learnt(config: Llama4RecConfig) -> str:
@@ -214,12 +214,11 @@ def _tuning(run: Shown) -> str:
             "on about 25,000 instructions."
         )
     told = {
-        several(examples.instructions, "instruction"): examples.instructions,
-        f"{several(examples.sequences, 'place')} in histories": examples.sequences,
+        counted(examples.instructions, "instruction"): examples.instructions,
+        f"{counted(examples.sequences, 'place')} in histories": examples.sequences,
     }
-    what = listed([text for text, number in told.items() if number])
     return (
-        f"The language model is tuned on {what}, in {several(config.epochs, 'epoch')}, and "
+        f"The language model is tuned on {some(told)}, in {counted(config.epochs, 'epoch')}, and "
         f"{_learning(config)}; the paper's on about 25,000 instructions, in 3 epochs, and all "
         "layers learn."
     )
@@ -230,7 +229,7 @@ def _learning(config: TuneConfig) -> str:
         return f"a LoRA adapter of rank {config.rank} learns"
     if config.trainable_layers is None:
         return "all layers learn"
-    return f"the top {several(config.trainable_layers, 'layer')} learn"
+    return f"the top {counted(config.trainable_layers, 'layer')} learn"
 
 
 def _teacher(run: Shown) -> str:

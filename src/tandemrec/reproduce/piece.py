@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,7 +18,7 @@ from tandemrec.reproduce.found import Cell, Found
 
 
 @dataclass(frozen=True)
-class Piece:
+class Piece(ABC):
     """A table or a figure: `tables` and `figures` hold what is there, whatever is not."""
 
     paper: str
@@ -39,9 +40,9 @@ class Piece:
         return f"{self.paper}/{self.key}"
 
     @property
+    @abstractmethod
     def cells(self) -> list[Cell]:
         """All its runs."""
-        raise NotImplementedError
 
     def varied(self, cell: Cell, spec: RunSpec) -> RunSpec:
         """The run of a cell, from what all have in common."""
@@ -49,16 +50,19 @@ class Piece:
 
     def check(self, progress: Progress) -> None:
         """What it needs beyond its runs, before anything is computed. Raises TandemrecError."""
+        return
 
     def finish(self, run: Finished, folder: Path, progress: Progress) -> None:
         """Write the file `beside` to the run's folder."""
+        return
 
     def read(self, folder: Path) -> Any:
         """What `finish` wrote. Raises RunError for a damaged file."""
+        return None
 
+    @abstractmethod
     def tables(self, found: Found) -> list[Table]:
         """Its numbers."""
-        raise NotImplementedError
 
     def figures(self, found: Found) -> list[Figure]:
         """Its pictures."""

@@ -1,8 +1,8 @@
-"""Words of the notes on a page: lists, numbers of things, and what is said once for many runs."""
+"""Words of the notes on a page: lists, and what is said once for many runs."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 
 
 def agreed(said: Sequence[tuple[str, str]]) -> Iterator[str]:
@@ -16,9 +16,9 @@ def agreed(said: Sequence[tuple[str, str]]) -> Iterator[str]:
             yield text if len(names) == 1 else f"{', '.join(mine)}: {text}"
 
 
-def several(number: int, noun: str) -> str:
-    """1 seed, 5,000 seeds."""
-    return f"{number:,} {noun}{'' if number == 1 else 's'}"
+def some(told: Mapping[str, int]) -> str:
+    """As `listed`, those whose number is not 0."""
+    return listed([text for text, number in told.items() if number])
 
 
 def listed(words: Sequence[str], last: str = "and") -> str:

@@ -3,6 +3,7 @@ fewer instructions (figure 6)."""
 
 from __future__ import annotations
 
+from abc import abstractmethod
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
@@ -25,9 +26,9 @@ class Compared(Piece):
     "Of each data set."
 
     @property
+    @abstractmethod
     def variants(self) -> tuple[str, ...]:
         """Their names."""
-        raise NotImplementedError
 
     @property
     def cells(self) -> list[Cell]:
