@@ -84,7 +84,6 @@ def _tune(
     net = _loaded(base, config)
     made = lessons(examples, Encoder(net.tokenizer), min(config.context, net.context))
     order = _plan(made, config)
-    before = _logits(net, made[0])
     saved = net.model
     chosen = layers.chosen(net, config)
     if config.method == "lora":
@@ -104,7 +103,7 @@ def _tune(
     seconds = config.checkpoint_seconds
     curve = learner.train(learner.Learner(learns), order, made, settings, seconds, progress, kept)
     _write(saved, net, base, out)
-    _prove(before, _logits(net, made[0]), _again(base, config, out), made[0])
+    _prove(net, base, config, out, made[0])
     return _finished(base, config, out, curve)
 
 
@@ -190,16 +189,21 @@ def _write(model: Any, net: Network, base: Path, out: Path) -> None:
     (out / "README.md").unlink(missing_ok=True)  # peft's, an empty form
 
 
-def _prove(before: Tensor, tuned: Tensor, saved: Network, lesson: Lesson) -> None:
-    """What was saved must be nearer to the tuned model than to the model as it was before."""
+def _prove(net: Network, base: Path, config: TuneConfig, out: Path, lesson: Lesson) -> None:
+    """What was saved must be nearer to the tuned model than to the model as it was before; all in
+    float32, since in bfloat16 a short tuning moves logits less than rounding does."""
+    net.model.float()
+    tuned = _logits(net, lesson)
     if not torch.isfinite(tuned).all():
         raise LLMError("The tuning diverged: logits are no numbers. Lower learning_rate.")
-    after = _logits(saved, lesson)
+    exact = config.model_copy(update={"precision": "float32"})
+    before = _logits(_loaded(base, exact), lesson)
+    after = _logits(_again(base, exact, out), lesson)
     still = (tuned - before).norm() <= 1e-5 * before.norm()  # no more than rounding
     if still or (after - tuned).norm() > (after - before).norm() / 2:
         raise LLMError(
             "The saved model, loaded back, does not answer as the tuned one: nothing was learnt or "
-            "not everything was saved. Raise learning_rate or steps, or take precision float32."
+            "not everything was saved. Raise learning_rate or steps."
         )
 
 
