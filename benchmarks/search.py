@@ -2,8 +2,8 @@
 
     python benchmarks/search.py sasrec [--data ml-100k] [--tries 16] [--seeds 2] [--minutes 30]
 
-Tries settings out of a small space around the published ones; prints the best validation NDCG@10,
-epochs and seconds of a fit. What has been tried is kept in
+Tries settings out of a small space around the published ones; prints the best validation NDCG@10
+(ratings: RMSE), epochs and seconds of a fit. What has been tried is kept in
 benchmarks/results/search-BACKBONE-DATA.jsonl and not tried again. Ends when the minutes are over.
 """
 
@@ -19,7 +19,7 @@ import numpy as np
 import torch
 
 import tandemrec as tr
-from tandemrec.backbones import get
+from tandemrec.backbones import RatingBackbone, get
 
 HERE = Path(__file__).parent.absolute()
 SMALL = {"batch_size": [1024, 2048, 8192], "learning_rate": [1e-3, 2e-3, 5e-3, 1e-2]}
@@ -27,6 +27,13 @@ WINDOWS = {"batch_size": [64, 128, 256], "learning_rate": [1e-3, 2e-3, 4e-3]}
 NETWORK = {"width": [64], "heads": [1, 2], "layers": [1, 2], "length": [50, 100]}
 EVERY = {"every_window": [False, True]}
 LOSSES = {"dropout": [0.2, 0.5], "loss": ["pair", "all"]}
+RATED = {
+    "batch_size": [256, 512, 1024, 2048],
+    "learning_rate": [5e-4, 1e-3, 2e-3],
+    "width": [8, 16, 32],
+    "decay": [1e-3, 1e-2, 3e-2, 1e-1],
+}
+DEEP = {**RATED, "hidden": [(64,), (128, 64), (256, 128)], "dropout": [0.0, 0.2, 0.5]}
 SPACES: dict[str, dict[str, list[Any]]] = {
     "mf": {**SMALL, "decay": [0.0, 1e-3, 1e-2]},
     "lightgcn": SMALL,
@@ -41,6 +48,12 @@ SPACES: dict[str, dict[str, list[Any]]] = {
         "hidden": [0.2, 0.4, 0.6],
     },
     "cl4srec": {**WINDOWS, **NETWORK, **LOSSES, **EVERY},
+    "deepfm": DEEP,
+    "nfm": {**DEEP, "hidden_dropout": [0.0, 0.2, 0.5], "normal": [False, True]},
+    "dcn": {**DEEP, "layers": [2, 3, 6], "normal": [False, True]},
+    "afm": {**RATED, "attention": [8, 16, 32], "dropout": [0.0, 0.2, 0.5]},
+    "xdeepfm": {**DEEP, "cross": [(16, 16), (32, 32), (64, 64)]},
+    "autoint": {**DEEP, "layers": [1, 2, 3], "heads": [1, 2]},
 }
 TRAINING = tr.TrainConfig.model_fields
 
@@ -72,7 +85,8 @@ def main() -> None:
         with file.open("a") as out:
             out.write(json.dumps(found) + "\n")
         print(json.dumps(found), flush=True)
-    for each in sorted(known, key=lambda each: -each["valid"])[:8]:
+    lower = issubclass(get(options.backbone), RatingBackbone)
+    for each in sorted(known, key=lambda each: each["valid"], reverse=not lower)[:8]:
         print(
             f"{each['valid']:.4f} {each['seconds']:6.1f} s {each['epochs']:5.0f} {each['settings']}"
         )
@@ -108,7 +122,9 @@ def tried(name: str, split: tr.Split, settings: dict[str, Any], seeds: int) -> d
     rows = []
     for seed in range(seeds):
         start = time.perf_counter()
-        config = tr.TrainConfig(**{"epochs": 300, "patience": 6, **training, "seed": seed})
+        every = {"every": 1} if issubclass(get(name), RatingBackbone) else {}
+        limits = {"epochs": 300, "patience": 6, **every}
+        config = tr.TrainConfig(**{**limits, **training, "seed": seed})
         model = tr.fit(get(name), split, config, hyper=hyper)
         rows.append((model.best_valid, model.best_epoch, time.perf_counter() - start))
     valid, epochs, seconds = np.mean(rows, axis=0)

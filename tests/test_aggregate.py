@@ -2,8 +2,21 @@ import numpy as np
 import pytest
 
 from tandemrec import aggregate
-from tandemrec.aggregate import BlendConfig, long_tail, pair, search, spread, utilities, weights
+from tandemrec.aggregate import (
+    BlendConfig,
+    Grid,
+    blend_ratings,
+    long_tail,
+    pair,
+    search,
+    search_ratings,
+    spread,
+    utilities,
+    weights,
+)
+from tandemrec.data.interactions import Interactions
 from tandemrec.rankings import Rankings
+from tandemrec.ratings import Ratings
 
 
 def ranked(items: list[list[int]], scores: list[list[float]]) -> Rankings:
@@ -117,3 +130,53 @@ def test_one_seen_user_is_blended_on_the_scale_of_validation() -> None:
     alone = pair(BACKBONE.of(one), LLM.of(one), BlendConfig(utility="score"), lined_up.spreads)
     assert alone.blend(0.3).scores[0] == pytest.approx(lined_up.blend(0.3).scores[1])
     assert aggregate.spread(BACKBONE.of(np.array([], np.int64))) == 1.0
+
+
+def rated(*values: float, users: tuple[int, ...] = (0, 1, 1)) -> Ratings:
+    return Ratings(np.array(users), np.array([4, 2, 3]), np.array(values))
+
+
+STARS = Interactions.sorted(
+    np.array([0, 1, 1]), np.array([4, 2, 3]), np.array([4, 2, 5], np.float32), n_users=2, n_items=5
+)
+
+
+def test_ratings_are_blended_by_equation_5() -> None:
+    found = blend_ratings(rated(3, 3, 3), rated(5, 1, 4), np.array([0.25, 0.5, 0.0]))
+    assert found.values.tolist() == [3.5, 2.0, 3.0]
+    assert found.users.tolist() == [0, 1, 1] and found.items.tolist() == [4, 2, 3]
+    assert blend_ratings(rated(3, 3, 3), rated(5, 1, 4), 1.0).values.tolist() == [5, 1, 4]
+    assert blend_ratings(rated(3, 3, 3), rated(5, 1, 4), 0.0).values.tolist() == [3, 3, 3]
+
+
+def test_ratings_of_other_pairs_are_refused() -> None:
+    other = rated(5, 1, 4, users=(0, 0, 1))
+    with pytest.raises(ValueError, match="same pairs"):
+        blend_ratings(rated(3, 3, 3), other, 0.5)
+    with pytest.raises(ValueError, match="held-out pairs"):
+        search_ratings(other, other, np.zeros(3), STARS, BlendConfig(), bounds=(0.0, 1.0))
+
+
+def test_weights_of_ratings_are_chosen_by_rmse() -> None:
+    """User 0 is in the tail (weight a = alpha1), user 1 at its end (alpha1 * alpha2). Off by 1 - a,
+    and with alpha2 = .1 by .6 a and .8 a: the sum of squares is (1 - a)^2 + a^2, least at .5."""
+    backbone, llm = rated(3, 2, 5), rated(4, 8, -3)
+    grid = search_ratings(
+        backbone, llm, np.array([0.0, 1.0, 1.0]), STARS, BlendConfig(), bounds=(0.0, 1.0)
+    )
+    assert grid.lower and grid.best == (0.5, 0.1)
+    assert grid.values[2][0] == pytest.approx(np.sqrt(0.5 / 3))
+
+
+def test_the_smaller_weight_wins_ties_in_whatever_order_they_are_tried() -> None:
+    flat = BlendConfig(alpha1=(0.9, 0.5), alpha2=(0.7, 0.3))
+    same = rated(3, 3, 3)
+    grid = search_ratings(same, same, np.zeros(3), STARS, flat, bounds=(0.0, 1.0))
+    assert grid.best == (0.5, 0.3)
+    assert Grid((0.9, 0.5), (0.7, 0.3), ((1.0, 1.0), (1.0, 1.0))).best == (0.5, 0.3)
+
+
+def test_a_grid_knows_which_way_is_better() -> None:
+    values = ((0.9, 0.8), (0.95, 0.85))
+    assert Grid((0.1, 0.5), (0.3, 0.7), values, lower=True).best == (0.1, 0.7)
+    assert Grid((0.1, 0.5), (0.3, 0.7), values).best == (0.5, 0.3)

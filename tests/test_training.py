@@ -4,32 +4,50 @@ import os
 import signal
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pytest
 import torch
 from torch import nn
 
 from tandemrec.augment.sequential import Insertions
-from tandemrec.backbones import BACKBONES, MF, Fitted, LightGCN, SequentialBackbone, build
-from tandemrec.backbones.scoring import ndcg
+from tandemrec.backbones import (
+    BACKBONES,
+    MF,
+    Fitted,
+    LightGCN,
+    RatingBackbone,
+    SequentialBackbone,
+    build,
+)
+from tandemrec.backbones.scoring import ndcg, rmse
 from tandemrec.data.batches import Triples
 from tandemrec.data.catalogue import Catalogue, Dataset
+from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.split import Split, leave_last_out
 from tandemrec.data.worlds import checkerboard, clubs, one_pair
 from tandemrec.errors import BackboneError, ConfigError, DataError, RunError
+from tandemrec.predicting import predict
 from tandemrec.training import TrainConfig, fit
 
 SMALL = {"width": 8}
+RATING = [name for name, one in BACKBONES.items() if issubclass(one, RatingBackbone)]
 
 
 def a_split() -> Split:
-    rows = clubs()
-    names = [str(n) for n in range(60)]
-    return leave_last_out(Dataset("clubs", rows, Catalogue(names, names[:40], names[:40])))
+    rows, names = clubs(), [str(n) for n in range(60)]
+    ratings = (1 + (3 * rows.users + rows.items) % 5).astype(np.float32)
+    hours = np.where(rows.items % 2, "day", "night")
+    rows = replace(rows, ratings=ratings, context={"hour": hours})
+    kinds = pl.DataFrame({"kind": [["a", "b"], ["b"], [], ["a"]] * 10})
+    ages = pl.DataFrame({"age": np.arange(60)})
+    known = Catalogue(names, names[:40], names[:40], kinds, ages)
+    return leave_last_out(Dataset("clubs", rows, known))
 
 
 def weights(fitted: Fitted) -> list[torch.Tensor]:
@@ -183,8 +201,11 @@ def test_a_killed_fit_goes_on_exactly(backbone: type, at: int, tmp_path: Path) -
 
 
 def lessons(name: str, train: Interactions) -> dict[str, Any]:
-    """What a language model preferred, as the backbone takes it."""
+    """What a language model said, as the backbone takes it."""
     columns = np.array([1]), np.array([2]), np.array([3])
+    if name in RATING:
+        said = pl.DataFrame({"star": ["x", "y"] * 20})
+        return {"fields": Fields.of(train, Catalogue([], [], [], items=said))}
     if issubclass(BACKBONES[name], SequentialBackbone):
         return Insertions(*columns, np.ones(1), 1).lessons(train)
     return {"extra_triples": columns}
@@ -192,6 +213,10 @@ def lessons(name: str, train: Interactions) -> dict[str, Any]:
 
 def tiny(name: str) -> dict[str, Any]:
     """Settings for few users; what is drawn in a pass stays."""
+    if name in RATING:
+        wanted = {"hidden": (8,), "cross": (4, 4), "split_half": True, "dropout": 0.2}
+        known = BACKBONES[name].Config.model_fields
+        return SMALL | {key: value for key, value in wanted.items() if key in known}
     sequential = issubclass(BACKBONES[name], SequentialBackbone)
     return SMALL | ({"length": 6, "heads": 2} if sequential else {})
 
@@ -305,6 +330,70 @@ def test_every_backbone_is_the_same_when_loaded(name: str, tmp_path: Path) -> No
         assert torch.equal(two.user_embeddings(), one.user_embeddings())
     assert loaded.fingerprint == fitted.fingerprint
     assert (loaded.curve, loaded.best_epoch) == (fitted.curve, fitted.best_epoch)
+
+
+@pytest.mark.parametrize("name", RATING)
+def test_a_rating_backbone_is_loaded_with_its_fields(name: str, tmp_path: Path) -> None:
+    split = a_split()
+    fitted = fit(name, split, config(epochs=2), hyper=tiny(name))
+    fitted.save(tmp_path)
+    loaded = Fitted.load(tmp_path)
+    names = [field.name for field in loaded.model.fields.fields]
+    assert names == ["user", "user age", "item", "item kind", "context hour"]
+    assert loaded.model.fields.fingerprint == fitted.model.fields.fingerprint
+    assert loaded.model.scale == fitted.model.scale == (1, 5)
+    one, two = (predict(model, split.test) for model in (fitted, loaded))
+    assert np.array_equal(one.values, two.values)
+    flipped = np.where(split.test.context["hour"] == "day", "night", "day")
+    other = predict(loaded, replace(split.test, context={"hour": flipped}))
+    assert (one.values != other.values).all()  # it is read, and after loading too
+
+
+def test_ratings_are_kept_where_they_are_least_off() -> None:
+    split = a_split()
+    fitted = fit("deepfm", split, config(epochs=60, every=2, patience=3), hyper=tiny("deepfm"))
+    measured = {point.epoch: point.valid for point in fitted.curve if point.valid is not None}
+    assert fitted.best_epoch == min(measured, key=lambda epoch: (measured[epoch], epoch))
+    assert len(fitted.curve) == fitted.best_epoch + 2 * 3 < 60
+    assert rmse(fitted.model, split.train, split.valid) == fitted.best_valid
+
+
+def test_a_checkpoint_of_other_fields_is_replaced(tmp_path: Path) -> None:
+    split, file = a_split(), tmp_path / "fit.pt"
+    ids = Fields.of(split.train)
+    fit("afm", split, config(epochs=2), hyper=SMALL, fields=ids, checkpoint=file)
+    told: list[float] = []
+    fit(
+        "afm",
+        split,
+        config(epochs=2),
+        hyper=SMALL,
+        checkpoint=file,
+        progress=lambda *args: told.append(args[1]),
+    )
+    assert told == [1, 2]
+
+
+def test_ratings_that_say_nothing_are_named() -> None:
+    with pytest.raises(
+        BackboneError,
+        match=r"for DeepFM to learn: all ratings are 1\. Is there a column of ratings",
+    ):
+        fit("deepfm", clubs(), config())
+    split = a_split()
+    with pytest.raises(BackboneError, match="training data is empty"):
+        fit("deepfm", split.train.rows(np.zeros(len(split.train), bool)))
+    split.train.ratings[3] = np.nan
+    with pytest.raises(BackboneError, match=r"must be finite numbers. Received: from nan"):
+        fit("nfm", split)
+
+
+def test_fields_are_for_rating_backbones() -> None:
+    train = clubs()
+    with pytest.raises(BackboneError, match="MF predicts no ratings, so it reads no fields"):
+        fit(MF, train, fields=Fields.of(train))
+    with pytest.raises(BackboneError, match="this model is built"):
+        fit(build(MF, train), train, fields=Fields.of(train))
 
 
 def test_a_full_disk_leaves_the_old_weights_or_none(tmp_path: Path, disk_for: Any) -> None:

@@ -7,7 +7,18 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tandemrec.backbones import MF, ImplicitModel, LightGCN, ScoreMatrix
+    from tandemrec.backbones import (
+        AFM,
+        DCN,
+        MF,
+        NFM,
+        AutoInt,
+        DeepFM,
+        ImplicitModel,
+        LightGCN,
+        ScoreMatrix,
+        XDeepFM,
+    )
     from tandemrec.data import (
         Dataset,
         Interactions,
@@ -18,23 +29,35 @@ if TYPE_CHECKING:
         load,
         ratio_split,
     )
+    from tandemrec.data.fields import Fields, FieldsConfig
     from tandemrec.evaluation.full import evaluate
     from tandemrec.llm import llm
+    from tandemrec.predicting import predict
     from tandemrec.ranking import rank
     from tandemrec.rankings import Rankings
+    from tandemrec.ratings import Ratings
     from tandemrec.recipes.execute import llama4rec
     from tandemrec.training import TrainConfig, fit
 
 PUBLIC = {
+    "AFM": "tandemrec.backbones",
+    "AutoInt": "tandemrec.backbones",
+    "DCN": "tandemrec.backbones",
     "Dataset": "tandemrec.data",
+    "DeepFM": "tandemrec.backbones",
+    "Fields": "tandemrec.data.fields",
+    "FieldsConfig": "tandemrec.data.fields",
     "ImplicitModel": "tandemrec.backbones",
     "Interactions": "tandemrec.data",
     "LightGCN": "tandemrec.backbones",
     "MF": "tandemrec.backbones",
+    "NFM": "tandemrec.backbones",
     "Rankings": "tandemrec.rankings",
+    "Ratings": "tandemrec.ratings",
     "ScoreMatrix": "tandemrec.backbones",
     "Split": "tandemrec.data",
     "TrainConfig": "tandemrec.training",
+    "XDeepFM": "tandemrec.backbones",
     "evaluate": "tandemrec.evaluation.full",
     "fit": "tandemrec.training",
     "from_frames": "tandemrec.data",
@@ -43,21 +66,31 @@ PUBLIC = {
     "llama4rec": "tandemrec.recipes.execute",
     "llm": "tandemrec.llm",
     "load": "tandemrec.data",
+    "predict": "tandemrec.predicting",
     "rank": "tandemrec.ranking",
     "ratio_split": "tandemrec.data",
 }
 "Each public name, and the module that it is defined in."
 
 __all__ = [  # noqa: RUF022  the same order as PUBLIC
+    "AFM",
+    "AutoInt",
+    "DCN",
     "Dataset",
+    "DeepFM",
+    "Fields",
+    "FieldsConfig",
     "ImplicitModel",
     "Interactions",
     "LightGCN",
     "MF",
+    "NFM",
     "Rankings",
+    "Ratings",
     "ScoreMatrix",
     "Split",
     "TrainConfig",
+    "XDeepFM",
     "evaluate",
     "fit",
     "from_frames",
@@ -66,6 +99,7 @@ __all__ = [  # noqa: RUF022  the same order as PUBLIC
     "llama4rec",
     "llm",
     "load",
+    "predict",
     "rank",
     "ratio_split",
 ]

@@ -1,4 +1,5 @@
-"""The two rankings become one: adaptive aggregation (Llama4Rec, III-D, equations 4 to 6)."""
+"""Two rankings, or two ratings, become one: adaptive aggregation (Llama4Rec, III-D, equations 4 to
+6)."""
 
 from __future__ import annotations
 
@@ -12,7 +13,9 @@ from pydantic import BeforeValidator, Field
 from scipy.special import softmax
 
 from tandemrec.config import Settings
+from tandemrec.data.interactions import Interactions
 from tandemrec.rankings import Rankings
+from tandemrec.ratings import Ratings
 
 Floats = NDArray[np.float64]
 Alpha = Annotated[float, Field(ge=0, le=1)]
@@ -157,6 +160,8 @@ class Grid:
     alpha1: tuple[float, ...]
     alpha2: tuple[float, ...]
     values: tuple[tuple[float, ...], ...]  # [alpha1][alpha2]
+    lower: bool = False
+    "Whether less of the metric is better."
 
     @classmethod
     def of_one(cls, alpha1: float, alpha2: float) -> Grid:
@@ -165,10 +170,14 @@ class Grid:
 
     @property
     def best(self) -> tuple[float, float]:
-        """The first best pair; smaller weights of the LLM win ties."""
-        table = np.array(self.values)
-        row, column = np.unravel_index(np.argmax(table), table.shape)
-        return self.alpha1[row], self.alpha2[column]
+        """The best pair; smaller weights of the LLM win ties."""
+        sign = 1 if self.lower else -1
+        rated = (
+            (sign * value, alpha1, alpha2)
+            for alpha1, row in zip(self.alpha1, self.values, strict=True)
+            for alpha2, value in zip(self.alpha2, row, strict=True)
+        )
+        return min(rated)[1:]
 
 
 def search(
@@ -180,10 +189,57 @@ def search(
     bounds: tuple[float, float],
 ) -> Grid:
     """Try the grid of (alpha1, alpha2) with `metric` on validation rankings."""
-
-    def value(alpha1: float, alpha2: float) -> float:
-        alpha = weights(coefficients, alpha1, alpha2, config.form, bounds=bounds)
-        return metric(lined_up.blend(alpha))
-
-    table = tuple(tuple(value(a, b) for b in config.alpha2) for a in config.alpha1)
+    table = _tried(coefficients, lambda alpha: metric(lined_up.blend(alpha)), config, bounds)
     return Grid(config.alpha1, config.alpha2, table)
+
+
+def _tried(
+    coefficients: Floats,
+    value: Callable[[Floats], float],
+    config: BlendConfig,
+    bounds: tuple[float, float],
+) -> tuple[tuple[float, ...], ...]:
+    """The value of the weights of every pair of alphas, [alpha1][alpha2]."""
+
+    def one(alpha1: float, alpha2: float) -> float:
+        return value(weights(coefficients, alpha1, alpha2, config.form, bounds=bounds))
+
+    return tuple(tuple(one(a, b) for b in config.alpha2) for a in config.alpha1)
+
+
+def blend_ratings(backbone: Ratings, llm: Ratings, weight: Floats | float) -> Ratings:
+    """Equation 5 with predicted ratings as utilities; `weight` is the LLM's, [N] or one.
+
+    Raises ValueError where the two do not speak of the same pairs in the same order.
+    """
+    if not backbone.same_pairs(llm):
+        raise ValueError("Blending needs ratings of the same pairs, in the same order.")
+    alpha = np.broadcast_to(weight, len(backbone))
+    return backbone.with_values(alpha * llm.values + (1 - alpha) * backbone.values)
+
+
+def search_ratings(
+    backbone: Ratings,
+    llm: Ratings,
+    coefficients: Floats,
+    truth: Interactions,
+    config: BlendConfig,
+    *,
+    bounds: tuple[float, float],
+) -> Grid:
+    """Try the grid of (alpha1, alpha2) by RMSE on the ratings of validation.
+
+    `coefficients` [N] are the l_u of each row's user. Raises ValueError where the ratings are not
+    of the pairs of `truth`.
+    """
+    if not np.array_equal(backbone.users, truth.users) or not np.array_equal(
+        backbone.items, truth.items
+    ):
+        raise ValueError("Weights are chosen on the held-out pairs, in the same order.")
+
+    def rmse(alpha: Floats) -> float:
+        errors = blend_ratings(backbone, llm, alpha).values - truth.ratings
+        return float(np.sqrt(np.mean(errors**2))) if len(errors) else 0.0
+
+    table = _tried(coefficients, rmse, config, bounds)
+    return Grid(config.alpha1, config.alpha2, table, lower=True)

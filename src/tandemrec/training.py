@@ -16,13 +16,15 @@ import torch
 from pydantic import BaseModel, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from tandemrec.backbones import Epoch, Fitted, build, get, training_of
-from tandemrec.backbones.fitted import best_of, weights_hash
-from tandemrec.backbones.scoring import ndcg
+from tandemrec.backbones import Epoch, Fitted, RatingBackbone, build, get, training_of
+from tandemrec.backbones.base import refuse_one_rating
+from tandemrec.backbones.fitted import value_at, weights_hash
+from tandemrec.backbones.scoring import measure_of
 from tandemrec.checkpoint import Checkpoint
 from tandemrec.config import Settings
 from tandemrec.data import batches
 from tandemrec.data.batches import Columns
+from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.split import Split
 from tandemrec.errors import BackboneError, ConfigError
@@ -35,11 +37,12 @@ class TrainConfig(Settings):
     epochs: PositiveInt = 1000
     """At most so many passes over the training data."""
     batch_size: PositiveInt = 1024
-    """Triples in a step."""
+    """Triples, sequences or ratings in a step."""
     learning_rate: PositiveFloat = 1e-3
     """Adam's."""
     every: PositiveInt = 5
-    """Epochs between two measurements of NDCG@10 on validation."""
+    """Epochs between two measurements on validation: NDCG@10, or RMSE where ratings are
+    predicted."""
     patience: PositiveInt = 10
     """Stop after so many measurements without a new best."""
     checkpoint_every: PositiveInt = 25
@@ -56,6 +59,7 @@ def fit(
     config: TrainConfig | None = None,
     *,
     hyper: BaseModel | Mapping[str, Any] | None = None,
+    fields: Fields | None = None,
     valid: Interactions | None = None,
     extra_triples: Columns | None = None,
     augmented: Interactions | None = None,
@@ -67,12 +71,14 @@ def fit(
     `backbone`: a class (ours, or any with `loss` and `score`), its name, or a model, which is
     copied and left as it was. `data`: a split, whose test part is not touched, or training
     interactions. `config`: how to train; by default as the backbone publishes. `hyper`: the
-    backbone's own settings, for a class. `valid`: held-out interactions instead of the split's;
-    with none at all, training runs through all epochs. `extra_triples`: (users, preferred, other),
-    each [N], learnt once an epoch as they are (Llama4Rec, equation 2). `augmented`: the training
-    interactions with more among them, learnt in their place; what a user met, and what validation
-    starts from, stays as it was. `checkpoint`: a file; a fit that was killed goes on from it and
-    ends with the same weights bit for bit (on a CPU), and a checkpoint of other inputs is replaced.
+    backbone's own settings, for a class. `fields`: what a rating backbone reads besides the user's
+    and the item's number; by default all of a split's catalogue and context. `valid`: held-out
+    interactions instead of the split's; with none at all, training runs through all epochs.
+    `extra_triples`: (users, preferred, other), each [N], learnt once an epoch as they are
+    (Llama4Rec, equation 2). `augmented`: the training interactions with more among them, learnt in
+    their place; what a user met, and what validation starts from, stays as it was. `checkpoint`: a
+    file; a fit that was killed goes on from it and ends with the same weights bit for bit (on a
+    CPU), and a checkpoint of other inputs is replaced.
     `progress` is called after each epoch.
 
     Raises BackboneError if there is nothing to train or the loss is not finite, ConfigError for a
@@ -85,7 +91,10 @@ def fit(
     held_out = data.valid if valid is None and isinstance(data, Split) else valid
     extra = None if extra_triples is None else batches.stated(extra_triples, train)
     device = _device(config.device)
-    model = _model(backbone, train, hyper, config.seed).to(device)
+    if fields is None and isinstance(data, Split) and _is_rating(backbone):
+        fields = Fields.of(train, data.catalogue)
+    model = _model(backbone, train, hyper, fields, config.seed).to(device)
+    refuse_one_rating(model, train)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         _seed(device, config.seed)
         loop = _Loop(model, train, held_out, extra, augmented, config, _adam(model, config))
@@ -94,11 +103,17 @@ def fit(
     return Fitted(model.eval(), train, tuple(loop.curve), loop.best_epoch)
 
 
-def _model(backbone: Any, train: Interactions, hyper: Any, seed: int) -> nn.Module:
+def _is_rating(backbone: Any) -> bool:
+    return isinstance(backbone, type) and issubclass(backbone, RatingBackbone)
+
+
+def _model(
+    backbone: Any, train: Interactions, hyper: Any, fields: Fields | None, seed: int
+) -> nn.Module:
     if isinstance(backbone, type):
-        model = build(backbone, train, hyper, seed)
-    elif hyper:
-        raise BackboneError("Settings go to a backbone class; this model is built already.")
+        model = build(backbone, train, hyper, seed, fields=fields)
+    elif hyper or fields:
+        raise BackboneError("Settings and fields go to a backbone class; this model is built.")
     else:
         model = _copied(backbone)
     if not (isinstance(model, nn.Module) and callable(getattr(model, "loss", None))):
@@ -160,6 +175,7 @@ class _Loop:
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.config.seed)
         self.device = next(self.model.parameters()).device
+        self.measure = measure_of(self.model)
         self.valid = self.valid if self.valid is not None and len(self.valid) else None
 
     def run(self, checkpoint: Path | None, progress: Progress) -> None:
@@ -170,7 +186,7 @@ class _Loop:
         while len(self.curve) < self.config.epochs and not self.stalled:
             self.step()
             last = self.curve[-1]
-            known = "" if self.best is None else f", best NDCG@10 {self.best:.4f}"
+            known = "" if self.best is None else f", best {self.measure.name} {self.best:.4f}"
             note = f"loss {last.loss:.4f}{known}"
             progress(type(self.model).__name__, last.epoch, self.config.epochs, note)
             if store and last.epoch % self.config.checkpoint_every == 0:
@@ -184,9 +200,8 @@ class _Loop:
         loss, value = self.epoch(), None
         due = number % self.config.every == 0 or number == self.config.epochs
         if self.valid is not None and due:
-            value = ndcg(self.model, self.train, self.valid)
-        before = self.best
-        above = value is not None and (before is None or value > before)
+            value = self.measure.of(self.model, self.train, self.valid)
+        above = value is not None and self.measure.better(value, self.best)
         better = self.valid is None or above
         self.curve.append(Epoch(number, loss, value))
         if better:
@@ -220,8 +235,8 @@ class _Loop:
 
     @property
     def best(self) -> float | None:
-        """The best NDCG@10 so far; None before the first."""
-        return best_of(self.curve)
+        """The best value on validation so far; None before the first."""
+        return value_at(self.curve, self.best_epoch)
 
     @property
     def stalled(self) -> bool:
@@ -249,7 +264,8 @@ def _made_from(loop: _Loop) -> str:
     parts += [repr(type(loop.model)), repr(config), loop.train.fingerprint]
     parts += [loop.valid.fingerprint if loop.valid is not None else ""]
     parts += [column.tobytes().hex() for column in loop.extra or ()]
-    parts += [loop.augmented.fingerprint if loop.augmented is not None else ""]
+    fields = loop.model.fields if isinstance(loop.model, RatingBackbone) else None
+    parts += [each.fingerprint for each in (loop.augmented, fields) if each is not None]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

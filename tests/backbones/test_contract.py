@@ -1,6 +1,7 @@
 """What every backbone must do. A new one is tested as soon as its line is in BACKBONES."""
 
 import inspect
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,27 +12,46 @@ from torch import Tensor, nn
 from tandemrec.backbones import (
     BACKBONES,
     DirectBackbone,
+    RatingBackbone,
     SequentialBackbone,
     build,
     get,
     hyper_of,
     training_of,
 )
+from tandemrec.data.batches import Rated
+from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
-from tandemrec.data.worlds import checkerboard, clubs, rings
-from tandemrec.errors import ConfigError, UnknownName
+from tandemrec.data.split import leave_last_out
+from tandemrec.data.worlds import checkerboard, clubs, rings, tastes
+from tandemrec.errors import BackboneError, ConfigError, UnknownName
+from tandemrec.predicting import predict
 from tandemrec.ranking import neighbours, rank, similar_users
 from tandemrec.training import TrainConfig, fit
 
 DIRECT = [name for name, backbone in BACKBONES.items() if issubclass(backbone, DirectBackbone)]
 SEQUENTIAL = [name for name, one in BACKBONES.items() if issubclass(one, SequentialBackbone)]
+RATING = [name for name, one in BACKBONES.items() if issubclass(one, RatingBackbone)]
 CALM = {"dropout": 0.0, "heads": 1, "length": 8}
+LITTLE = {
+    **{"hidden": (8,), "cross": (4, 4), "layers": 2, "head_width": 4, "attention": 4},
+    **{"dropout": 0.0, "hidden_dropout": 0.0, "decay": 1e-3},
+}
+"Of networks over fields, those that one of them has."
 FAST = TrainConfig(epochs=60, batch_size=32, learning_rate=0.01)
 
 
 def small(name: str, width: int, **others: Any) -> dict[str, Any]:
     """Settings for a small world, without chance in the forward pass."""
+    if name in RATING:
+        known = BACKBONES[name].Config.model_fields
+        others = {key: value for key, value in (LITTLE | others).items() if key in known}
     return {"width": width} | (CALM if name in SEQUENTIAL else others)
+
+
+def rated(world: Interactions) -> Interactions:
+    """The same with ratings of 1 to 5."""
+    return replace(world, ratings=(1 + (3 * world.users + world.items) % 5).astype(np.float32))
 
 
 @pytest.mark.parametrize("name", DIRECT)
@@ -106,10 +126,70 @@ def test_a_user_embedding_is_what_the_own_sequence_says(name: str) -> None:
         torch.testing.assert_close(found[user], model.represent(row)[0])
 
 
+def off(name: str, fields: Fields | None) -> float:
+    """How far the ratings of the last pairs in `tastes` are off; a constant is off by 1.42."""
+    split = leave_last_out(tastes())
+    config = TrainConfig(epochs=60, batch_size=64, learning_rate=0.015, patience=60)
+    fitted = fit(name, split, config, hyper=small(name, 8), fields=fields)
+    errors = predict(fitted, split.test).values - split.test.ratings
+    return float(np.sqrt(np.mean(errors**2)))
+
+
+@pytest.mark.parametrize("name", RATING)
+def test_ratings_follow_from_a_field_of_the_user_and_one_of_the_item(name: str) -> None:
+    """Pairs that nobody rated: no mean says anything, the two fields together all."""
+    assert off(name, None) < 0.6
+
+
+def test_of_pairs_that_nobody_rated_ids_alone_say_nothing() -> None:
+    assert off("dcn", Fields.of(leave_last_out(tastes()).train)) > 1.3
+
+
+@pytest.mark.parametrize("name", RATING)
+def test_a_score_is_the_rating_without_context_and_the_newcomer_has_one(name: str) -> None:
+    world = tastes(30, 12, 4)
+    fields = Fields.of(world.interactions, world.catalogue)
+    model = build(BACKBONES[name], world.interactions, small(name, 4), fields=fields).eval()
+    scores = model.score(torch.tensor([3, -1]))
+    users, items = np.divmod(np.arange(24), 12)
+    pairs = Rated.anywhere(torch.tensor([3, -1])[users], torch.from_numpy(items), fields)
+    torch.testing.assert_close(scores.flatten(), model.predict(pairs))
+    assert torch.isfinite(scores).all() and not torch.equal(scores[0], scores[1])
+
+
+@pytest.mark.parametrize("name", RATING)
+def test_a_rating_does_not_depend_on_the_rows_beside_it_nor_on_the_truth(name: str) -> None:
+    world = tastes(30, 12, 4)
+    fitted = fit(name, world.interactions, TrainConfig(epochs=2), hyper=small(name, 4))
+    whole = predict(fitted, world.interactions)
+    part = world.interactions.rows(np.arange(5))
+    unknown = replace(part, ratings=np.full(5, np.nan, np.float32))
+    np.testing.assert_allclose(predict(fitted, unknown).values, whole.values[:5], rtol=1e-5)
+
+
+@pytest.mark.parametrize("name", RATING)
+def test_a_rating_backbone_refuses_triples(name: str) -> None:
+    extra = (np.array([1]), np.array([2]), np.array([3]))
+    with pytest.raises(BackboneError, match="learns ratings, not triples"):
+        fit(name, rated(clubs()), FAST, hyper=small(name, 4), extra_triples=extra)
+
+
+@pytest.mark.parametrize("name", RATING)
+def test_similar_users_have_like_ratings(name: str) -> None:
+    """Users who say 5 where others say 1, on every item."""
+    users, items = np.divmod(np.arange(400), 20)
+    ratings = np.where((users + items) % 2, 1, 5).astype(np.float32)
+    world = Interactions.sorted(users, items, ratings, n_users=20, n_items=20)
+    fitted = fit(name, world, FAST, hyper=small(name, 8))
+    assert (neighbours(fitted, k=5).items % 2 == np.arange(20)[:, None] % 2).all()
+
+
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_weight_learns(name: str) -> None:
-    world = clubs()
-    model = build(BACKBONES[name], world, small(name, 16))
+    world, fields = clubs(), None
+    if name in RATING:  # of two fields alone, attention has nothing to choose
+        world, fields = tastes().interactions, Fields.of(tastes().interactions, tastes().catalogue)
+    model = build(BACKBONES[name], world, small(name, 16), fields=fields)
     batch = next(iter(model.batches(world, 64, np.random.default_rng(0))))
     model.loss(batch).backward()
     idle = [key for key, p in model.named_parameters() if p.grad is None or not p.grad.any()]
@@ -126,15 +206,18 @@ def test_the_gradient_is_the_slope(name: str) -> None:
     model.loss(batch).backward()
     step = 1e-6
     for weight in weights:
-        values, place = [], (1, 2) if weight.dim() > 1 else (1,)
-        for sign in (1, -1):
-            with torch.no_grad():
-                weight[place] += sign * step
-                values.append(model.loss(batch).item())
-                weight[place] -= sign * step
-        slope = (values[0] - values[1]) / (2 * step)
         assert weight.grad is not None
-        assert weight.grad[place].item() == pytest.approx(slope, rel=1e-4, abs=1e-8)
+        steepest = np.unravel_index(int(weight.grad.abs().argmax()), weight.shape)
+        inside = tuple(min(n, size - 1) for n, size in enumerate(weight.shape, 1))
+        for place in {tuple(int(n) for n in steepest), inside}:
+            values = []
+            for sign in (1, -1):
+                with torch.no_grad():
+                    weight[place] += sign * step
+                    values.append(model.loss(batch).item())
+                    weight[place] -= sign * step
+            slope = (values[0] - values[1]) / (2 * step)
+            assert weight.grad[place].item() == pytest.approx(slope, rel=1e-4, abs=1e-8)
 
 
 @pytest.mark.parametrize("name", BACKBONES)
@@ -217,7 +300,7 @@ def test_what_a_pass_makes_is_made_where_the_model_is(name: str) -> None:
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
 @pytest.mark.parametrize("name", BACKBONES)
 def test_on_a_gpu_it_learns_and_scores_as_on_a_cpu(name: str) -> None:
-    world = clubs()
+    world = rated(clubs())
     queries = build(BACKBONES[name], world, small(name, 8)).queries(world, np.arange(5))
     config = TrainConfig(epochs=3, batch_size=64, learning_rate=0.01, device="cuda")
     one, two = (

@@ -1,12 +1,15 @@
 """Negatives are never met, each equally likely; extra triples join once, as they are."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from tandemrec.data.batches import stated, triples
+from tandemrec.data.batches import Rated, rated, stated, triples
+from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.worlds import checkerboard, clubs
 from tandemrec.errors import DataError
@@ -79,3 +82,26 @@ def test_wrong_extra_triples_are_named() -> None:
         stated((np.array([9]), np.array([1]), np.array([2])), train)
     with pytest.raises(DataError, match="name an item"):
         stated((np.array([0]), np.array([1]), np.array([-1])), train)
+
+
+def test_an_epoch_of_ratings_holds_each_with_its_context_once_in_a_new_order() -> None:
+    rows = clubs()
+    numbers = np.arange(len(rows), dtype=np.float32)
+    train = replace(rows, ratings=numbers, context={"half": numbers + 0.5})
+    fields, rng = Fields.of(train), np.random.default_rng(0)
+    whole = Rated.of(train, fields)
+    one, two = (list(rated(whole, 32, rng)) for _ in range(2))
+    assert [len(batch.users) for batch in one[:-1]] == [32] * (len(one) - 1)
+    for epoch in (one, two):
+        columns = [torch.cat(column) for column in zip(*epoch, strict=True)]
+        order = columns[2].argsort()
+        assert all(torch.equal(a[order], b) for a, b in zip(columns, whole, strict=True))
+    assert not torch.equal(one[0].ratings, two[0].ratings)
+
+
+def test_pairs_anywhere_have_unknown_context() -> None:
+    train = replace(clubs(), context={"half": np.arange(len(clubs())) + 0.5})
+    fields = Fields.of(train)
+    pairs = Rated.anywhere(torch.tensor([0, -1]), torch.tensor([3, 4]), fields)
+    assert pairs.slots.tolist() == [[fields.unknown[2]]] * 2
+    assert pairs.weights.tolist() == [[1.0]] * 2 and pairs.slots.dtype == torch.int32

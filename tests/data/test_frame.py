@@ -185,3 +185,51 @@ def test_what_stays_is_the_last_of_each_pair_by_time_then_place(log):
     }
     assert got == expected
     assert len(found) == len(expected)
+
+
+TOLD = LOG.with_columns(
+    device=pl.Series(["tv", None, " pad ", "tv", ""]),
+    lag=pl.Series([1.5, None, float("nan"), 2.0, 3.0]),
+    new=pl.Series([True, False, None, True, True]),
+    when=pl.Series([0, 86_400, None, 0, 0]).cast(pl.Datetime("ms")),
+    kind=pl.Series(["a", "b", "a", "b", "a"], dtype=pl.Categorical),
+    serial=pl.Series([2**60 + 1, 2**60, 0, 1, 2]),
+)
+
+
+def test_named_columns_become_context_in_the_order_of_the_rows():
+    told = quiet(TOLD, context=("device", "lag", "new", "kind")).interactions
+    assert told.ratings.tolist() == [3, 2, 5, 4, 1]
+    assert told.context["device"].tolist() == ["pad", "tv", "tv", "", ""]
+    np.testing.assert_array_equal(told.context["lag"], [np.nan, 2, 1.5, np.nan, 3])
+    np.testing.assert_array_equal(told.context["new"], [np.nan, 1, 1, 0, 1])
+    assert told.context["kind"].tolist() == ["a", "b", "a", "b", "a"]
+    assert quiet(TOLD).interactions.context == {}
+
+
+def test_context_of_dates_and_of_long_numbers():
+    told = quiet(TOLD, context=("when", "serial")).interactions.context
+    assert told["when"].dtype == np.float64 and np.isnan(told["when"]).sum() == 1
+    assert set(told["serial"].tolist()) == {str(2**60 + 1), str(2**60), "0", "1", "2"}
+
+
+def test_context_is_found_as_other_columns_are_and_keeps_the_name_that_was_asked():
+    log = LOG.rename({"time": "Time"}).with_columns(pl.lit("x").alias("Device Type"))
+    assert list(quiet(log, context="device_type").interactions.context) == ["device_type"]
+    assert list(quiet(log, context=["Time"]).interactions.context) == ["Time"]
+
+
+def test_of_a_repeated_pair_the_context_of_the_last_is_kept():
+    log = pl.DataFrame({"user": [1, 1, 1], "item": [7, 8, 7], "device": ["old", "x", "new"]})
+    assert quiet(log, context=["device"]).interactions.context["device"].tolist() == ["x", "new"]
+
+
+def test_context_that_is_not_there_or_tells_the_rating_is_refused():
+    with pytest.raises(DataError, match=r"no column 'devise' for context. Did you mean 'device'"):
+        quiet(TOLD, context=("devise",))
+    for column in ("rating", "user", "item"):
+        with pytest.raises(DataError, match=f"column '{column}': a column of users, items or rat"):
+            quiet(TOLD, context=(column,))
+    nested = LOG.with_columns(lists=pl.Series([[1]] * 5))
+    with pytest.raises(DataError, match="column 'lists': expected numbers or texts"):
+        quiet(nested, context=["lists"])

@@ -1,5 +1,6 @@
 """The one table: its order, its slices, what it knows of pairs."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -78,3 +79,35 @@ def test_unequal_columns_and_unsorted_rows_are_refused() -> None:
         Interactions(two, one, np.ones(2, np.float32), two, 2, 2)
     with pytest.raises(ValueError, match=r"use Interactions\.sorted"):
         Interactions(two[::-1], two, np.ones(2, np.float32), two, 2, 2)
+
+
+WORDS, HOURS = np.array(["tv", "", "pad", "phone", "tv"]), np.array([1.5, np.nan, 3, 4, 5])
+TOLD = Interactions.sorted(
+    USERS, ITEMS, times=TIMES, n_users=4, n_items=5, context={"device": WORDS, "an hour": HOURS}
+)
+
+
+def test_context_goes_with_its_rows() -> None:
+    assert TOLD.context["device"].tolist() == ["phone", "", "tv", "tv", "pad"]
+    part = TOLD.rows(TOLD.items == 3)
+    assert part.context["device"].tolist() == ["", "tv"]
+    np.testing.assert_array_equal(part.context["an hour"], [np.nan, 5])
+
+
+def test_context_is_saved_and_in_the_fingerprint(tmp_path: Path) -> None:
+    TOLD.save(tmp_path)
+    again = Interactions.load(tmp_path)
+    assert again.fingerprint == TOLD.fingerprint
+    assert again.context["device"].tolist() == TOLD.context["device"].tolist()
+    np.testing.assert_array_equal(again.context["an hour"], TOLD.context["an hour"])
+    plain = replace(TOLD, context={})
+    named = replace(TOLD, context={"device": WORDS, "hour": HOURS})
+    assert len({TOLD.fingerprint, plain.fingerprint, named.fingerprint}) == 3
+
+
+def test_context_of_another_length_or_type_is_refused() -> None:
+    with pytest.raises(ValueError, match="one length"):
+        replace(TOLD, context={"device": WORDS[:2]})
+    for values in (np.array([None, "a", "b", "c", "d"]), np.zeros(5, "datetime64[s]")):
+        with pytest.raises(ValueError, match="'device' must hold texts or numbers"):
+            replace(TOLD, context={"device": values})

@@ -128,3 +128,26 @@ def test_the_diagnosis_of_the_real_data(real_data):
     assert (found.rows, found.users, found.items, found.duplicates) == (100_000, 943, 1682, 0)
     assert found.source == str(real_data / "ml-100k.zip")
     assert found.times == ("1997-09-20 03:05", "1998-04-22 23:10")
+
+
+def test_an_own_file_with_users_and_context(write):
+    users = write("user;age\n3;30\n1;10\n0;5\n2;20\n", "people.csv")
+    rows = "user,item,rating,time,hour,device\n" + "".join(
+        f"{n % 4},{n // 4},{n % 5 + 1},{n},{n or ''},{'tv' if n % 2 else 'pad'}\n"
+        for n in range(12)
+    )
+    with warnings.catch_warnings(record=True):
+        warnings.simplefilter("always")
+        data = load(write(rows), users=users, context=("hour", "device"))
+    assert data.catalogue.user_ids == [3, 1, 0, 2]
+    assert data.catalogue.users.to_dict(as_series=False) == {"age": [30, 10, 5, 20]}
+    hours, devices = (data.interactions.context[name] for name in ("hour", "device"))
+    assert hours.tolist()[:3] == [3, 7, 11] and hours.dtype == float
+    assert devices.tolist()[:6] == ["tv"] * 6
+    assert sum(hours != hours) == 1  # the empty cell
+
+
+def test_a_named_set_has_no_context(write):
+    for given in ({"context": ("hour",)}, {"users": "mine.csv"}):
+        with pytest.raises(DataError, match="ml-100k brings its own users, and no context"):
+            load("ml-100k", **given)

@@ -170,3 +170,21 @@ def test_the_whole_is_left_as_it_was() -> None:
 def test_a_core_of_nothing_is_refused() -> None:
     with pytest.raises(DataError, match=r"Nothing is left of by hand after the 9-core of users"):
         k_core(data(CORE), users=9, items=1)
+
+
+def test_context_goes_through_splits_and_cores() -> None:
+    users, items = np.array([0, 0, 0, 0, 1, 1, 1, 2]), np.array([0, 1, 2, 3, 0, 1, 2, 0])
+    told = {"place": np.char.add("u", np.char.add(users.astype(str), items.astype(str)))}
+    rows = Interactions.sorted(users, items, n_users=3, n_items=4, context=told)
+    data = Dataset("told", rows, Catalogue(range(3), range(4), list("abcd")))
+
+    def right(part: Interactions) -> bool:
+        texts = [f"u{u}{i}" for u, i in zip(part.users, part.items, strict=True)]
+        return part.context["place"].tolist() == texts
+
+    for split in (leave_last_out(data), ratio_split(data, 0.5, 0.25)):
+        parts = (split.train, split.valid, split.test, split.before_test)
+        assert all(right(part) for part in parts)
+        assert len(split.before_test) == len(split.train) + len(split.valid)
+    kept = k_core(data, users=3, items=2).interactions
+    assert kept.n_users == 2 and right(kept)

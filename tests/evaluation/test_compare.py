@@ -77,3 +77,41 @@ def test_improvement_is_in_percent() -> None:
     assert improvement(0.06, 0.05) == pytest.approx(20)
     assert improvement(0.04, 0.05) == pytest.approx(-20)
     assert improvement(0.04, 0.0) is None
+
+
+def errors(*values: float) -> UserMetrics:
+    """Of two ratings of user 0 and one of each further user, how far they are off."""
+    off = np.array(values, np.float64)
+    users = np.maximum(np.arange(len(off)) - 1, 0)
+    return UserMetrics(users, {"RMSE": off**2, "MAE": np.abs(off)})
+
+
+def test_squared_errors_are_tested_and_their_difference_told_as_rmse() -> None:
+    """Squares 4 4 1 1 and 1 1 4 0: RMSE of the root of 2.5 and 1.5."""
+    a, b = errors(2, 2, 1, 1), errors(1, 1, 2, 0)
+    squares = paired(np.array([4.0, 4, 1, 1]), np.array([1.0, 1, 4, 0]))
+    found = over_users([a], [b], "RMSE")
+    assert (found.p_value, found.t, found.n) == (squares.p_value, squares.t, 4)
+    assert found.mean_difference == pytest.approx(2.5**0.5 - 1.5**0.5)
+    scale = found.mean_difference / squares.mean_difference
+    assert found.ci95 == pytest.approx([end * scale for end in squares.ci95])
+    plain = over_users([a], [b], "MAE")
+    assert plain == paired(np.array([2.0, 2, 1, 1]), np.array([1.0, 1, 2, 0]))
+
+
+def test_no_error_at_all_is_no_difference() -> None:
+    found = over_users([errors(0, 0, 0)], [errors(0, 0, 0)], "RMSE")
+    assert (found.mean_difference, found.p_value) == (0, 1)
+
+
+def test_runs_are_compared_by_the_metric_itself() -> None:
+    """Roots of 1 and 4, and of 0 and 1."""
+    found = over_runs([errors(1, 1), errors(2, 2)], [errors(0, 0), errors(1, 1)], "RMSE")
+    assert found == paired(np.array([1.0, 2]), np.array([0.0, 1]))
+
+
+def test_improvement_of_errors_is_by_how_much_they_are_less() -> None:
+    assert improvement(0.95, 1.0, "RMSE") == pytest.approx(5)
+    assert improvement(1.1, 1.0, "MAE") == pytest.approx(-10)
+    assert improvement(1.1, 1.0, "NDCG@5") == pytest.approx(10)
+    assert improvement(1.1, 0.0, "RMSE") is None

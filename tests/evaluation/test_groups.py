@@ -37,3 +37,15 @@ def test_means_per_group_weigh_up_to_the_whole() -> None:
     assert found == [{"HR@3": 0.5}, {"HR@3": 0.0}]
     sizes = [len(group.users) for group in groups]
     assert np.average([m["HR@3"] for m in found], weights=sizes) == pytest.approx(0.25)
+
+
+def test_a_user_with_two_held_out_ratings_is_one_user() -> None:
+    groups = by_activity(log([1, 2]), np.array([0, 0, 1]), parts=2)
+    assert [group.users.tolist() for group in groups] == [[0], [1]]
+
+
+def test_errors_per_group_are_rooted() -> None:
+    """User 0 is off by 1 and 2, user 1 by 3."""
+    metrics = UserMetrics(np.array([0, 0, 1]), {"RMSE": np.array([1.0, 4, 9])})
+    found = means(metrics, by_activity(log([1, 2]), metrics.users, parts=2))
+    assert [each["RMSE"] for each in found] == pytest.approx([2.5**0.5, 3.0])

@@ -8,8 +8,10 @@ import pytest
 
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import ConfigError
-from tandemrec.evaluation import UserMetrics, per_user, places
+from tandemrec.evaluation import UserMetrics, per_user, places, rating_errors
+from tandemrec.evaluation.metrics import best, better, winner
 from tandemrec.rankings import Rankings
+from tandemrec.ratings import Ratings
 
 
 def rankings(rows: dict[int, list[int]]) -> Rankings:
@@ -127,3 +129,54 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     assert again.fingerprint == found.fingerprint
     other = per_user(rankings({0: [1, 3, 2], 1: [4, 5, 6]}), truth([(0, 3), (1, 7)]), ks=(3,))
     assert other.fingerprint != found.fingerprint
+
+
+def held_out(stars: list[float]) -> Interactions:
+    """User 0 has two held-out ratings, user 2 one."""
+    users, items = np.array([0, 0, 2]), np.array([4, 1, 4])
+    ratings = np.array(stars, np.float32)
+    return Interactions.sorted(users, items, ratings, n_users=3, n_items=5)
+
+
+def said(*values: float) -> Ratings:
+    return Ratings(np.array([0, 0, 2]), np.array([4, 1, 4]), np.array(values))
+
+
+def test_errors_of_ratings_by_hand() -> None:
+    """Off by 1, -2 and 0: a mean square of 5 / 3, a mean of 1."""
+    found = rating_errors(said(5, 1, 3), held_out([4, 3, 3]))
+    assert found.users.tolist() == [0, 0, 2]
+    assert found.values["RMSE"].tolist() == [1, 4, 0] and found.values["MAE"].tolist() == [1, 2, 0]
+    assert found.means() == pytest.approx({"RMSE": (5 / 3) ** 0.5, "MAE": 1.0})
+    assert found.of(np.array([0])).means() == pytest.approx({"RMSE": 2.5**0.5, "MAE": 1.5})
+    assert found.of(np.array([1])).means() == {"RMSE": 0.0, "MAE": 0.0}
+
+
+def test_errors_are_saved_and_loaded(tmp_path: Path) -> None:
+    found = rating_errors(said(5, 1, 3), held_out([4, 3, 3]))
+    found.save(tmp_path)
+    again = UserMetrics.load(tmp_path)
+    assert again.fingerprint == found.fingerprint and again.means() == found.means()
+
+
+def test_ratings_of_other_pairs_are_refused() -> None:
+    truth = held_out([4, 3, 3])
+    for other in (said(5, 1, 3).of(np.array([1, 0, 2])), said(5, 1, 3).of(np.array([0, 1]))):
+        with pytest.raises(ValueError, match="held-out pairs, in the same order"):
+            rating_errors(other, truth)
+    with pytest.raises(ValueError, match="not finite"):
+        rating_errors(said(5, np.nan, 3), truth)
+
+
+def test_a_missing_held_out_rating_is_named() -> None:
+    with pytest.raises(ConfigError, match=r"1 of 3 without, .* user number 0 for item number 1\."):
+        rating_errors(said(5, 1, 3), held_out([4, np.nan, 3]))
+
+
+def test_what_is_better_depends_on_the_metric() -> None:
+    assert better("NDCG@5", 0.2, 0.1) and not better("NDCG@5", 0.1, 0.1)
+    assert better("RMSE", 0.1, 0.2) and better("MAE", 0.1, 0.2) and not better("MAE", 0.1, 0.1)
+    assert best("HR@3", [0.1, 0.3]) == 0.3 and best("RMSE", [0.1, 0.3]) == 0.1
+    assert winner("RMSE", [0.3, None, 0.1]) == 0.1 and winner("HR@3", [0.3, None, 0.1]) == 0.3
+    assert winner("RMSE", [0.1, 0.1, 0.3]) is None and winner("RMSE", [0.1, 0.3, 0.3]) == 0.1
+    assert winner("RMSE", [0.1, None]) is None and winner("HR@3", []) is None

@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
+import torch
 
 from recipes.worlds import small
 from tandemrec.backbones import MF, SASRec
@@ -81,6 +82,8 @@ def whole_run(folder: Path, case: Case) -> None:
         with (folder / "ticks.txt").open("a") as log:
             log.write(f"\n{time.monotonic()}\t{stage}\t{done}")
 
+    # A fork has lost torch's threads; made anew here, and not by the many that load a model.
+    torch.set_num_threads(torch.get_num_threads())
     LocalLLM.choose = noted  # type: ignore[method-assign]  # this process is a fork of the tests'
     model, out = llm(folder.parent / "model", dtype="float32"), folder / "run"
     how = {"backbone": case.backbone, "config": case.config}

@@ -16,6 +16,7 @@ from tandemrec.errors import DataError, RunError, TandemrecError
 from tandemrec.llm.fake import FakeLLM
 from tandemrec.recipes import execute as executing
 from tandemrec.recipes import record as recording
+from tandemrec.recipes import tasks
 from tandemrec.recipes.execute import execute, finished
 from tandemrec.recipes.record import RECORD, Record
 from tandemrec.recipes.settings import PLUS, PRESETS
@@ -137,7 +138,10 @@ def stopped_at(monkeypatch: pytest.MonkeyPatch, where: str) -> None:
     def stop(*_: Any, **__: Any) -> None:
         raise Stopped
 
-    monkeypatch.setattr(executing, where, stop)
+    if where == "contents":
+        monkeypatch.setattr(tasks, "RANKING", tasks.RANKING._replace(contents=stop))
+    else:
+        monkeypatch.setattr(executing, where, stop)
 
 
 def test_a_later_run_that_was_stopped_is_told_with_what_it_changed(

@@ -25,3 +25,10 @@ def test_it_fits_eighty_columns(contents: Contents) -> None:
 def test_names_are_no_markup(single: Contents) -> None:
     rows = [row.model_copy(update={"method": "[red]x"}) for row in single.rows[:1]]
     assert "[red]x" in printed(single.model_copy(update={"rows": rows}))
+
+
+def test_ratings_fit_too(rating: Contents) -> None:
+    text = printed(rating)
+    assert max(map(len, text.splitlines())) <= 80
+    for words in ("RMSE", "MAE", "Less is better", "+", "†"):
+        assert words in text

@@ -1,5 +1,6 @@
 """What a report is made from survives JSON, and refuses nonsense."""
 
+import json
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,20 @@ from tandemrec.report.contents import Heatmap, Row
 def test_json_and_back(contents: Contents, tmp_path: Path) -> None:
     (tmp_path / "report.json").write_text(contents.model_dump_json())
     assert Contents.load(tmp_path) == contents
+
+
+def test_a_report_of_an_earlier_version_still_loads(contents: Contents, tmp_path: Path) -> None:
+    """As it was before there were ratings: without task, attributes and what belongs to them."""
+    old = contents.model_dump(mode="json")
+    for name in ("task", "rating_stories", "attributes", "accuracy"):
+        del old[name]
+    (tmp_path / "report.json").write_text(json.dumps(old))
+    assert Contents.load(tmp_path) == contents
+    assert Contents.load(tmp_path).task == "ranking"
+
+
+def test_the_primary_metric_of_ratings(rating: Contents) -> None:
+    assert rating.primary == "RMSE" and rating.metrics == ["RMSE", "MAE"]
 
 
 def test_scores_are_the_rows_unrounded(contents: Contents) -> None:

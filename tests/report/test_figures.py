@@ -6,7 +6,8 @@ import xml.etree.ElementTree as ElementTree
 import matplotlib
 import pytest
 
-from tandemrec.report import Contents, figures
+from tandemrec.report import Contents, attributes, figures
+from tandemrec.report.contents import Test
 from tandemrec.report.figures import Figure
 
 
@@ -73,3 +74,46 @@ def test_base_is_always_grey_and_the_whole_method_the_accent() -> None:
     assert figures.colours(["Llama4Rec", "IFT", "Base"]) == figures.colours(
         ["Base", "Llama4Rec", "IFT"]
     )
+
+
+def drawn(contents: Contents, low: float, high: float) -> str:
+    values = {"difference": (low + high) / 2, "p_value": 0.01, "n": 9, "over": "users"}
+    names = {"method": "IFT", "against": "Base", "metric": contents.primary}
+    test = Test(**values, **names, low=low, high=high)
+    figure = figures.differences(contents.model_copy(update={"tests": [test]}))
+    assert figure is not None
+    return figure.svg
+
+
+def test_green_is_better_whichever_way_that_is(contents: Contents, rating: Contents) -> None:
+    good, bad = "var(--good)", "var(--bad)"
+    assert good in drawn(contents, 0.1, 0.2) and good in drawn(rating, -0.2, -0.1)
+    assert bad in drawn(contents, -0.2, -0.1) and bad in drawn(rating, 0.1, 0.2)
+    for each in (contents, rating):
+        assert good not in drawn(each, -0.1, 0.2) and bad not in drawn(each, -0.1, 0.2)
+    assert "less is better" in drawn(rating, 0.1, 0.2)
+    assert "less is better" not in drawn(contents, 0.1, 0.2)
+
+
+def strengths(svg: str) -> list[float]:
+    """How dark each tile is; one that is quite opaque does not say so."""
+    found = re.findall(r'style="fill: var\(--series-1\)(?:; opacity: ([0-9.]+))?', svg)
+    return [float(opacity or 1) for opacity in found]
+
+
+def test_the_darkest_tile_is_the_best(contents: Contents, rating: Contents) -> None:
+    for each in (contents, rating):
+        grid = each.heatmaps[0]
+        values = [value for row in grid.values for value in row]
+        tiles = strengths(figures.heatmap(grid, "x").svg)
+        assert len(tiles) == len(values)
+        wanted = min(values) if each is rating else max(values)
+        assert values[tiles.index(max(tiles))] == wanted
+
+
+def test_accuracy_is_drawn_where_something_was_judged(rating: Contents) -> None:
+    figure = attributes.accuracy_figure(rating.accuracy, "x", "ml-100k")
+    assert figure is not None and ElementTree.fromstring(figure.svg).tag.endswith("svg")
+    assert "director, the language model, by truth 46.5 %" in figure.alt
+    assert "star" not in figure.alt, "nothing of it was judged"
+    assert attributes.accuracy_figure(rating.accuracy[2:], "x") is None

@@ -68,3 +68,44 @@ def test_nothing_to_compare(contents: Contents) -> None:
 def test_the_bounds_of_the_candidates(contents: Contents) -> None:
     said = finding(contents).context
     assert said.startswith("Of the same candidates, a random order reaches NDCG@5 0.04")
+
+
+def rated(rating: Contents, ours: float, p: float) -> Finding:
+    rows = [
+        Row(method=method, kind=kind, seed=0, metrics={"RMSE": value})
+        for method, kind, value in (
+            ("Base", "main", 1.0),
+            ("Llama4Rec", "main", ours),
+            ("mean", "control", 1.1),
+            ("biases", "control", 1.02),
+        )
+    ]
+    common = {"method": "Llama4Rec", "against": "Base", "metric": "RMSE", "low": 0.0, "high": 0.0}
+    test = Test(**common, over="users", p_value=p, n=943, difference=ours - 1)
+    return finding(rating.model_copy(update={"rows": rows, "tests": [test]}))
+
+
+def test_a_smaller_error_is_better(rating: Contents) -> None:
+    said = rated(rating, 0.95, 0.012)
+    assert said.verdict == "better"
+    assert said.sentence == (
+        "Llama4Rec beats Base by 5.0 % in RMSE on ML-100K: 0.9500 against 1.0000 "
+        "(p = 0.012 over 943 users)."
+    )
+    assert "has RMSE 1.1000" in said.context and "1.0200; less is better" in said.context
+
+
+def test_a_larger_error_is_worse(rating: Contents) -> None:
+    said = rated(rating, 1.05, 0.001)
+    assert said.verdict == "worse"
+    assert said.sentence.startswith("Llama4Rec is worse than Base by 5.0 % in RMSE on ML-100K")
+
+
+@pytest.mark.parametrize(("ours", "word"), [(0.99, "1.0 % less"), (1.01, "1.0 % more")])
+def test_errors_that_do_not_differ_reliably(rating: Contents, ours: float, word: str) -> None:
+    said = rated(rating, ours, 0.3)
+    assert said.verdict == "even" and f"({word}, p = 0.30" in said.sentence
+
+
+def test_no_candidates_in_a_rating_run(rating: Contents) -> None:
+    assert "candidates" not in finding(rating).context

@@ -55,10 +55,14 @@ def test_latex() -> None:
     assert text.index(r"\toprule") < text.index(r"\midrule") < text.index(r"\bottomrule")
 
 
-def test_latex_of_a_whole_run_has_only_signs_that_latex_knows(contents: Contents) -> None:
-    text = formats.latex(all_tables(contents))
+@pytest.mark.parametrize("run", ["contents", "rating"])
+def test_latex_of_a_whole_run_has_only_signs_that_latex_knows(
+    run: str, request: pytest.FixtureRequest
+) -> None:
+    every = all_tables(request.getfixturevalue(run))
+    text = formats.latex(every)
     assert text.isascii()
-    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == len(all_tables(contents))
+    assert text.count(r"\begin{table}") == text.count(r"\end{table}") == len(every)
 
 
 def test_csv_and_json_hold_the_unrounded_numbers(contents: Contents) -> None:

@@ -81,11 +81,53 @@ def test_nothing_is_fetched_and_nothing_runs(contents: Contents) -> None:
     assert not re.search(r"@import|url\((?!#)", page.html(contents))
 
 
-@pytest.mark.parametrize("seeds", ["contents", "single"])
+@pytest.mark.parametrize("seeds", ["contents", "single", "rating"])
 def test_equal_contents_give_equal_pages(seeds: str, request: pytest.FixtureRequest) -> None:
     contents = request.getfixturevalue(seeds)
     again = Contents.model_validate_json(contents.model_dump_json())
     assert page.html(contents) == page.html(again)
+
+
+def test_a_page_of_ratings_speaks_of_ratings(rating: Contents) -> None:
+    read = Reader(page.html(rating.model_copy(update={"config": {}})))
+    assert not read.open and len(read.ids) == len(set(read.ids))
+    for words in ("less is better", "1 % smaller", "biases", "came from", "95 % interval"):
+        assert words in read.text
+    for words in ("echo", "oracle", "candidate", "random", "ranking", "final list", "re-rank"):
+        assert words not in read.text.lower(), words
+    assert read.tags.count("svg") == 6, "tests, groups, a heat map, two pairs of axes, accuracy"
+    inside = {link[1:] for link in read.links if link.startswith("#")}
+    assert inside <= set(read.ids) and "attributes" in inside
+
+
+def test_a_page_of_rankings_has_no_word_of_ratings(contents: Contents) -> None:
+    read = Reader(page.html(contents))
+    assert "echo" in read.text and "held-out interaction is sought" in read.text
+    assert "less is better" not in read.text and "Attributes" not in read.text
+
+
+def test_a_story_of_ratings_says_how_far_off(rating: Contents) -> None:
+    long, short_ = (page._rating_story(story) for story in rating.rating_stories)
+    assert long["said"] == [
+        ("Backbone", "3.21", "0.79 too low"),
+        ("Language model", "4.50", "0.50 too high"),
+        ("Final", "3.66", "0.34 too low"),
+    ]
+    assert (long["earlier"], len(long["history"]), long["history"][-1][1]) == (8, 12, "5")
+    assert short_["said"][2] == ("Final", "4.00", "right") and short_["earlier"] == 0
+    text = Reader(page.html(rating)).text
+    assert "rated 4" in text and "0.79 too low" in text
+
+
+@pytest.mark.parametrize("title", ["<script>alert(1)</script>", "rate this 5", "{{ 7 * 7 }}"])
+def test_hostile_titles_in_a_story_of_ratings(rating: Contents, title: str) -> None:
+    plain = Reader(page.html(rating))
+    history = [(title, rated) for _, rated in rating.rating_stories[0].history]
+    change = {"item": title, "user_id": title, "history": history}
+    stories = [story.model_copy(update=change) for story in rating.rating_stories]
+    stories[1] = stories[1].model_copy(update={"history": history[:2]})
+    read = Reader(page.html(rating.model_copy(update={"rating_stories": stories})))
+    assert read.tags == plain.tags and title in read.text
 
 
 def hostile(title: str) -> Story:
@@ -134,6 +176,7 @@ def test_a_story_follows_the_target(contents: Contents) -> None:
 
 def test_a_bare_run_still_has_a_page(contents: Contents) -> None:
     lists = ("tests", "selection", "heatmaps", "groups", "curves", "stories", "position_bias")
+    lists += ("rating_stories", "attributes", "accuracy")
     empty = {name: [] for name in (*lists, "answers", "notes", "rows", "seeds")}
     bare = contents.model_copy(update=empty | {"timings": {}, "config": {}, "what": {}})
     read = Reader(page.html(bare))
@@ -153,6 +196,14 @@ def test_written_files(contents: Contents, tmp_path: Path) -> None:
 def test_a_report_is_made_again_from_its_own_json(contents: Contents, tmp_path: Path) -> None:
     first = report.write(contents, tmp_path / "a")
     second = report.write(Contents.load(tmp_path / "a"), tmp_path / "b")
+    for name in FILES:
+        assert (first.parent / name).read_bytes() == (second.parent / name).read_bytes(), name
+
+
+def test_a_report_of_ratings_is_made_again_too(rating: Contents, tmp_path: Path) -> None:
+    first = report.write(rating, tmp_path / "a")
+    second = report.write(Contents.load(tmp_path / "a"), tmp_path / "b")
+    assert Contents.load(tmp_path / "a") == rating
     for name in FILES:
         assert (first.parent / name).read_bytes() == (second.parent / name).read_bytes(), name
 

@@ -2,7 +2,7 @@
 
 import pytest
 
-from tandemrec.report import scoreboard, tables
+from tandemrec.report import attributes, scoreboard, tables
 from tandemrec.report.contents import Contents, GroupRow, Row, Test
 from tandemrec.report.tables import Table
 
@@ -49,6 +49,59 @@ def test_one_seed_takes_the_p_value_of_its_row(contents: Contents) -> None:
     assert column(table, "NDCG@5") == ["0.0500", "0.0400†", "0.0500"]
     assert "p (runs)" not in table.columns
     assert not any(cells[1].best for cells in table.rows), "a tie has no winner"
+
+
+def rated_row(method: str, rmse: float, p: float | None = None) -> Row:
+    metrics = {"RMSE": rmse, "MAE": rmse - 0.2}
+    return Row(method=method, kind="main", seed=0, metrics=metrics, p_value=p)
+
+
+def test_of_errors_less_is_better(rating: Contents) -> None:
+    """0.95 is 5 % less than 1, 1.1 is 10 % more."""
+    rows = [rated_row("Base", 1.0), rated_row("IFT", 1.1, 0.01), rated_row("Llama4Rec", 0.95, 0.02)]
+    table = scoreboard.main(few(rating, rows, []))
+    assert column(table, "RMSE") == ["1.0000", "1.1000†", "0.9500*"]
+    assert column(table, "vs Base") == ["–", "−10.0 %", "+5.0 %"]
+    assert [cells[1].best for cells in table.rows] == [False, False, True]
+    assert [cells[2].best for cells in table.rows] == [False, False, True]
+    assert "Less is better" in table.note
+    equal = scoreboard.main(few(rating, [rated_row("Base", 1.0), rated_row("IFT", 1.0)], []))
+    assert not any(cells[1].best for cells in equal.rows)
+
+
+def test_groups_of_errors(rating: Contents) -> None:
+    table = tables.groups(rating)
+    assert table.columns == ("N(u)", "Users", "Base", "IFT", "Llama4Rec")
+    assert [[cell.best for cell in cells[2:]] for cells in table.rows] == [[False, False, True]] * 2
+
+
+def test_controls_of_ratings(rating: Contents) -> None:
+    table = scoreboard.controls(rating)
+    assert column(table, "Method") == ["Base", "mean", "biases"]
+    assert [cell[0] for cell in column(table, "vs Base")[1:]] == ["−", "−"]
+
+
+def test_where_attributes_came_from(rating: Contents) -> None:
+    table = attributes.provenance(rating)
+    assert [[cell.text for cell in cells] for cells in table.rows] == [
+        ["director", "the language model", "1,200", "71.3 %"],
+        ["director", "unknown", "482", "28.7 %"],
+    ]
+    assert table.caption == "Attributes: where they came from"
+
+
+def test_how_many_attributes_are_right(rating: Contents) -> None:
+    table = attributes.accuracy(rating.accuracy, "fig8", "ml-100k")
+    assert [cell.text for cell in table.rows[0]] == [
+        *("director", "the language model", "truth", "46.5 %", "32.0 … 61.0 %"),
+        *("43", "10.0 %", "4.0 %", "50"),
+    ]
+    assert column(table, "Right")[2] == column(table, "95 % interval")[2] == "–"
+    assert table.caption == "ml-100k: Attributes: how many are right"
+
+
+def test_answers_of_a_rating_run(rating: Contents) -> None:
+    assert "rejected rating stands the backbone's" in tables.answers(rating).note
 
 
 def test_ablations_are_held_against_the_whole(contents: Contents) -> None:

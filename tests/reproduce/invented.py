@@ -12,6 +12,8 @@ from tandemrec.report.contents import Contents, Row, Test
 
 METRICS = ("HR@3", "NDCG@3", "HR@5", "NDCG@5")
 FIGURES = {"Base": 0.04, "IFT": 0.05, "Llama4Rec": 0.06}
+ERRORS = {"Base": 1.0, "IFT": 1.25, "Llama4Rec": 0.95}
+KINDS = {"w/o": "ablation", "mean": "control", "biases": "control"}
 
 
 def invented(
@@ -22,18 +24,24 @@ def invented(
     llm: str = "fake",
     settings: Mapping[str, Any] = {},
     more: Mapping[str, Any] = {},
+    metrics: Sequence[str] = METRICS,
 ) -> Contents:
     """Every metric has the figure of its method; `p_values` are by method and what it is tested
     against, over users."""
     rows = [
-        Row(method=name, kind="main", seed=seed, metrics=dict.fromkeys(METRICS, value))
+        Row(
+            method=name,
+            kind=KINDS.get(name.partition(" ")[0], "main"),
+            seed=seed,
+            metrics=dict.fromkeys(metrics, value),
+        )
         for seed in seeds
         for name, value in figures.items()
     ]
     tests = [
         test(method, against, metric, figures[method] - figures[against], p)
         for (method, against), p in p_values.items()
-        for metric in METRICS
+        for metric in metrics
     ]
     values: dict[str, Any] = {
         "title": "invented",
@@ -48,6 +56,16 @@ def invented(
         "tests": tests,
     }
     return Contents(**values | more)
+
+
+def rated(
+    figures: Mapping[str, float] = ERRORS,
+    p_values: Mapping[tuple[str, str], float] = {},
+    **options: Any,
+) -> Contents:
+    """The same of a run that predicts ratings."""
+    more = {"task": "rating", "backbone": "DeepFM"} | dict(options.pop("more", {}))
+    return invented(figures, p_values, metrics=("RMSE", "MAE"), more=more, **options)
 
 
 def test(method: str, against: str, metric: str, difference: float, p: float) -> Test:

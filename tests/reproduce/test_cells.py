@@ -138,6 +138,11 @@ def test_variants_on_data_that_cannot_be_had_are_not_tried(
         ("llama4rec/fig5", ["--llm", "fake", "--llm", "nosuch"], "language model named 'nosuch'"),
         ("llama4rec/fig5", ["--llm", "fake", "--llm", ".."], "cannot be called '..'"),
         ("llama4rec/fig7", ["--llm", "fake", "--rival", "nosuch"], "language model named 'nosuch'"),
+        ("llama4rec/fig8", ["--judge", "nosuch"], "language model named 'nosuch'"),
+        ("llama4rec/fig8", ["--truth", "nosuch.csv"], "no file 'nosuch.csv'; --truth takes"),
+        ("llama4rec/fig8", ["--table", "a.csv", "--table", "b.csv"], "each kind of items"),
+        ("llama4rec/fig8", ["--only", "*/table"], "Give one with --table FILE"),
+        ("llama4rec/table5", ["--truth", "a.csv"], "llama4rec/fig8 takes --truth"),
     ],
 )
 def test_what_can_be_known_is_told_before_anything_is_made(  # type: ignore[no-untyped-def]

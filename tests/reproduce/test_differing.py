@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from reproduce.invented import invented
+from reproduce.invented import invented, rated
 from tandemrec.errors import RunError
 from tandemrec.recipes.settings import PAPER
 from tandemrec.report.contents import Contents
@@ -124,3 +124,72 @@ def test_a_long_list_is_not_cut(tmp_path: Path) -> None:
 def test_words() -> None:
     assert listed([]) == "" and listed(["a"]) == "a" and listed(["a", "b"]) == "a and b"
     assert either(["a", "b", "c"]) == "a, b or c"
+
+
+def of_ratings(settings: dict[str, Any], *names: str, **more: Any) -> str:
+    return said(rated(settings=settings, **more), *names or ("ml-100k/deepfm",))
+
+
+PLAIN = {
+    "attributes": {"source": "model"},
+    "rated": {"history": 20, "chosen": "newest", "similar": 10, "hint": True},
+    "rate": {"answer": "expected"},
+    "ratings": {"instructions": 300, "out_of_fold": True},
+    "examples": {"backbone": "deepfm"},
+    "calibrate": True,
+    "augment": "always",
+    "blend": {"alpha1": [0.1, 0.3, 0.5, 0.7, 0.9]},
+}
+
+
+def test_ratings_by_their_settings() -> None:
+    text = of_ratings(PLAIN, llm="smollm2-135m")
+    assert "mean of its labels by their likelihoods. The paper's writes it" in text
+    assert "put on the line that fits validation best; the paper's are taken" in text
+    assert (
+        "a user's last 20 ratings, and with prompt augmentation 10 of the most similar user and "
+        "the backbone's prediction besides"
+    ) in text
+    assert "smollm2-135m remembers, kept where two wordings of the question agree; the" in text
+    assert "in any case" in text
+    assert "adds up the two predicted ratings, as in the paper" in text
+    assert "Epochs, calibration and weights are chosen on validation by RMSE" in text
+    assert "tuned on 300 rating instructions" in text
+    assert "predictions and similar users of deepfm, which has not seen the targets" in text
+    assert "the paper's are those of DeepCTR-Torch" in text
+    for word in ("candidate", "NDCG", "list", "passage", "SELFRec", "orders"):
+        assert word not in text, word
+
+
+def test_other_settings_of_ratings_are_said() -> None:
+    changes = {
+        "calibrate": False,
+        "rate": {"answer": "greedy"},
+        "rated": {"history": 8, "chosen": "alike", "similar": 0, "hint": False},
+        "attributes": {"source": "none"},
+        "augment": "validated",
+        "fields": {"users": ["age"], "context": []},
+        "ratings": {"out_of_fold": False},
+    }
+    text = of_ratings(PLAIN | changes)
+    assert "likeliest label of a rating, as the paper's" in text and "labels by their" not in text
+    assert "taken as they are said, as in the paper" in text and "the line" not in text
+    assert (
+        "tell a user's 8 ratings of the items most alike, and with prompt augmentation nothing"
+        in text
+    )
+    assert "No attributes are added" in text and "only where their ratings of validation" in text
+    assert "Backbones read of users age and of context nothing; the paper's" in text
+    assert "Epochs and weights are chosen" in text and "in sample" in text
+    assert "Backbones read" not in of_ratings(PLAIN)
+    once = of_ratings(PLAIN | {"attributes": {"source": "both", "agree": False}})
+    assert "looked up in a table, and of what is not in it what fake remembers; the paper" in once
+    assert "looked up in a table; the" in of_ratings(PLAIN | {"attributes": {"source": "table"}})
+    assert "a rating that it writes" in of_ratings(PLAIN | {"rate": {"answer": "written"}})
+
+
+def test_an_order_that_was_drawn_is_told_of_ratings_too() -> None:
+    drawn = {"what": {"order": "a random order for each user, seed 0"}}
+    assert "Order of interactions on book-crossing: a random" in of_ratings(
+        PLAIN, "book-crossing/deepfm", more=drawn
+    )

@@ -6,22 +6,30 @@ from importlib.metadata import EntryPoint, entry_points
 from typing import Any
 
 from tandemrec.backbones.adapters import ImplicitModel, ScoreMatrix
+from tandemrec.backbones.afm import AFM, AFMConfig
+from tandemrec.backbones.autoint import AutoInt, AutoIntConfig
 from tandemrec.backbones.base import (
     Backbone,
     BackboneConfig,
     DirectBackbone,
     EmbeddingBackbone,
     RankingBackbone,
+    RatingBackbone,
     SequentialBackbone,
 )
 from tandemrec.backbones.bert4rec import BERT4Rec, BERT4RecConfig
 from tandemrec.backbones.cl4srec import CL4SRec, CL4SRecConfig
+from tandemrec.backbones.dcn import DCN, DCNConfig
+from tandemrec.backbones.deepfm import DeepFM, DeepFMConfig
+from tandemrec.backbones.features import FeatureBackbone, FeatureConfig
 from tandemrec.backbones.fitted import Epoch, Fitted, build
 from tandemrec.backbones.lightgcn import LightGCN, LightGCNConfig
 from tandemrec.backbones.mf import MF, MFConfig
 from tandemrec.backbones.mixgcf import MixGCF, MixGCFConfig
+from tandemrec.backbones.nfm import NFM, NFMConfig
 from tandemrec.backbones.sasrec import SASRec, SASRecConfig
 from tandemrec.backbones.sgl import SGL, SGLConfig
+from tandemrec.backbones.xdeepfm import XDeepFM, XDeepFMConfig
 from tandemrec.errors import BackboneError, UnknownName
 
 BACKBONES: dict[str, type[Backbone[Any]]] = {
@@ -34,25 +42,43 @@ BACKBONES: dict[str, type[Backbone[Any]]] = {
     "sasrec": SASRec,
     "bert4rec": BERT4Rec,
     "cl4srec": CL4SRec,
+    # rating
+    "deepfm": DeepFM,
+    "nfm": NFM,
+    "dcn": DCN,
+    "afm": AFM,
+    "xdeepfm": XDeepFM,
+    "autoint": AutoInt,
 }
 
 GROUP = "tandemrec.backbones"
 "The entry points by which an installed package offers backbones of its own."
 
 __all__ = [
+    "AFM",
     "BACKBONES",
+    "DCN",
     "GROUP",
     "MF",
+    "NFM",
     "SGL",
+    "AFMConfig",
+    "AutoInt",
+    "AutoIntConfig",
     "BERT4Rec",
     "BERT4RecConfig",
     "Backbone",
     "BackboneConfig",
     "CL4SRec",
     "CL4SRecConfig",
+    "DCNConfig",
+    "DeepFM",
+    "DeepFMConfig",
     "DirectBackbone",
     "EmbeddingBackbone",
     "Epoch",
+    "FeatureBackbone",
+    "FeatureConfig",
     "Fitted",
     "ImplicitModel",
     "LightGCN",
@@ -60,12 +86,16 @@ __all__ = [
     "MFConfig",
     "MixGCF",
     "MixGCFConfig",
+    "NFMConfig",
     "RankingBackbone",
+    "RatingBackbone",
     "SASRec",
     "SASRecConfig",
     "SGLConfig",
     "ScoreMatrix",
     "SequentialBackbone",
+    "XDeepFM",
+    "XDeepFMConfig",
     "build",
     "get",
     "hyper_of",

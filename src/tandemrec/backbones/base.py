@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterator, Mapping
+from math import isfinite
 from typing import Any, ClassVar, Generic, TypeVar
 
 import numpy as np
@@ -17,7 +18,8 @@ from torch import Tensor, nn
 
 from tandemrec.config import Settings
 from tandemrec.data import batches, sequences
-from tandemrec.data.batches import Columns, Triples
+from tandemrec.data.batches import Columns, Rated, Triples
+from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import BackboneError
 
@@ -139,3 +141,88 @@ class SequentialBackbone(RankingBackbone[Batch]):
                 "A sequential backbone learns sequences, not triples: data augmentation inserts "
                 "items into the training interactions (augment.sequential)."
             )
+
+
+class RatingBackbone(Backbone[Rated]):
+    """Predicts the rating of a user for an item, from both and from the fields that describe them.
+
+    `Config(...)`, the training data and their fields build it; without fields, the user's and the
+    item's numbers are the only ones.
+    """
+
+    def __init__(self, config: Any, train: Interactions, fields: Fields | None = None) -> None:
+        super().__init__(config, train)
+        self.fields = fields or Fields.of(train)
+        self.n_users, self.n_items = train.n_users, train.n_items
+        self.scale = _scale(train)
+        "The lowest and the highest rating of training, which no prediction exceeds."
+        self._read: tuple[Interactions, Rated] | None = None
+
+    def batches(
+        self,
+        train: Interactions,
+        size: int,
+        rng: np.random.Generator,
+        extra: Columns | None = None,
+    ) -> Iterator[Rated]:
+        """Every rating once."""
+        if extra is not None:
+            raise BackboneError(
+                "A rating backbone learns ratings, not triples: data augmentation adds attributes "
+                "to the catalogue (augment.rating)."
+            )
+        if self._read is None or self._read[0] is not train:
+            self._read = train, Rated.of(train, self.fields)
+        return batches.rated(self._read[1], size, rng)
+
+    @abstractmethod
+    def predict(self, batch: Rated) -> Tensor:
+        """The rating of each row, [B]; those that the batch holds are not looked at."""
+
+    def loss(self, batch: Rated) -> Tensor:
+        """The mean squared error."""
+        return nn.functional.mse_loss(self.predict(batch), batch.ratings)
+
+    def queries(self, train: Interactions, users: NDArray[np.int64]) -> Tensor:
+        """The users' numbers, [B]."""
+        return torch.from_numpy(users)
+
+    def score(self, queries: Tensor) -> Tensor:
+        """The rating of every item, [B, I], where nothing is known of the context."""
+        device = queries.device
+        users = queries.repeat_interleave(self.n_items)
+        items = torch.arange(self.n_items, device=device).repeat(len(queries))
+        batch = Rated.anywhere(users, items, self.fields)
+        pieces = (slice(start, start + _PIECE) for start in range(0, len(users), _PIECE))
+        found = torch.cat([self.predict(batch.rows(piece)) for piece in pieces])
+        return found.reshape(len(queries), self.n_items)
+
+    @abstractmethod
+    def user_embeddings(self) -> Tensor:
+        """What similar users are found by, [U, D] (Llama4Rec, equation 3)."""
+
+
+_PIECE = 2**13
+"Rows that are predicted at a time."
+
+
+def refuse_one_rating(model: Any, train: Interactions) -> None:
+    """A column of ratings that is missing reads as 1 everywhere: BackboneError."""
+    if isinstance(model, RatingBackbone) and model.scale[0] == model.scale[1]:
+        raise BackboneError(
+            f"There is nothing for {type(model).__name__} to learn: all ratings are "
+            f"{train.ratings[0]:g}. Is there a column of ratings?"
+        )
+
+
+def _scale(train: Interactions) -> tuple[float, float]:
+    """The lowest and the highest rating; BackboneError where there is none, or no number."""
+    if not len(train):
+        raise BackboneError("There are no ratings to learn from: the training data is empty.")
+    lowest, highest = float(train.ratings.min()), float(train.ratings.max())
+    if not (isfinite(lowest) and isfinite(highest)):
+        raise BackboneError(
+            f"Ratings must be finite numbers. Received: from {lowest} to {highest}. Drop the rows "
+            "without a rating."
+        )
+    return lowest, highest

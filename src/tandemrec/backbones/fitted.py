@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -16,7 +16,10 @@ from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from tandemrec.backbones.base import RatingBackbone
 from tandemrec.backbones.scoring import device_of
+from tandemrec.data.fields import FILE as FIELDS
+from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import BackboneError, RunError
 from tandemrec.writing import explained, whole
@@ -30,12 +33,12 @@ class Epoch(NamedTuple):
 
     epoch: int  # from 1
     loss: float  # mean over the epoch's batches
-    valid: float | None  # NDCG@10 on validation, where it was measured
+    valid: float | None  # NDCG@10 or RMSE on validation, where it was measured
 
 
-def best_of(curve: Iterable[Epoch]) -> float | None:
-    """The best NDCG@10 on validation; None where it was never measured."""
-    return max((point.valid for point in curve if point.valid is not None), default=None)
+def value_at(curve: Sequence[Epoch], epoch: int) -> float | None:
+    """What validation gave after that epoch, from 1; None before the first, and unmeasured."""
+    return curve[epoch - 1].valid if epoch else None
 
 
 @dataclass(frozen=True, eq=False)
@@ -52,8 +55,9 @@ class Fitted:
 
     @property
     def best_valid(self) -> float | None:
-        """NDCG@10 on validation of these weights; None where nothing was held out."""
-        return best_of(self.curve)
+        """NDCG@10 (ratings: RMSE) on validation of these weights; None where nothing was held
+        out."""
+        return value_at(self.curve, self.best_epoch)
 
     def score(self, queries: Tensor) -> Tensor:
         """Every item's score, [B, I]."""
@@ -62,7 +66,9 @@ class Fitted:
 
     @cached_property
     def fingerprint(self) -> str:
-        return weights_hash(self.model) + self.train.fingerprint[:16]
+        rates = isinstance(self.model, RatingBackbone)
+        read = self.model.fields.fingerprint[:16] if rates else ""
+        return weights_hash(self.model) + self.train.fingerprint[:16] + read
 
     def save(self, folder: Path) -> None:
         """Weights, curve, the backbone's name and settings, and its training interactions.
@@ -74,6 +80,8 @@ class Fitted:
         with explained(folder / WEIGHTS), whole(folder / WEIGHTS) as fresh:
             save_file({name: value.contiguous() for name, value in weights.items()}, fresh)
         self.train.save(folder)
+        if isinstance(self.model, RatingBackbone):
+            self.model.fields.save(folder)
         kind, config = type(self.model), getattr(self.model, "config", None)
         note = {
             "backbone": f"{kind.__module__}:{kind.__qualname__}",
@@ -93,7 +101,8 @@ class Fitted:
         """
         note = json.loads((folder / NOTE).read_text())
         train = Interactions.load(folder)
-        model = build(_class_of(note["backbone"]), train, note["config"])
+        fields = Fields.load(folder) if (folder / FIELDS).exists() else None
+        model = build(_class_of(note["backbone"]), train, note["config"], fields=fields)
         try:
             model.load_state_dict(load_file(folder / WEIGHTS))
         except RuntimeError as error:
@@ -135,12 +144,14 @@ def build(
     train: Interactions,
     config: BaseModel | Mapping[str, Any] | None = None,
     seed: int = 0,
+    *,
+    fields: Fields | None = None,
 ) -> Any:
     """A backbone of that class, its first weights drawn from the seed alone.
 
-    A class with a `Config` is called with (config, train), any other with (train). Raises
-    BackboneError if settings are given to a class without `Config`, or the call fails for its
-    signature; ConfigError for a wrong setting.
+    A class with a `Config` is called with (config, train), any other with (train); a rating
+    backbone with the `fields` too. Raises BackboneError if settings are given to a class without
+    `Config`, or fields to one that predicts no ratings; ConfigError for a wrong setting.
     """
     settings = getattr(backbone, "Config", None)
     if settings is None and config:
@@ -151,6 +162,10 @@ def build(
     if settings is not None:
         given = config if isinstance(config, BaseModel) else settings(**(config or {}))
         arguments = (given, train)
+    if issubclass(backbone, RatingBackbone):
+        arguments += (fields,)
+    elif fields is not None:
+        raise BackboneError(f"{backbone.__name__} predicts no ratings, so it reads no fields.")
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
         return backbone(*arguments)

@@ -61,7 +61,7 @@ class _Margins(torch.autograd.Function):
 
 def _added(table: Tensor, rows: Tensor, weights: Tensor, to: Tensor, length: int) -> Tensor:
     """Rows [N] of a table, times weights [N], added up by where they go [N]: [length, D]."""
-    order, ends = _sorted(to, length), torch.bincount(to, minlength=length).cumsum(0)
+    order, ends = order_of(to, length), torch.bincount(to, minlength=length).cumsum(0)
     return embedding_bag(
         rows.index_select(0, order),
         table,
@@ -72,7 +72,7 @@ def _added(table: Tensor, rows: Tensor, weights: Tensor, to: Tensor, length: int
     )
 
 
-def _sorted(numbers: Tensor, length: int) -> Tensor:
+def order_of(numbers: Tensor, length: int) -> Tensor:
     """The order that sorts numbers below `length`. On a CPU by numpy, whose radix sort of small
     numbers takes a tenth of the time of torch's."""
     if numbers.device.type != "cpu":

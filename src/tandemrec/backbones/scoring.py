@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,8 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from tandemrec.backbones.base import EmbeddingBackbone
+from tandemrec.backbones.base import EmbeddingBackbone, RatingBackbone
+from tandemrec.data.batches import Rated
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import BackboneError
 
@@ -107,6 +109,70 @@ def blocks(users: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
         yield users[start : start + size]
 
 
+def predicted(model: Any, pairs: Interactions, *, batch_size: int = 8192) -> NDArray[np.float64]:
+    """A rating backbone's prediction for each row, [N], within the scale of its training.
+
+    Raises BackboneError as `predicting.predict` says.
+    """
+    name = type(model).__name__
+    if not isinstance(model, RatingBackbone):
+        raise BackboneError(
+            f"{name} predicts no ratings: a rating backbone derives from RatingBackbone and has "
+            "`predict(batch)`; see docs/add-a-backbone.md."
+        )
+    _known(name, "user", pairs.users, model.n_users)
+    _known(name, "item", pairs.items, model.n_items)
+    device, found = device_of(model), [torch.empty(0)]
+    whole = Rated.of(pairs, model.fields)
+    with reading(model):
+        for start in range(0, len(pairs), batch_size):
+            rows = whole.rows(slice(start, start + batch_size))
+            ratings = model.predict(Rated(*(column.to(device) for column in rows)))
+            if ratings.shape != rows.users.shape:
+                raise BackboneError(
+                    f"{name}.predict must give one rating a row, {list(rows.users.shape)}. "
+                    f"Received: {list(ratings.shape)}."
+                )
+            found.append(ratings.cpu())
+    values = torch.cat(found).double().numpy()
+    if not np.isfinite(values).all():
+        raise BackboneError(f"{name} predicts ratings that are not finite. Lower learning_rate.")
+    return np.clip(values, *model.scale)
+
+
+def _known(name: str, kind: str, numbers: NDArray[np.int64], limit: int) -> None:
+    if len(numbers) and not (numbers.min() >= -1 and numbers.max() < limit):
+        raise BackboneError(
+            f"{name} was trained on {kind}s 0 to {limit - 1}; -1 is a new {kind}. Received numbers "
+            f"from {numbers.min()} to {numbers.max()}."
+        )
+
+
+@dataclass(frozen=True)
+class Measure:
+    """What training is stopped by: its name, how it is measured, and whether less is better."""
+
+    name: str
+    of: Callable[[Any, Interactions, Interactions], float]
+    "Of a model, its training interactions and those held out."
+    lower: bool = False
+
+    def better(self, value: float, best: float | None) -> bool:
+        """Whether a value is better than the best so far."""
+        return best is None or (value < best if self.lower else value > best)
+
+
+def rmse(model: Any, train: Interactions, held_out: Interactions) -> float:
+    """The root of the mean squared error of predicted ratings."""
+    errors = predicted(model, held_out) - held_out.ratings
+    return float(np.sqrt(np.mean(errors**2)))
+
+
+def measure_of(model: Any) -> Measure:
+    """What a model's task is measured by."""
+    return RMSE if isinstance(model, RatingBackbone) else NDCG
+
+
 def ndcg(
     model: Any,
     train: Interactions,
@@ -159,3 +225,7 @@ def beside_held(
     rows, columns = (torch.from_numpy(part).to(scores.device) for part in (owners, items))
     mine = scores if len(rows) == len(scores) else scores[rows]  # every user has one, or more
     return mine, mine.gather(1, columns[:, None])
+
+
+NDCG = Measure("NDCG@10", ndcg)
+RMSE = Measure("RMSE", rmse, lower=True)

@@ -21,6 +21,8 @@ Llms = Annotated[
     list[str],
     typer.Option(help="A name, folder or hub id (smollm2-135m); fig5 takes several."),
 ]
+Truth = Annotated[list[str], typer.Option(help="fig8: what is true, FILE or movie=FILE.")]
+Lookup = Annotated[list[str], typer.Option(help="fig8: where to look up, FILE or movie=FILE.")]
 
 
 def reproduce(
@@ -28,6 +30,9 @@ def reproduce(
     only: Only = [],  # noqa: B006  typer copies it
     llm: Llms = [],  # noqa: B006  typer copies it
     rival: Annotated[str | None, typer.Option(help="fig7: the other language model.")] = None,
+    truth: Truth = [],  # noqa: B006  typer copies it
+    table: Lookup = [],  # noqa: B006  typer copies it
+    judge: Annotated[str | None, typer.Option(help="fig8: a language model that judges.")] = None,
     preset: Annotated[str, typer.Option(help="plus (ours) or paper.")] = "plus",
     out: Annotated[Path | None, typer.Option(help="The folder of its runs and page.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
@@ -39,9 +44,10 @@ def reproduce(
     was."""
     from tandemrec.cli.progress import bars
     from tandemrec.recipes.spec import RunSpec, parse_settings
-    from tandemrec.reproduce import chosen, made_again, piece_of
+    from tandemrec.reproduce import chosen, files_of, made_again, piece_of
 
-    piece = piece_of(what, llm, rival)
+    files = {"truth": files_of(truth, "truth"), "table": files_of(table, "table")}
+    piece = piece_of(what, llm, rival, **files, judge=judge)
     spec = RunSpec(
         llm=llm[0] if llm else RunSpec().llm,
         preset=preset,

@@ -20,6 +20,10 @@ def run(
     what: Annotated[str, typer.Argument(help="A recipe (llama4rec), or a TOML file.")],
     data: Annotated[str | None, typer.Option(help="A data set's name, or your own file.")] = None,
     items: Annotated[str | None, typer.Option(help="Your items: id and title.")] = None,
+    users: Annotated[str | None, typer.Option(help="Your users: id, what describes them.")] = None,
+    context: Annotated[
+        list[str], typer.Option(help="A column of your interactions that rating backbones read.")
+    ] = [],  # noqa: B006  typer copies it
     noun: Annotated[str | None, typer.Option(help="What one of them is called: book.")] = None,
     backbone: Annotated[str | None, typer.Option(help="See `tandemrec list backbones`.")] = None,
     llm: Annotated[str | None, typer.Option(help="A name, folder or hub id.")] = None,
@@ -39,6 +43,8 @@ def run(
     given = {
         "data": data,
         "items": items,
+        "users": users,
+        "context": tuple(context),
         "noun": noun,
         "backbone": backbone,
         "llm": llm,
@@ -50,7 +56,8 @@ def run(
         "seeds": seeds,
         "settings": parse_settings(settings),
     }
-    spec = spec_of(what, {key: value for key, value in given.items() if value not in (None, {})})
+    given = {key: value for key, value in given.items() if value not in (None, {}, ())}
+    spec = spec_of(what, given)
     from tandemrec.recipes.execute import execute
     from tandemrec.report import console_table
     from tandemrec.report.contents import scores

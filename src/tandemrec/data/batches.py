@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import DataError
 
@@ -74,6 +75,44 @@ def crowds(
         free = given[:, 0] < 0
         given[free] = train.unmet.draw(np.repeat(users[rows][free], n), rng).reshape(-1, n)
         yield Crowd(*(torch.from_numpy(part) for part in (users[rows], liked[rows], given)))
+
+
+class Rated(NamedTuple):
+    """For rating prediction: what each user thought of the item, and what else is known of the
+    row."""
+
+    users: Tensor  # [B]; -1 is somebody new
+    items: Tensor  # [B]; -1 is something new
+    ratings: Tensor  # [B]
+    slots: Tensor  # [B, C], the context's columns (data.fields)
+    weights: Tensor  # [B, C]
+
+    @classmethod
+    def of(cls, rows: Interactions, fields: Fields) -> Rated:
+        """Interactions as one batch."""
+        columns = (rows.users, rows.items, rows.ratings, *fields.context_of(rows))
+        users, items, ratings, slots, weights = map(torch.from_numpy, columns)
+        return cls(users, items, ratings, slots.int(), weights)
+
+    @classmethod
+    def anywhere(cls, users: Tensor, items: Tensor, fields: Fields) -> Rated:
+        """Pairs in no context, whose ratings nobody knows, on the pairs' device."""
+        device, n = users.device, len(users)
+        context = (torch.from_numpy(part).to(device) for part in fields.context_of(None))
+        slots, weights = (part.expand(n, -1) for part in context)
+        return cls(users, items, torch.zeros(n, device=device), slots.int(), weights)
+
+    def rows(self, keep: Tensor | slice) -> Rated:
+        """Some of the rows."""
+        return Rated(*(column[keep] for column in self))
+
+
+def rated(rows: Rated, size: int, rng: np.random.Generator) -> Iterator[Rated]:
+    """One epoch: every rating once."""
+    order = torch.from_numpy(rng.permutation(len(rows.users)))
+    mixed = rows.rows(order)
+    for start in range(0, len(order), size):
+        yield mixed.rows(slice(start, start + size))
 
 
 def _usable(train: Interactions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:

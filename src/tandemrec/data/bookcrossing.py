@@ -129,8 +129,9 @@ def _shuffled(data: Dataset) -> Dataset:
     """The same in a random order within each user, which what the core left out cannot change."""
     rows = data.interactions
     drawn = np.random.default_rng(SEED).permutation(len(rows))
-    sizes = {"n_users": rows.n_users, "n_items": rows.n_items}
-    mixed = Interactions.sorted(rows.users, rows.items, rows.ratings, drawn, **sizes)
+    mixed = Interactions.sorted(
+        rows.users, rows.items, rows.ratings, drawn, n_users=rows.n_users, n_items=rows.n_items
+    )
     return replace(data, interactions=mixed)
 
 

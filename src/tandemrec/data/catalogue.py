@@ -45,6 +45,9 @@ class Catalogue:
         digest = hashlib.sha256()
         for names in (self.user_ids, self.item_ids, self.titles):
             digest.update("\0".join(map(str, names)).encode() + b"\1")
+        for table in (self.items, self.users):
+            if table.width:
+                digest.update(repr(table.to_dict(as_series=False)).encode())
         return digest.hexdigest()
 
 

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -68,6 +68,23 @@ class Table:
         found = self.column(role, also=also)
         return found if found is not None else self._missing(role)
 
+    def named(self, name: str) -> str:
+        """The column of that name, for context; an error that guesses if there is none."""
+        known = {plain(each): each for each in reversed(self.frame.columns)}
+        found = name if name in self.frame.columns else known.get(plain(name))
+        if found is None:
+            close = get_close_matches(plain(name), known, 1, 0.5)
+            guess = f" Did you mean {known[close[0]]!r}?" if close else ""
+            listed = ", ".join(self.frame.columns)
+            raise self.error(f"there is no column {name!r} for context.{guess} Found: {listed}.")
+        if found in {self.column(role) for role in ("user", "item", "rating")}:
+            raise self.error(
+                "a column of users, items or ratings is no context.",
+                column=found,
+                remedy="Name columns that are known before the rating is.",
+            )
+        return found
+
     def _missing(self, role: str) -> str:
         known = {plain(name): name for name in self.frame.columns}
         known = {key: name for key, name in known.items() if key not in ALL_NAMES}
@@ -116,6 +133,37 @@ def _of_type(
     return values
 
 
+def contexts(table: Table, names: Sequence[str]) -> dict[str, NDArray[Any]]:
+    """Further columns by their names, which are found as those of roles are: texts, or float64
+    where all filled cells are numbers, NaN where there is none.
+
+    Raises DataError for a column that is not there, or that a row is recognised or judged by.
+    """
+    names = (names,) if isinstance(names, str) else names
+    return {name: _context(table, table.named(name)) for name in names}
+
+
+def _context(table: Table, column: str) -> NDArray[Any]:
+    values = _of_type(table, column, _is_plain, "numbers or texts")
+    kind = values.dtype
+    if kind in (pl.Date, pl.Datetime):
+        return _from_datetimes(values).cast(pl.Float64).fill_null(np.nan).to_numpy()
+    if _is_number(kind) or (table.layout and kind == pl.String) or kind == pl.Null:
+        numbers = _numbers(values)
+        if _says_as_much(numbers, values):
+            return numbers.fill_null(np.nan).to_numpy()
+    return texts(table, column).str.strip_chars().fill_null("").to_numpy().astype(np.str_)
+
+
+def _says_as_much(numbers: pl.Series, values: pl.Series) -> bool:
+    """Whether every filled cell was read as a number, and no whole number is too long for one."""
+    empty = values.is_null()
+    if values.dtype == pl.String:
+        empty |= values.str.strip_chars() == ""
+    largest: Any = None if values.dtype.is_float() else numbers.abs().max()
+    return bool((numbers.is_null() == empty).all()) and (largest is None or largest <= EXACT)
+
+
 def texts(table: Table, column: str) -> pl.Series:
     """A column as text, such as titles."""
     return _of_type(table, column, _is_plain, "texts").cast(pl.String)
@@ -130,6 +178,10 @@ def ratings(table: Table, column: str) -> NDArray[np.float32]:
 
 
 _LARGEST = float(np.finfo(np.float32).max)
+
+
+EXACT = 2.0**53
+"The largest whole number up to which float64 holds every one; longer ones stay texts."
 
 
 def _is_number(kind: pl.DataType) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -12,7 +12,7 @@ import polars as pl
 from numpy.typing import NDArray
 
 from tandemrec.data.catalogue import Catalogue, Dataset
-from tandemrec.data.columns import Table, identities, ratings, texts, times
+from tandemrec.data.columns import Table, contexts, identities, ratings, texts, times
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.tables import ITEMS, USERS, as_table
 from tandemrec.data.text import Layout
@@ -78,13 +78,16 @@ def from_frames(
     *,
     name: str = "data",
     noun: str = "item",
+    context: Sequence[str] = (),
 ) -> Dataset:
     """A Dataset from frames or files: Polars, pandas, DuckDB, CSV, TSV, Parquet, RecBole.
 
     Needs columns of users and items; ratings (else 1) and times (else row order) are optional, and
     columns go by their usual names (`tandemrec.data.columns.NAMES`). Users are numbered in order
     of appearance, items too, or in the order of `items`; items that nobody met are left out.
-    Raises DataError that names file, line and column; warns with DataWarning of what was odd.
+    `context` names further columns of the interactions, such as the device or the hour, which
+    rating backbones read as fields. Raises DataError that names file, line and column; warns with
+    DataWarning of what was odd.
     """
     dataset, findings = build(
         as_table(interactions, "interactions"),
@@ -92,6 +95,7 @@ def from_frames(
         None if users is None else as_table(users, "users", USERS),
         name=name,
         noun=noun,
+        context=context,
     )
     for message in findings.messages():
         warnings.warn(f"{name}: {message}", DataWarning, stacklevel=2)
@@ -99,7 +103,13 @@ def from_frames(
 
 
 def build(
-    table: Table, items: Table | None, users: Table | None, *, name: str, noun: str
+    table: Table,
+    items: Table | None,
+    users: Table | None,
+    *,
+    name: str,
+    noun: str,
+    context: Sequence[str] = (),
 ) -> tuple[Dataset, Findings]:
     """The Dataset and what was odd; `from_frames` tells what is read and raised."""
     findings = Findings(noun=noun, layout=table.layout)
@@ -107,7 +117,8 @@ def build(
     ids = {role: identities(table, column) for role, column in columns.items()}
     user_ids, user_numbers, user_rows = _numbered(ids["user"], users, "user", findings)
     item_ids, item_numbers, item_rows = _numbered(ids["item"], items, "item", findings)
-    rows = _interactions(table, user_numbers, item_numbers, findings)
+    further = contexts(table, context)
+    rows = _interactions(table, user_numbers, item_numbers, further, findings)
     findings.short_users = int((rows.counts < 3).sum())
     source = items or _titles_beside(table)
     if source is not items and source is not None:
@@ -155,7 +166,11 @@ def _places(table: Table | None, role: str, findings: Findings) -> pl.DataFrame:
 
 
 def _interactions(
-    table: Table, users: NDArray[np.int64], items: NDArray[np.int64], findings: Findings
+    table: Table,
+    users: NDArray[np.int64],
+    items: NDArray[np.int64],
+    further: Mapping[str, NDArray[Any]],
+    findings: Findings,
 ) -> Interactions:
     rating, time = table.column("rating"), table.column("time")
     findings.order = "" if time is not None else BY_ROWS
@@ -168,7 +183,8 @@ def _interactions(
         findings.duplicates = len(dropped)
         findings.first_duplicate = _place(table, int(dropped[0]))
     columns = (users[keep], items[keep], values[keep], clock[keep])
-    return Interactions.sorted(*columns, n_users=n_users, n_items=n_items)
+    context = {name: column[keep] for name, column in further.items()}
+    return Interactions.sorted(*columns, n_users=n_users, n_items=n_items, context=context)
 
 
 def _last_of_each_pair(

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-from dataclasses import dataclass, fields
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,10 +30,17 @@ class Interactions:
     times: NDArray[np.int64]  # [N], seconds, or any whole number that orders
     n_users: int
     n_items: int
+    context: Mapping[str, NDArray[Any]] = field(default_factory=dict)
+    "What else is known of a row, by the column's name, each [N]: texts, or numbers (NaN: unknown)."
 
     def __post_init__(self) -> None:
-        if len({len(self.users), len(self.items), len(self.ratings), len(self.times)}) != 1:
-            raise ValueError("users, items, ratings and times must have one length")
+        if len({len(column) for column in (*self._columns, *self.context.values())}) != 1:
+            raise ValueError("users, items, ratings, times and context must have one length")
+        for name, values in self.context.items():
+            if values.dtype.kind not in "iufbU":
+                raise ValueError(
+                    f"context {name!r} must hold texts or numbers. Received: {values.dtype}."
+                )
         if (np.diff(self.users) < 0).any():
             raise ValueError("rows must be sorted by user; use Interactions.sorted")
 
@@ -45,21 +54,28 @@ class Interactions:
         *,
         n_users: int,
         n_items: int,
+        context: Mapping[str, NDArray[Any]] | None = None,
     ) -> Interactions:
         """Build from rows in any order; ties in time keep the order that the rows came in."""
         ratings = np.ones(len(users), np.float32) if ratings is None else ratings
         times = np.zeros(len(users), np.int64) if times is None else times
         order = np.lexsort((np.arange(len(users)), times, users))
         columns = (users[order], items[order], ratings[order], times[order])
-        return cls(*columns, n_users, n_items)
+        further = {name: values[order] for name, values in (context or {}).items()}
+        return cls(*columns, n_users, n_items, further)
 
     def __len__(self) -> int:
         return len(self.users)
 
     def rows(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Interactions:
         """Some of the rows, in the same order; the numbers of users and items stay."""
-        columns = (self.users[keep], self.items[keep], self.ratings[keep], self.times[keep])
-        return Interactions(*columns, self.n_users, self.n_items)
+        further = {name: values[keep] for name, values in self.context.items()}
+        users, items, ratings, times = (column[keep] for column in self._columns)
+        return Interactions(users, items, ratings, times, self.n_users, self.n_items, further)
+
+    @property
+    def _columns(self) -> tuple[NDArray[Any], ...]:
+        return self.users, self.items, self.ratings, self.times
 
     @cached_property
     def bounds(self) -> NDArray[np.int64]:
@@ -111,17 +127,30 @@ class Interactions:
     @cached_property
     def fingerprint(self) -> str:
         digest = hashlib.sha256(f"{self.n_users},{self.n_items}".encode())
-        for column in (self.users, self.items, self.ratings, self.times):
+        for column in self._columns:
             digest.update(np.ascontiguousarray(column).tobytes())
+        for name, values in self.context.items():
+            digest.update(
+                f"{name},{values.dtype}".encode() + np.ascontiguousarray(values).tobytes()
+            )
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        values: dict[str, Any] = dict(zip(_COLUMNS, self._columns, strict=True))
+        values |= {"n_users": self.n_users, "n_items": self.n_items}
+        values |= {f"{_CONTEXT}{name}": column for name, column in self.context.items()}
         np.savez_compressed(folder / "interactions.npz", **values)
 
     @classmethod
     def load(cls, folder: Path) -> Interactions:
         with np.load(folder / "interactions.npz", allow_pickle=False) as file:
-            columns = {name: file[name] for name in ("users", "items", "ratings", "times")}
-            return cls(**columns, n_users=int(file["n_users"]), n_items=int(file["n_items"]))
+            users, items, ratings, times = (file[name] for name in _COLUMNS)
+            sizes = int(file["n_users"]), int(file["n_items"])
+            names = [name for name in file.files if name.startswith(_CONTEXT)]
+            context = {name.removeprefix(_CONTEXT): file[name] for name in names}
+            return cls(users, items, ratings, times, *sizes, context)
+
+
+_COLUMNS, _CONTEXT = ("users", "items", "ratings", "times"), "context."
+"How the columns are called in a file."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import warnings
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -52,21 +53,27 @@ def load(
     source: str | Path,
     *,
     items: Any = None,
+    users: Any = None,
+    context: Sequence[str] = (),
     noun: str | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
 ) -> Dataset:
     """A data set by its name in SOURCES, or interactions from a file of the user's own.
 
-    `items` is a path or frame of titles (id, title, anything else) for an own file; beside a
-    RecBole file NAME.inter, NAME.item and NAME.user are found. `noun` is what one item is called
-    in prompts. Raises UnknownName, or DataError with file, line and column; DataWarning tells what
-    was odd. `cache` and `progress` are for a download (`tandemrec.data.download.obtain`).
+    `items` is a path or frame of titles (id, title, anything else) for an own file, `users` one of
+    what describes them; beside a RecBole file NAME.inter, NAME.item and NAME.user are found.
+    `context` names further columns of the interactions (`from_frames`). `noun` is what one item is
+    called in prompts. Raises UnknownName, or DataError with file, line and column; DataWarning
+    tells what was odd. `cache` and `progress` are for a download (`data.download.obtain`).
     """
     if str(source) in SOURCES:
+        if users is not None or context:
+            raise DataError(f"{source} brings its own users, and no context; leave out yours.")
         dataset, findings, _ = named(str(source), items, cache=cache, progress=progress)
     else:
-        dataset, findings = read_own(find_file(source), items, noun=noun or "item")
+        path, noun = find_file(source), noun or "item"
+        dataset, findings = read_own(path, items, users=users, context=context, noun=noun)
     for message in findings.messages():
         warnings.warn(f"{dataset.name}: {message}", DataWarning, stacklevel=2)
     return dataset
@@ -100,11 +107,19 @@ def named(
     return *SOURCES[name].read(found.files), found.route
 
 
-def read_own(path: Path, items: Any = None, *, noun: str = "item") -> tuple[Dataset, Findings]:
+def read_own(
+    path: Path,
+    items: Any = None,
+    *,
+    users: Any = None,
+    context: Sequence[str] = (),
+    noun: str = "item",
+) -> tuple[Dataset, Findings]:
     """An own file as a Dataset, and what was odd about it."""
     catalogue = _described(path, ".item", items, "items", ITEMS)
-    users = _described(path, ".user", None, "users", USERS)
-    return build(read_table(path), catalogue, users, name=path.stem, noun=noun)
+    people = _described(path, ".user", users, "users", USERS)
+    table = read_table(path)
+    return build(table, catalogue, people, name=path.stem, noun=noun, context=context)
 
 
 def _described(

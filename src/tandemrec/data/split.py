@@ -37,6 +37,10 @@ class Split:
             np.append(first.times, second.times),
             n_users=first.n_users,
             n_items=first.n_items,
+            context={
+                name: np.append(values, second.context[name])
+                for name, values in first.context.items()
+            },
         )
 
     @cached_property
@@ -124,6 +128,7 @@ def _renumbered(data: Dataset, rows: Interactions) -> Dataset:
         full.items[old_items] if full.items.width else full.items,
         full.users[old_users] if full.users.width else full.users,
     )
-    sizes = (len(old_users), len(old_items))
-    interactions = Interactions(users, items, rows.ratings, rows.times, *sizes)
+    interactions = replace(
+        rows, users=users, items=items, n_users=len(old_users), n_items=len(old_items)
+    )
     return replace(data, interactions=interactions, catalogue=catalogue)

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import polars as pl
 
+from tandemrec.data.catalogue import Catalogue, Dataset
 from tandemrec.data.interactions import Interactions
 
 
@@ -46,3 +48,27 @@ def rings(n_users: int = 60, n_items: int = 20, steps: int = 8, seed: int = 0) -
     times = np.tile(np.arange(steps), n_users)
     items = (first[users] + times) % n_items
     return Interactions.sorted(users, items, times=times, n_users=n_users, n_items=n_items)
+
+
+def tastes(n_users: int = 150, n_items: int = 120, rated: int = 6, seed: int = 0) -> Dataset:
+    """Rating: 5 where the kind of an item is the mood of the user, 2 where it is not.
+
+    There are three of each, equally many, and nobody rates more than `rated` items, so that neither
+    the user's nor the item's mean says anything, and ids little of pairs that nobody rated.
+    """
+    rng = np.random.default_rng(seed)
+    users = np.repeat(np.arange(n_users), rated)
+    items = np.concatenate([rng.permutation(n_items)[:rated] for _ in range(n_users)])
+    moods, kinds = rng.permutation(n_users) % 3, rng.permutation(n_items) % 3
+    ratings = np.where(moods[users] == kinds[items], 5, 2).astype(np.float32)
+    times = np.tile(np.arange(rated), n_users)
+    rows = Interactions.sorted(users, items, ratings, times, n_users=n_users, n_items=n_items)
+    titles = [f"item {item}" for item in range(n_items)]
+    catalogue = Catalogue(
+        range(n_users),
+        range(n_items),
+        titles,
+        pl.DataFrame({"kind": np.array(["song", "film", "book"])[kinds]}),
+        pl.DataFrame({"mood": np.array(["calm", "glad", "blue"])[moods]}),
+    )
+    return Dataset("tastes", rows, catalogue)

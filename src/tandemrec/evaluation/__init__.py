@@ -1,11 +1,12 @@
-"""How good rankings are, whether a difference is luck, and what to hold a re-ranker against."""
+"""How good rankings and ratings are, whether a difference is luck, what to hold them against."""
 
 from tandemrec.evaluation.compare import Comparison, improvement, over_runs, over_users, paired
 from tandemrec.evaluation.controls import PositionBias, echo, oracle, position_bias, random_order
 from tandemrec.evaluation.groups import Group, by_activity
-from tandemrec.evaluation.metrics import UserMetrics, per_user, places
+from tandemrec.evaluation.metrics import LOWER, UserMetrics, per_user, places, rating_errors
 
 __all__ = [
+    "LOWER",
     "Comparison",
     "Group",
     "PositionBias",
@@ -21,4 +22,5 @@ __all__ = [
     "places",
     "position_bias",
     "random_order",
+    "rating_errors",
 ]

@@ -4,17 +4,17 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import stats
 
 from tandemrec.errors import ConfigError
-from tandemrec.evaluation.metrics import UserMetrics, Values
+from tandemrec.evaluation.metrics import LOWER, ROOT, UserMetrics, Values
 
 SAME = 1e-12
-"Differences below this are rounding: metrics are between 0 and 1."
+"Differences below this are rounding: metrics are between 0 and 1, errors not far above."
 
 
 @dataclass(frozen=True)
@@ -68,25 +68,42 @@ def _without_variance(mean: float, df: int) -> Comparison:
 def over_users(a: Sequence[UserMetrics], b: Sequence[UserMetrics], metric: str) -> Comparison:
     """Pairs are users; each user's value is his mean over the runs (seeds) first.
 
-    It tells whether the difference would hold for other users, for models trained like these.
+    It tells whether the difference would hold for other users, for models trained like these. Of
+    ratings, pairs are held-out ratings, and what is tested for RMSE are squared errors; their
+    difference is told as one in RMSE.
     """
     _check(a, b)
-    return paired(_user_means(a, metric), _user_means(b, metric))
+    ours, theirs = _user_means(a, metric), _user_means(b, metric)
+    found = paired(ours, theirs)
+    return _rooted(found, ours, theirs) if metric in ROOT else found
+
+
+def _rooted(found: Comparison, a: Values, b: Values) -> Comparison:
+    """A difference of mean squares as one of their roots: x^2 - y^2 = (x - y) (x + y)."""
+    both = math.sqrt(a.mean()) + math.sqrt(b.mean())
+    if both == 0:
+        return found
+    low, high = found.ci95
+    difference = found.mean_difference / both
+    return replace(found, mean_difference=difference, ci95=(low / both, high / both))
 
 
 def over_runs(a: Sequence[UserMetrics], b: Sequence[UserMetrics], metric: str) -> Comparison:
-    """Pairs are runs: `a[n]` and `b[n]` have one seed; the value is the mean over users.
+    """Pairs are runs: `a[n]` and `b[n]` have one seed; the value is the metric over users.
 
     It tells whether the difference would hold for other seeds, on these users. Raises ConfigError
     for fewer than two runs.
     """
     _check(a, b)
-    return paired(*(np.array([run.values[metric].mean() for run in runs]) for runs in (a, b)))
+    return paired(*(np.array([run.mean(metric) for run in runs]) for runs in (a, b)))
 
 
-def improvement(ours: float, base: float) -> float | None:
-    """By how many percent `ours` is above `base`; None where the base is 0."""
-    return None if base == 0 else 100 * (ours - base) / base
+def improvement(ours: float, base: float, metric: str = "") -> float | None:
+    """By how many percent `ours` is better than `base`: above it, or below it for a metric of which
+    less is better; None where the base is 0."""
+    if base == 0:
+        return None
+    return 100 * (base - ours if metric in LOWER else ours - base) / base
 
 
 def _user_means(runs: Sequence[UserMetrics], metric: str) -> Values:

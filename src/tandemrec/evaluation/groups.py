@@ -24,11 +24,12 @@ class Group:
 def by_activity(train: Interactions, users: NDArray[np.int64], parts: int = 4) -> list[Group]:
     """The users [U] in quartiles of N(u), their number of training interactions; least first.
 
-    Users with one N(u) are never put apart, so groups may differ in size, and where many users
-    share one N(u) there are fewer than `parts`.
+    A user who stands there more than once counts once. Users with one N(u) are never put apart, so
+    groups may differ in size, and where many users share one N(u) there are fewer than `parts`.
     """
     if not len(users):
         return []
+    users = np.unique(users)
     counts = train.counts[users]
     edges = np.unique(np.quantile(counts, np.arange(1, parts) / parts))
     part = np.searchsorted(edges, counts)  # [U]; N(u) equal to an edge belongs below it
@@ -41,5 +42,5 @@ def _group(users: NDArray[np.int64], counts: NDArray[np.int64]) -> Group:
 
 
 def means(metrics: UserMetrics, groups: Sequence[Group]) -> list[dict[str, float]]:
-    """The mean of each metric in each group, beside `groups`."""
+    """Each metric over each group, beside `groups`."""
     return [metrics.of(group.users).means() for group in groups]

@@ -1,9 +1,9 @@
-"""How good a ranking is for each user: hit ratio, NDCG and reciprocal rank."""
+"""How good a ranking is for each user (hit ratio, NDCG, MRR), and how far ratings are off."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -14,22 +14,33 @@ from numpy.typing import NDArray
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import ConfigError
 from tandemrec.rankings import Rankings
+from tandemrec.ratings import Ratings
 
 Values = NDArray[np.float64]
+LOWER = frozenset({"RMSE", "MAE"})
+"Metrics of which less is better."
+ROOT = frozenset({"RMSE"})
+"Metrics that are the root of the mean of their values, not the mean."
 
 
 @dataclass(frozen=True, eq=False)
 class UserMetrics:
-    """Every metric of every user who has a held-out item."""
+    """Every metric of every user who has a held-out item; of ratings, of every held-out one."""
 
-    users: NDArray[np.int64]  # [U], rising
-    values: Mapping[str, Values]  # "HR@3", "NDCG@3", ..., "MRR": each [U], from 0 to 1
+    users: NDArray[np.int64]  # [U], rising; of ratings, a user as often as he has held-out ones
+    values: Mapping[str, Values]
+    """"HR@3", "NDCG@3", ..., "MRR": each [U], from 0 to 1. "RMSE": squared errors; "MAE": absolute
+    ones."""
 
     def means(self) -> dict[str, float]:
-        """Each metric's mean over the users; 0 where there are none."""
-        return {
-            name: float(each.mean()) if len(each) else 0.0 for name, each in self.values.items()
-        }
+        """Each metric over all rows: the mean, or the root of the mean; 0 where there are none."""
+        return {name: self.mean(name) for name in self.values}
+
+    def mean(self, metric: str) -> float:
+        """One metric over all rows."""
+        values = self.values[metric]
+        mean = float(values.mean()) if len(values) else 0.0
+        return mean**0.5 if metric in ROOT else mean
 
     def of(self, users: NDArray[np.int64]) -> UserMetrics:
         """The rows of some users."""
@@ -78,6 +89,53 @@ def per_user(
     reciprocal: Values = (first > 0) / np.maximum(first, 1)
     values["MRR"] = reciprocal
     return UserMetrics(users, values)
+
+
+def rating_errors(ratings: Ratings, truth: Interactions) -> UserMetrics:
+    """The squared error (RMSE) and the absolute error (MAE) of each held-out rating, in the order
+    of `truth` (Llama4Rec, section IV-A2).
+
+    Raises ValueError where the ratings are not of the pairs of `truth`, in its order, or one is not
+    finite; ConfigError where a held-out rating is missing.
+    """
+    pairs = zip((ratings.users, ratings.items), (truth.users, truth.items), strict=True)
+    if not all(np.array_equal(ours, theirs) for ours, theirs in pairs):
+        raise ValueError("ratings must be of the held-out pairs, in the same order")
+    if not np.isfinite(ratings.values).all():
+        raise ValueError("a predicted rating is not finite")
+    _check_rated(truth)
+    errors: Values = ratings.values - truth.ratings
+    return UserMetrics(truth.users, {"RMSE": errors**2, "MAE": np.abs(errors)})
+
+
+def _check_rated(truth: Interactions) -> None:
+    missing = np.flatnonzero(~np.isfinite(truth.ratings))
+    if len(missing):
+        user, item = truth.users[missing[0]], truth.items[missing[0]]
+        raise ConfigError(
+            f"RMSE and MAE need every held-out rating. Received {len(missing):,} of {len(truth):,} "
+            f"without, the first of user number {user} for item number {item}. Leave these rows "
+            "out, or take a backbone that ranks."
+        )
+
+
+def better(metric: str, one: float, other: float) -> bool:
+    """Whether the one value is better than the other."""
+    return one < other if metric in LOWER else one > other
+
+
+def best(metric: str, values: Iterable[float]) -> float:
+    """The best value. Raises ValueError where there is none."""
+    return min(values) if metric in LOWER else max(values)
+
+
+def winner(metric: str, values: Iterable[float | None]) -> float | None:
+    """The best value, or None if there is no single best among two or more."""
+    known = [value for value in values if value is not None]
+    if len(known) < 2:
+        return None
+    top = best(metric, known)
+    return top if known.count(top) == 1 else None
 
 
 def places(rankings: Rankings, truth: Interactions) -> NDArray[np.int64]:

@@ -8,10 +8,13 @@ from typing import Any
 import numpy as np
 
 from tandemrec import backbones
+from tandemrec.backbones import RatingBackbone
+from tandemrec.data.fields import Fields
 from tandemrec.data.split import Split
 from tandemrec.errors import BackboneError, ConfigError, DataError
 from tandemrec.recipes.fitting import learns, train_config
 from tandemrec.recipes.settings import Llama4RecConfig
+from tandemrec.recipes.setup import kind_of
 
 
 def backbone_of(given: Any) -> Any:
@@ -57,6 +60,23 @@ def check_settings(backbone: Any, config: Llama4RecConfig) -> None:
         train_config(backbone, config, 0)
     if config.examples.backbone is not None:
         backbone_of(config.examples.backbone)
+
+
+def check_task(split: Split, backbone: Any, config: Llama4RecConfig) -> None:
+    """A backbone of ratings needs ratings that differ, and the fields that it is told to read.
+
+    Raises DataError and ConfigError.
+    """
+    if not issubclass(kind_of(backbone), RatingBackbone):
+        return
+    Fields.of(split.train, split.catalogue, config.fields)
+    ratings = split.train.ratings
+    if ratings.min() == ratings.max():
+        raise DataError(
+            f"{kind_of(backbone).__name__} predicts ratings, and every training rating is "
+            f"{ratings[0]:g}.",
+            remedy="Name the column of ratings `rating`, or take a backbone that ranks.",
+        )
 
 
 def check_seeds(seeds: Sequence[int]) -> None:

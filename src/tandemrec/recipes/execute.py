@@ -17,14 +17,17 @@ from tandemrec.llm import llm as named_llm
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.base import LLM
 from tandemrec.progress import Progress, silent
-from tandemrec.recipes import llama4rec as recipe
-from tandemrec.recipes import recommend
-from tandemrec.recipes.entrance import backbone_of, check_seeds, check_settings, check_sizes
-from tandemrec.recipes.llama4rec import SeedResult, one_seed
+from tandemrec.recipes import tasks
+from tandemrec.recipes.entrance import (
+    backbone_of,
+    check_seeds,
+    check_settings,
+    check_sizes,
+    check_task,
+)
 from tandemrec.recipes.record import RECORD, Record
-from tandemrec.recipes.results import contents
 from tandemrec.recipes.settings import PLUS, Llama4RecConfig, preset_of
-from tandemrec.recipes.setup import Setup
+from tandemrec.recipes.setup import ANSWERS, Setup
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.recipes.tuning import tuned
 from tandemrec.recipes.weights import check_model
@@ -39,8 +42,9 @@ class Finished:
     """A run that is done: its table, its report, and recommendations from it."""
 
     setup: Setup
-    seeds: Sequence[SeedResult]
-    "All of them; of a run that was loaded again, the first."
+    seeds: Sequence[Any]
+    """What its task gives for each (`llama4rec.SeedResult`, `rating.RatedSeed`): all of them; of a
+    run that was loaded again, the first."""
     contents: Contents
 
     @cached_property
@@ -52,11 +56,13 @@ class Finished:
 
     def recommend(self, users: Sequence[Any], k: int = 5) -> pl.DataFrame:
         """A long frame (user_id, item_id, title, score, rank) for known users."""
-        return recommend.for_users(self.setup, self.seeds[0], [str(user) for user in users], k)
+        names = [str(user) for user in users]
+        return tasks.of(self.setup).for_users(self.setup, self.seeds[0], names, k)
 
     def recommend_new(self, items: Sequence[Any], k: int = 5) -> pl.DataFrame:
         """The same for somebody new, from the ids of his items, oldest first."""
-        return recommend.for_history(self.setup, self.seeds[0], [str(item) for item in items], k)
+        names = [str(item) for item in items]
+        return tasks.of(self.setup).for_history(self.setup, self.seeds[0], names, k)
 
 
 def llama4rec(
@@ -82,12 +88,15 @@ def llama4rec(
     check_settings(backbone, config)
     check_seeds(seeds)
     check_sizes(split)
+    check_task(split, backbone, config)
     check_model(llm, config.tune)
     folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
     run, common = _runs(folder, shared)
     setup = Setup(split, backbone, llm, config, run, run.telling(progress), common)
     results, tuning = _stages(setup, seeds)
-    found = contents(setup, results, tuning, preset=preset_of(config), command=command)
+    found = tasks.of(setup).contents(
+        setup, results, tuning, preset=preset_of(config), command=command
+    )
     (folder / RECORD).unlink(missing_ok=True)  # it goes with the report that is replaced
     write(found, folder)
     return Finished(setup, results, found)
@@ -101,16 +110,16 @@ def _runs(
     return Run(own, closed=closed), common
 
 
-def _stages(setup: Setup, seeds: Sequence[int]) -> tuple[list[SeedResult], Tuned | None]:
+def _stages(setup: Setup, seeds: Sequence[int]) -> tuple[list[Any], Tuned | None]:
     """Everything that is computed, or loaded: the tuned model, and each seed with it."""
     asked, tuning = _asking(setup, seeds[0])
-    return [one_seed(setup, asked, seed) for seed in seeds], tuning
+    return [tasks.of(setup).one_seed(setup, asked, seed) for seed in seeds], tuning
 
 
 def _asking(setup: Setup, seed: int) -> tuple[Remembering, Tuned | None]:
     """The tuned model, which looks its answers up first."""
     model, tuning = tuned(setup, seed)
-    store = AnswerStore(setup.common.folder / "answers.sqlite")
+    store = AnswerStore(setup.common.folder / ANSWERS)
     return Remembering(model, store, progress=setup.progress), tuning
 
 
@@ -156,7 +165,7 @@ def _checked(spec: RunSpec) -> Record:
 def ask_ahead(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
     """What several runs on the same data and language model have to ask alike, asked together.
 
-    They share a folder (`shared`), where each finds the answers; see `llama4rec.ask_ahead`. Fits
+    They share a folder (`shared`), where each finds the answers, and have one task. Fits
     every run's Base, which the run then loads.
     """
     split, model = _inputs(specs[0], progress)
@@ -166,12 +175,12 @@ def ask_ahead(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
         backbone, told = backbone_of(spec.backbone), run.telling(progress)
         setups.append(Setup(split, backbone, model, spec.config, run, told, common))
     asking, _ = _asking(setups[0], specs[0].seed)
-    recipe.ask_ahead(setups, asking, specs[0].all_seeds)
+    tasks.of(setups[0]).ask_ahead(setups, asking, specs[0].all_seeds)
 
 
 def _inputs(spec: RunSpec, progress: Progress) -> tuple[Split, LLM]:
     """The data and the language model; files of one's own are read before anything is fetched."""
-    fetched = spec.data in SOURCES and spec.items is None
+    fetched = spec.data in SOURCES and not (spec.items or spec.users or spec.context)
     split = None if fetched else _split(spec, progress)
     model = _model(spec, progress)
     return split or _split(spec, progress), model
@@ -185,7 +194,14 @@ def _model(spec: RunSpec, progress: Progress) -> LLM:
 
 
 def _split(spec: RunSpec, progress: Progress) -> Split:
-    data = load(spec.data, items=spec.items, noun=spec.noun, progress=progress)
+    data = load(
+        spec.data,
+        items=spec.items,
+        users=spec.users,
+        context=spec.context,
+        noun=spec.noun,
+        progress=progress,
+    )
     split = leave_last_out(data)
     check_sizes(split)
     return split

@@ -7,6 +7,7 @@ from typing import Any
 from tandemrec.augment.direct import Preferences
 from tandemrec.augment.sequential import Insertions
 from tandemrec.backbones import Fitted, hyper_of, training_of
+from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.recipes.setup import Setup
@@ -28,10 +29,11 @@ def fitted(
     learnt: Learnt | None = None,
     train: Interactions | None = None,
     like: Fitted | None = None,
+    fields: Fields | None = None,
 ) -> Any:
     """A backbone of the run: on its training data or on `train`, with the LLM's preferences or
-    without; as many epochs as validation says, or as an earlier one was `like`. What cannot learn
-    is given back as it is: preferences do not change it."""
+    without; as many epochs as validation says, or as an earlier one was `like`; one of ratings
+    reads the `fields`. What cannot learn is given back as it is: preferences do not change it."""
     if not learns(setup.backbone):
         return setup.backbone
 
@@ -53,6 +55,7 @@ def fitted(
         config=config,
         hyper=hyper_of(setup.backbone, quick=setup.config.quick) | setup.config.backbone or None,
         preferences=learnt,
+        **({} if fields is None else {"fields": fields}),
     )
 
 

@@ -18,6 +18,7 @@ from tandemrec.ranking import rank
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import Weighing
 from tandemrec.recipes.llama4rec import SeedResult, told_profiles
+from tandemrec.recipes.rating import RatedSeed
 from tandemrec.recipes.setup import Setup
 from tandemrec.report.contents import FULL
 from tandemrec.rerank import rerank
@@ -38,7 +39,7 @@ def for_users(setup: Setup, seed: SeedResult, names: Sequence[str], k: int) -> p
     head = candidates.top(setup.config.candidates)
     profiles = told_profiles(setup, seed.backbone, head, known)
     blended = _blended(setup, seed, head, profiles, known.counts[users])
-    return _frame(setup, blended, candidates, list(names), k)
+    return frame(setup, blended, candidates, list(names), k)
 
 
 def for_history(setup: Setup, seed: SeedResult, items: Sequence[str], k: int) -> pl.DataFrame:
@@ -51,10 +52,8 @@ def for_history(setup: Setup, seed: SeedResult, items: Sequence[str], k: int) ->
     for an empty history, and where nobody met an item of it and the backbone is not sequential.
     """
     train = setup.split.train
-    met = np.array([setup.split.catalogue.item(item) for item in items], np.int64)
-    if not len(met):
-        raise DataError("The history is empty; give at least one item that the run knows.")
-    of_whom = _by_sequence if setup.sequential else _by_neighbours
+    met = numbers_of(setup, items)
+    of_whom = _by_sequence if setup.sequential else by_neighbours
     alike, scores = of_whom(seed, train, met)
     scores[met] = -np.inf
     best = np.argsort(-scores, kind="stable")[: max(setup.config.candidates, k)]
@@ -63,7 +62,14 @@ def for_history(setup: Setup, seed: SeedResult, items: Sequence[str], k: int) ->
     head = candidates.top(setup.config.candidates)
     profiles = told_profiles(setup, seed.backbone, head).joined_by(met, alike)
     blended = _blended(setup, seed, head, profiles, np.array([len(met)]))
-    return _frame(setup, blended, candidates, ["new"], k)
+    return frame(setup, blended, candidates, ["new"], k)
+
+
+def numbers_of(setup: Setup, items: Sequence[str]) -> NDArray[np.int64]:
+    """The numbers of a history's items. Raises DataError if it is empty, or for an unknown one."""
+    if not len(items):
+        raise DataError("The history is empty; give at least one item that the run knows.")
+    return np.array([setup.split.catalogue.item(item) for item in items], np.int64)
 
 
 def _by_sequence(
@@ -79,8 +85,8 @@ def _by_sequence(
     return int(likeness.argmax()), scores.cpu().numpy().astype(np.float64)
 
 
-def _by_neighbours(
-    seed: SeedResult, train: Interactions, met: NDArray[np.int64]
+def by_neighbours(
+    seed: SeedResult | RatedSeed, train: Interactions, met: NDArray[np.int64]
 ) -> tuple[int, NDArray[np.float64]]:
     """The most similar user, and the weighted mean of the neighbours' scores of every item, [I]."""
     users, weights = _neighbours(train, met)
@@ -120,9 +126,10 @@ def _blended(
     return lined_up.blend(weighing.alpha_of(tail, choice.arm.order, choice.grid))
 
 
-def _frame(
+def frame(
     setup: Setup, blended: Rankings, candidates: Rankings, names: Sequence[str], k: int
 ) -> pl.DataFrame:
+    """Each user's `k` best: what is blended, then the candidates behind it, which have no score."""
     catalogue, depth = setup.split.catalogue, blended.items.shape[1]
     rows = []
     for row, name in enumerate(names):

@@ -37,6 +37,7 @@ class Record(Settings):
         paths = {
             "data": _absolute(spec.data, SOURCES),
             "items": _absolute(spec.items),
+            "users": _absolute(spec.users),
             "llm": _absolute(spec.llm, known()),
             "adapter": _absolute(spec.adapter),
         }

@@ -2,40 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
-
-import numpy as np
+from collections.abc import Sequence
 
 from tandemrec.data.split import Split
-from tandemrec.evaluation import compare, controls, groups
+from tandemrec.evaluation import controls
 from tandemrec.evaluation.metrics import UserMetrics, per_user
 from tandemrec.rankings import Rankings
-from tandemrec.recipes.arms import ARMS, COUNTING, Choice
+from tandemrec.recipes.arms import Choice
 from tandemrec.recipes.augmenting import on_validation
 from tandemrec.recipes.llama4rec import SeedResult
+from tandemrec.recipes.measuring import activity, facts, name_of, table_rows, tests, timings
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.telling import answers, curves, notes, stories
 from tandemrec.report.contents import (
-    BASE,
     FULL,
     PRIMARY,
     Bias,
     Contents,
-    GroupRow,
     Heatmap,
-    Row,
     Selection,
-    Test,
 )
-from tandemrec.runs import seconds_of
 from tandemrec.tuning.tune import Tuned
 
 CONTROLS = ("refit", "echo", "random", "oracle")
 "Those that need no choice on validation."
-UNTESTED = (BASE, "oracle")
-"What methods are tested against, and a bound that none can pass."
-Measured = Mapping[str, Sequence[UserMetrics]]  # method -> one for each seed
 
 
 def contents(
@@ -58,11 +48,15 @@ def contents(
         seeds=[each.seed for each in seeds],
         command=command,
         config=setup.config.model_dump(mode="json"),
-        rows=[row for n, _ in enumerate(seeds) for row in _rows(measured, n, seeds[n].seed)],
+        rows=[
+            row
+            for n, each in enumerate(seeds)
+            for row in table_rows(measured, n, each.seed, CONTROLS, PRIMARY)
+        ],
         tests=tests(measured),
         selection=[row for each in seeds for row in _selection(setup, each)],
         heatmaps=_heatmaps(full, setup.config.metric),
-        groups=_groups(setup.split, measured),
+        groups=activity(setup.split, measured),
         curves=curves(full, tuning),
         stories=stories(setup, full),
         position_bias=_bias(setup, full),
@@ -70,31 +64,6 @@ def contents(
         timings=timings(setup),
         notes=notes(setup, seeds, tuning),
     )
-
-
-def timings(setup: Setup) -> dict[str, float]:
-    """How long each stage took when it was made, those in a shared folder too."""
-    shared = setup.common.places if setup.shared else {}
-    return setup.run.seconds | {f"shared/{name}": seconds_of(at) for name, at in shared.items()}
-
-
-def name_of(backbone: Any) -> str:
-    """A backbone's name in reports."""
-    return str(getattr(backbone, "__name__", type(backbone).__name__))
-
-
-def facts(split: Split) -> dict[str, Any]:
-    """The data set in numbers."""
-    rows = split.data.interactions
-    cells = rows.n_users * rows.n_items
-    return {
-        "name": split.data.name,
-        "users": rows.n_users,
-        "items": rows.n_items,
-        "interactions": len(rows),
-        "density": len(rows) / cells if cells else 0.0,
-        "tested users": len(np.unique(split.test.users)),
-    } | ({"order": split.data.order} if split.data.order else {})
 
 
 def measure(split: Split, seeds: Sequence[SeedResult]) -> dict[str, list[UserMetrics]]:
@@ -115,54 +84,6 @@ def _controls(split: Split, seed: SeedResult) -> dict[str, Rankings]:
         "random": controls.random_order(candidates, seed.seed),
         "oracle": controls.oracle(candidates, split.test),
     }
-
-
-def _rows(measured: Measured, n: int, seed: int) -> list[Row]:
-    base = measured[BASE][n]
-    rows = []
-    for method, runs in measured.items():
-        arm = (ARMS | COUNTING).get(method)
-        kind = "control" if method in CONTROLS else arm.kind if arm else "main"
-        test = None if method in UNTESTED else compare.over_users([runs[n]], [base], PRIMARY)
-        rows.append(
-            Row(
-                method=method,
-                kind=kind,
-                seed=seed,
-                metrics=runs[n].means(),
-                p_value=test and test.p_value,
-            )
-        )
-    return rows
-
-
-def tests(measured: Measured) -> list[Test]:
-    """Every method but the bound against Base, and Llama4Rec against IFT too, which the paper tests
-    against where it is the better: over users and, from two seeds on, over runs."""
-    found = []
-    pairs = [(method, BASE) for method in measured if method not in UNTESTED]
-    for method, other in [*pairs, (FULL, "IFT")]:
-        runs = measured[method]
-        for metric in runs[0].values:
-            ways = {"users": compare.over_users} | (
-                {"runs": compare.over_runs} if len(runs) > 1 else {}
-            )
-            for over, test in ways.items():
-                result = test(runs, measured[other], metric)
-                found.append(
-                    Test(
-                        method=method,
-                        against=other,
-                        metric=metric,
-                        over=over,
-                        difference=result.mean_difference,
-                        low=result.ci95[0],
-                        high=result.ci95[1],
-                        p_value=result.p_value,
-                        n=result.n,
-                    )
-                )
-    return found
 
 
 def _selection(setup: Setup, seed: SeedResult) -> list[Selection]:
@@ -235,21 +156,6 @@ def _heatmaps(seed: SeedResult, metric: str) -> list[Heatmap]:
             chosen=grid.best,
         )
     ]
-
-
-def _groups(split: Split, measured: Measured) -> list[GroupRow]:
-    """Users by activity; each user's metrics are means over the seeds."""
-    parts = groups.by_activity(split.train, measured[BASE][0].users)
-    rows = []
-    for method in (BASE, "IFT", FULL):
-        runs = measured[method]
-        mean = UserMetrics(
-            runs[0].users, {m: np.mean([run.values[m] for run in runs], 0) for m in runs[0].values}
-        )
-        for part, metrics in zip(parts, groups.means(mean, parts), strict=True):
-            row = GroupRow(group=part.label, users=len(part.users), method=method, metrics=metrics)
-            rows.append(row)
-    return rows
 
 
 def _bias(setup: Setup, seed: SeedResult) -> list[Bias]:

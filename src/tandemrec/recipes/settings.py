@@ -8,11 +8,16 @@ from pydantic import Field
 
 from tandemrec.aggregate import BlendConfig
 from tandemrec.augment.direct import PreferenceConfig
+from tandemrec.augment.rating import AttributesConfig
 from tandemrec.augment.sequential import InsertionConfig
 from tandemrec.config import Settings, differing
+from tandemrec.data.fields import FieldsConfig
 from tandemrec.prompts.profiles import PromptConfig
+from tandemrec.prompts.rated import RatedPromptConfig
+from tandemrec.rate import RateConfig
 from tandemrec.rerank import RerankConfig
 from tandemrec.tuning.examples import ExamplesConfig
+from tandemrec.tuning.ratings import RatingExamplesConfig
 from tandemrec.tuning.tune import TuneConfig
 
 
@@ -57,7 +62,7 @@ class Llama4RecConfig(Settings):
     0 leaves data augmentation out."""
     augment: Literal["always", "validated"] = "always"
     """Whether a row with data augmentation has it in any case, as in the paper, or only where its
-    final lists on validation are better with it than without, by NDCG@5."""
+    final lists on validation are better with it than without, by NDCG@5 (ratings: by RMSE)."""
     renew: bool = False
     """Ask for preferences again before test, from histories that go on to it as in test prompts
     (`history_at_test`), and let a backbone learn these; the paper asks once. Preferences told by
@@ -66,6 +71,19 @@ class Llama4RecConfig(Settings):
     """The ranking ways that validation chooses from."""
     blend: BlendConfig = BlendConfig()
     """Adaptive aggregation."""
+    fields: FieldsConfig = FieldsConfig()
+    """Ratings: what a backbone reads of users, items and context."""
+    attributes: AttributesConfig = AttributesConfig()
+    """Ratings: data augmentation, the attributes of items that the LLM or a table gives."""
+    rated: RatedPromptConfig = RatedPromptConfig()
+    """Ratings: how much a prompt tells."""
+    ratings: RatingExamplesConfig = RatingExamplesConfig()
+    """Ratings: the instruction set."""
+    rate: RateConfig = RateConfig()
+    """Ratings: how the LLM is asked."""
+    calibrate: bool = True
+    """Ratings: put the LLM's ratings on the line a + b * rating that fits validation best (ours);
+    the paper takes the number as it is said."""
 
 
 PAPER = Llama4RecConfig(
@@ -76,6 +94,8 @@ PAPER = Llama4RecConfig(
     preferences=PreferenceConfig(pairs=1, way="letters", both_orders=True, pool=None),
     rerank=(RerankConfig(way="listwise"), RerankConfig(way="pointwise")),
     blend=BlendConfig(utility="rank"),
+    rate=RateConfig(answer="greedy"),
+    calibrate=False,
 )
 PLUS = Llama4RecConfig(
     about="Ours: titles' likelihoods, passages of other users' histories, fusion of scores.",
@@ -94,6 +114,8 @@ PLUS = Llama4RecConfig(
     renew=True,
     rerank=tuple(RerankConfig(way="likelihood", prior=prior) for prior in (0.0, 0.25, 0.5)),
     blend=BlendConfig(utility="share"),
+    rated=RatedPromptConfig(history=10, similar=5),
+    ratings=RatingExamplesConfig(instructions=300),
 )
 PRESETS: dict[str, Llama4RecConfig] = {"paper": PAPER, "plus": PLUS}
 

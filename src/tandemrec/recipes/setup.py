@@ -5,12 +5,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-from tandemrec.backbones import Fitted, SequentialBackbone
+from tandemrec.backbones import Fitted, RatingBackbone, SequentialBackbone
 from tandemrec.data.split import Split
 from tandemrec.llm.base import LLM
 from tandemrec.progress import Progress
 from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.runs import Run
+
+ANSWERS = "answers.sqlite"
+"The store of answers, in the common folder."
 
 
 @dataclass(frozen=True)
@@ -36,6 +39,15 @@ class Setup:
     @property
     def sequential(self) -> bool:
         """Whether the backbone recommends from what a user met, in order."""
-        model = self.backbone.model if isinstance(self.backbone, Fitted) else self.backbone
-        kind = model if isinstance(model, type) else type(model)
-        return issubclass(kind, SequentialBackbone)
+        return issubclass(kind_of(self.backbone), SequentialBackbone)
+
+    @property
+    def rating(self) -> bool:
+        """Whether the backbone predicts ratings."""
+        return issubclass(kind_of(self.backbone), RatingBackbone)
+
+
+def kind_of(backbone: Any) -> type[Any]:
+    """The class of a backbone, fitted or not."""
+    model = backbone.model if isinstance(backbone, Fitted) else backbone
+    return model if isinstance(model, type) else type(model)

@@ -23,6 +23,10 @@ class RunSpec(Settings):
     """A data set's name, or a file of your own interactions."""
     items: str | None = None
     """A file of your own items: id and title."""
+    users: str | None = None
+    """A file of your own users: id, and what describes them."""
+    context: tuple[str, ...] = ()
+    """Columns of your own interactions that rating backbones read, such as device."""
     noun: str | None = None
     """What one of your items is called in a prompt: movie, book, item."""
     backbone: str = "lightgcn"

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
@@ -15,17 +16,19 @@ from tandemrec.tuning.tune import Tuned
 
 def curves(seed: SeedResult, tuning: Tuned | None) -> list[Curve]:
     """How the backbones and the language model learnt."""
+    models = {"Base": seed.base, "with what the LLM preferred": seed.augmentation.model}
+    return learning_curves(models, "NDCG@10", tuning)
+
+
+def learning_curves(models: Mapping[str, Any], metric: str, tuning: Tuned | None) -> list[Curve]:
+    """Each backbone's metric on validation, and the language model's loss."""
     found = []
-    for name, model in (
-        ("Base", seed.base),
-        ("with what the LLM preferred", seed.augmentation.model),
-    ):
+    for name, model in models.items():
         points = [p for p in getattr(model, "curve", ()) if p.valid is not None]
         x, y = [float(p.epoch) for p in points], [float(p.valid or 0) for p in points]
         if points:
-            found.append(
-                Curve(name=name, x=x, y=y, x_label="epoch", y_label="NDCG@10 on validation")
-            )
+            label = f"{metric} on validation"
+            found.append(Curve(name=name, x=x, y=y, x_label="epoch", y_label=label))
     if tuning is not None and tuning.curve:
         x, y = ([float(value) for value in column] for column in zip(*tuning.curve, strict=True))
         found.append(
@@ -81,10 +84,7 @@ def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> li
             "Validation left data augmentation out of Llama4Rec, which is then w/o DA: "
             f"seed {', '.join(left)}."
         )
-    if tuning is None:
-        found.append("The LLM was not tuned, so IFT is the LLM as it came.")
-    elif len(seeds) > 1:
-        found.append("The LLM was tuned once, with the first seed; seeds vary everything else.")
+    found += on_tuning(seeds, tuning)
     if not hasattr(setup.backbone, "loss"):
         found.append(
             "The backbone was given, not fitted here: data augmentation cannot change it, so "
@@ -95,6 +95,15 @@ def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> li
     if order := setup.split.data.order:
         found.append(f"{order[0].upper()}{order[1:]}.")
     return found
+
+
+def on_tuning(seeds: Sequence[Any], tuning: Tuned | None) -> list[str]:
+    """What the table's seeds say of the tuning, and what not."""
+    if tuning is None:
+        return ["The LLM was not tuned, so IFT is the LLM as it came."]
+    if len(seeds) > 1:
+        return ["The LLM was tuned once, with the first seed; seeds vary everything else."]
+    return []
 
 
 def _on_passages(setup: Setup) -> str:

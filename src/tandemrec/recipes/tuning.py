@@ -18,6 +18,7 @@ from tandemrec.prompts.profiles import Profiles
 from tandemrec.ranking import rank, similar_users
 from tandemrec.recipes.fitting import fitted
 from tandemrec.recipes.llama4rec import plain_profiles
+from tandemrec.recipes.rating_tuning import rating_examples
 from tandemrec.recipes.setup import Setup
 from tandemrec.tuning.examples import Example, Fold, hold_out, instructions, sequences
 from tandemrec.tuning.tune import Tuned, tune
@@ -63,7 +64,10 @@ def tuned(setup: Setup, seed: int) -> tuple[LLM, Tuned | None]:
 
 
 def instruction_set(setup: Setup, seed: int) -> InstructionSet:
-    """Dense sequences, and instructions whose targets no backbone of theirs has seen."""
+    """Dense sequences, and instructions whose targets no backbone of theirs has seen; or ratings
+    whose hints know nothing of them."""
+    if setup.rating:
+        return InstructionSet(rating_examples(setup, taught_by(setup), seed))
     plain, teacher = plain_profiles(setup), taught_by(setup)
     config = setup.config.examples.model_copy(update={"seed": seed})
     passages = Passages(setup.split.train) if setup.config.prompt.passages else None

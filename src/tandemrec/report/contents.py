@@ -14,6 +14,8 @@ FILE = "report.json"
 BASE, FULL = "Base", "Llama4Rec"
 PRIMARY = "NDCG@5"
 "The metric that tests, groups and the headline are about, where it was measured."
+RATING_PRIMARY = "RMSE"
+"The same of a run that predicts ratings."
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -32,7 +34,7 @@ class Row(Part):
     seed: int
     metrics: dict[str, float]
     p_value: Share | None = None
-    "Paired t-test over users against Base on NDCG@5; None for Base itself."
+    "Paired t-test over users against Base on the primary metric; None for Base itself."
 
 
 class Test(Part):
@@ -118,6 +120,57 @@ class Story(Part):
     target: str
 
 
+class RatingStory(Part):
+    """What was predicted for one real user's held-out rating, and what he gave."""
+
+    user_id: str
+    history: list[tuple[str, float]]
+    "Titles and what he gave them, oldest first."
+    item: str
+    "The held-out item's title."
+    backbone: float
+    llm: float
+    alpha: float
+    final: float
+    rating: float
+    "What the user gave."
+
+
+class AttributeRow(Part):
+    """How many items have an attribute from one source."""
+
+    kind: str
+    "Such as: director."
+    source: str
+    "model, table, or why there is no value: unknown, rejected."
+    items: int
+    share: Share
+    "Of all items."
+
+
+class Accuracy(Part):
+    """How many values of an attribute from one source are right."""
+
+    kind: str
+    source: str
+    "model or table."
+    against: str
+    "What they were held against: truth, or the name of a language model that judged."
+    right: int
+    wrong: int
+    unknown: int
+    "Items of which nothing was said."
+    rejected: int
+    "Items of which what was said was of no use."
+    n: int
+    "How many items were looked at."
+    share: Share
+    "Right ones among those that are right or wrong."
+    low: Share
+    "Lower end of its 95 % confidence interval."
+    high: Share
+
+
 class Bias(Part):
     """How often the first place went to what was shown at one slot (from 1)."""
 
@@ -149,12 +202,16 @@ class Contents(Part):
     command: str
     config: dict[str, JsonValue]
     rows: list[Row]
+    task: Literal["ranking", "rating"] = "ranking"
     tests: list[Test] = Field(default_factory=list)
     selection: list[Selection] = Field(default_factory=list)
     heatmaps: list[Heatmap] = Field(default_factory=list)
     groups: list[GroupRow] = Field(default_factory=list)
     curves: list[Curve] = Field(default_factory=list)
     stories: list[Story] = Field(default_factory=list)
+    rating_stories: list[RatingStory] = Field(default_factory=list)
+    attributes: list[AttributeRow] = Field(default_factory=list)
+    accuracy: list[Accuracy] = Field(default_factory=list)
     position_bias: list[Bias] = Field(default_factory=list)
     answers: list[AnswerCount] = Field(default_factory=list)
     timings: dict[str, float] = Field(default_factory=dict)
@@ -168,8 +225,10 @@ class Contents(Part):
 
     @property
     def primary(self) -> str:
-        """NDCG@5, or the first metric where that was not measured; empty without rows."""
-        return PRIMARY if PRIMARY in self.metrics else next(iter(self.metrics), "")
+        """NDCG@5 of rankings, RMSE of ratings, or the first metric where that was not measured;
+        empty without rows."""
+        wanted = RATING_PRIMARY if self.task == "rating" else PRIMARY
+        return wanted if wanted in self.metrics else next(iter(self.metrics), "")
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:

@@ -10,6 +10,7 @@ from typing import Any
 from matplotlib.axes import Axes
 from matplotlib.patches import FancyBboxPatch
 
+from tandemrec.evaluation.metrics import LOWER
 from tandemrec.report import tables
 from tandemrec.report.contents import BASE, FULL, Bias, Contents, Curve, Heatmap, Test
 from tandemrec.report.drawing import (
@@ -63,7 +64,7 @@ def differences(contents: Contents) -> Figure | None:
     axes.axvline(0, color=INK, linewidth=1)
     axes.set_yticks(range(len(tests)), [test.method for test in tests], color=INK)
     axes.set_ylim(len(tests) - 0.4, -0.6)
-    axes.set_xlabel(f"difference to {BASE} in {metric}")
+    axes.set_xlabel(f"difference to {BASE} in {read(metric)}")
     axes.xaxis.set_major_formatter(lambda value, _: tables.signed(value, 3) if value else "0")
     level_grid(axes, "x")
     said = ", ".join(
@@ -73,8 +74,14 @@ def differences(contents: Contents) -> Figure | None:
     return Figure(title, f"{title}: {said}.", svg(figure, "differences"))
 
 
+def read(metric: str) -> str:
+    """A metric's name, and how it is read where less is better."""
+    return f"{metric} (less is better)" if metric in LOWER else metric
+
+
 def _interval(axes: Axes, row: int, test: Test) -> None:
-    colour = GOOD if test.low > 0 else BAD if test.high < 0 else MUTED
+    above, below = (BAD, GOOD) if test.metric in LOWER else (GOOD, BAD)
+    colour = above if test.low > 0 else below if test.high < 0 else MUTED
     axes.plot([test.low, test.high], [row, row], color=colour, linewidth=2, zorder=2)
     axes.plot(test.difference, row, "o", color=colour, markersize=6, zorder=3)
 
@@ -93,7 +100,7 @@ def activity(contents: Contents) -> Figure | None:
             label = f"{row.group}\n{sizes[row.group]:,} users"
             values[label][row.method] = row.metrics[metric]
     title = f"{metric} by how active the users are"
-    return bars(title, values, ("training interactions of the user", metric), "activity")
+    return bars(title, values, ("training interactions of the user", read(metric)), "activity")
 
 
 @styled
@@ -129,7 +136,9 @@ def heatmap(grid: Heatmap, name: str) -> Figure:
     for row, values in enumerate(grid.values):
         for column, value in enumerate(values):
             chosen = (grid.alpha1[row], grid.alpha2[column]) == grid.chosen
-            _tile(axes, column, row, value, (value - low) / span, chosen)
+            level = (value - low) / span
+            level = 1 - level if grid.metric in LOWER else level  # the darker, the better
+            _tile(axes, column, row, value, level, chosen)
     axes.set_xlim(-0.52, len(grid.alpha2) - 0.48)
     axes.set_ylim(-0.52, len(grid.alpha1) - 0.48)
     axes.set_xticks(range(len(grid.alpha2)), [f"{value:g}" for value in grid.alpha2])

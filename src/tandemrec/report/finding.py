@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
+from tandemrec.evaluation.metrics import LOWER
 from tandemrec.report import tables
 from tandemrec.report.contents import BASE, FULL, Contents, Test
 from tandemrec.report.scoreboard import LEVEL, change, find_test, p_users, result
@@ -17,7 +18,7 @@ class Finding:
     sentence: str
     verdict: Literal["better", "even", "worse", "unknown"]
     context: str = ""
-    "What the candidates would allow, and what guessing gives."
+    "What guessing gives, and what the candidates would allow."
 
 
 def finding(contents: Contents) -> Finding:
@@ -45,13 +46,21 @@ def _judge(contents: Contents, method: str, numbers: str, p: float, runs: Test |
     context = _context(contents)
     if not sure:
         start = f"{method} does not reliably beat {BASE} {where}"
-        sign = tables.percent(gain).text
-        return Finding(f"{start}: {numbers} ({sign}, {evidence}).", "even", context)
+        return Finding(
+            f"{start}: {numbers} ({_more(contents, gain)}, {evidence}).", "even", context
+        )
     how = f"{abs(gain):.1f} % in {numbers.split()[0]} {where}"
     detail = f"{numbers.split(' ', 1)[1]} ({evidence})"
     if gain > 0:
         return Finding(f"{method} beats {BASE} by {how}: {detail}.", "better", context)
     return Finding(f"{method} is worse than {BASE} by {how}: {detail}.", "worse", context)
+
+
+def _more(contents: Contents, gain: float) -> str:
+    """A change as it is seen in the numbers: less, where that is better."""
+    if contents.primary not in LOWER:
+        return tables.percent(gain).text
+    return f"{abs(gain):.1f} % {'less' if gain > 0 else 'more'}"
 
 
 def _evidence(contents: Contents, method: str, p: float, runs: Test | None) -> str:
@@ -74,10 +83,23 @@ def _method(contents: Contents) -> str:
 
 def _context(contents: Contents) -> str:
     metric = contents.primary
+    if contents.task == "rating":
+        return _plain(contents, metric)
     guess, most = (result(contents, name, metric) for name in ("random", "oracle"))
     if guess is None or most is None:
         return ""
     return (
         f"Of the same candidates, a random order reaches {metric} {guess.mean:.4f} "
         f"and a perfect one {most.mean:.4f}."
+    )
+
+
+def _plain(contents: Contents, metric: str) -> str:
+    """What a prediction without any model gives."""
+    mean, biases = (result(contents, name, metric) for name in ("mean", "biases"))
+    if mean is None or biases is None:
+        return ""
+    return (
+        f"Without a model, the mean of all ratings has {metric} {mean.mean:.4f}, the same with "
+        f"what user and item deviate from it {biases.mean:.4f}; less is better."
     )

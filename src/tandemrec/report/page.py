@@ -10,8 +10,8 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
 from tandemrec.oneline import short
-from tandemrec.report import figures, formats, scoreboard, tables
-from tandemrec.report.contents import FILE, Contents, Story, scores
+from tandemrec.report import attributes, figures, formats, scoreboard, tables, wording
+from tandemrec.report.contents import FILE, Contents, RatingStory, Story, scores
 from tandemrec.report.finding import finding
 from tandemrec.report.tables import Table
 from tandemrec.writing import explained, whole
@@ -72,6 +72,8 @@ def _with_empty(contents: Contents) -> list[Table]:
         tables.tests(contents),
         tables.groups(contents),
         tables.position_bias(contents),
+        attributes.provenance(contents),
+        attributes.accuracy(contents.accuracy),
         tables.answers(contents),
         tables.selection(contents),
         *(tables.heatmap(grid, f"heatmap_{number}") for number, grid in grids),
@@ -91,6 +93,9 @@ def html(contents: Contents) -> str:
         heatmaps=[figures.heatmap(g, f"{n}") for n, g in enumerate(contents.heatmaps)],
         curves=figures.curves(contents),
         position_bias=figures.position_bias(contents),
+        accuracy=attributes.accuracy_figure(contents.accuracy, "run"),
+        words=wording.of(contents),
+        rating_stories=[_rating_story(story) for story in contents.rating_stories],
         stories=[_story(story) for story in contents.stories],
         settings=list(_flat(contents.config)),
         facts=[(name, _fact(name, value)) for name, value in contents.what.items()],
@@ -123,6 +128,27 @@ def _story(story: Story) -> dict[str, Any]:
         "places": {name: _place(titles, story.target) for name, titles in lists},
         "lists": dict(lists),
     }
+
+
+def _rating_story(story: RatingStory) -> dict[str, Any]:
+    said = (("Backbone", story.backbone), ("Language model", story.llm), ("Final", story.final))
+    return {
+        "user_id": story.user_id,
+        "history": [(title, f"{rating:g}") for title, rating in story.history[-HISTORY:]],
+        "earlier": max(len(story.history) - HISTORY, 0),
+        "alpha": story.alpha,
+        "item": story.item,
+        "rating": f"{story.rating:g}",
+        "said": [(name, f"{value:.2f}", _off(value, story.rating)) for name, value in said],
+    }
+
+
+def _off(value: float, rating: float) -> str:
+    """How far a prediction is from the rating: 0.25 too high."""
+    text = f"{abs(value - rating):.2f}"
+    if text == "0.00":
+        return "right"
+    return f"{text} too {'high' if value > rating else 'low'}"
 
 
 def _place(titles: list[str], target: str) -> int | None:

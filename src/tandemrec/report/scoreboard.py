@@ -8,7 +8,8 @@ from statistics import fmean, stdev
 from typing import Literal
 
 from tandemrec.evaluation.compare import improvement
-from tandemrec.report import tables
+from tandemrec.evaluation.metrics import better, winner
+from tandemrec.report import tables, wording
 from tandemrec.report.contents import BASE, FULL, Contents, Test
 from tandemrec.report.tables import Cell, Table
 
@@ -37,9 +38,10 @@ def result(contents: Contents, method: str, metric: str) -> Result | None:
 
 
 def change(contents: Contents, method: str, against: str) -> float | None:
-    """By how many percent the method's primary metric is above the other's."""
-    ours, base = (result(contents, name, contents.primary) for name in (method, against))
-    return improvement(ours.mean, base.mean) if ours and base else None
+    """By how many percent the method's primary metric is better than the other's."""
+    metric = contents.primary
+    ours, base = (result(contents, name, metric) for name in (method, against))
+    return improvement(ours.mean, base.mean, metric) if ours and base else None
 
 
 def find_test(
@@ -77,7 +79,7 @@ def ablations(contents: Contents) -> Table:
 
 
 def controls(contents: Contents) -> Table:
-    """What no language model would give, and what is possible, against Base."""
+    """What no language model would give, and what is possible, if it is known, against Base."""
     rows = _methods(contents, "control")
     base = [name for name in _methods(contents, "main") if name == BASE]
     caption = f"Controls{_over_seeds(contents)}"
@@ -114,7 +116,8 @@ def _board(
     }
     rows = zip(([tables.words(method)[0] for method in methods]), *shown.values(), strict=True)
     marked = any(cell.mark for cells in shown.values() for cell in cells)
-    note = NOTE.format(against) if marked else ""
+    notes = (wording.of(contents).less, NOTE.format(against) if marked else "")
+    note = " ".join(filter(None, notes))
     return Table(name, caption, ("Method", *shown), tuple(rows), note=note)
 
 
@@ -122,7 +125,8 @@ def _column(
     contents: Contents, methods: Sequence[str], metric: str, against: str, bold: bool
 ) -> list[Cell]:
     found = [result(contents, method, metric) for method in methods]
-    top = tables.best(None if one is None else one.mean for one in found) if bold else None
+    means = (None if one is None else one.mean for one in found)
+    top = winner(metric, means) if bold else None
     return [
         Cell(tables.MISSING)
         if one is None
@@ -143,7 +147,7 @@ def mark(contents: Contents, method: str, against: str, metric: str) -> str:
     ours, base = (result(contents, name, metric) for name in (method, against))
     if p is None or p > LEVEL or ours is None or base is None:
         return ""
-    return "*" if ours.mean > base.mean else "†"
+    return "*" if better(metric, ours.mean, base.mean) else "†"
 
 
 def _change(contents: Contents, method: str, against: str) -> Cell:

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+from tandemrec.evaluation.metrics import winner
+from tandemrec.report import wording
 from tandemrec.report.contents import Contents, GroupRow, Heatmap, Selection
 
 MISSING = "–"
@@ -133,7 +135,8 @@ def groups(contents: Contents) -> Table:
     rows = []
     for group, users in sizes.items():
         found = {row.method: row.metrics.get(metric) for row in _in_group(contents, group)}
-        rows.append((*words(group), count(users), *_best_of([found.get(m) for m in methods])))
+        values = [found.get(method) for method in methods]
+        rows.append((*words(group), count(users), *_best_of(metric, values)))
     caption = f"{metric} by activity: quartiles of N(u), the user's training interactions"
     return Table("groups", caption, ("N(u)", "Users", *methods), tuple(rows))
 
@@ -142,17 +145,11 @@ def _in_group(contents: Contents, group: str) -> list[GroupRow]:
     return [row for row in contents.groups if row.group == group]
 
 
-def _best_of(values: Sequence[float | None]) -> list[Cell]:
-    top = best(values)
+def _best_of(metric: str, values: Sequence[float | None]) -> list[Cell]:
+    top = winner(metric, values)
     return [
         Cell(MISSING) if value is None else number(value, best=value == top) for value in values
     ]
-
-
-def best(values: Iterable[float | None]) -> float | None:
-    """The greatest value, or None if there is no single winner among two or more."""
-    known = sorted((value for value in values if value is not None), reverse=True)
-    return known[0] if len(known) > 1 and known[0] > known[1] else None
 
 
 def position_bias(contents: Contents) -> Table:
@@ -161,7 +158,7 @@ def position_bias(contents: Contents) -> Table:
     rows = []
     for method in dict.fromkeys(bias.method for bias in contents.position_bias):
         mine = {bias.slot: bias for bias in contents.position_bias if bias.method == method}
-        shares = [_share(mine[slot].share if slot in mine else None) for slot in slots]
+        shares = [share(mine[slot].share if slot in mine else None) for slot in slots]
         rows.append((*words(method), *shares, p_value(next(iter(mine.values())).p_value)))
     columns = ("Method", *(f"Slot {slot}" for slot in slots), "p")
     caption = "Share of first places by the slot at which the item was shown"
@@ -171,7 +168,8 @@ def position_bias(contents: Contents) -> Table:
 BIAS_NOTE = "p: chi-square test against no preference; a small one says that the slot matters."
 
 
-def _share(value: float | None) -> Cell:
+def share(value: float | None) -> Cell:
+    """A share in percent; a dash for None."""
     return Cell(MISSING) if value is None else Cell(f"{100 * value:.1f} %", value)
 
 
@@ -182,17 +180,12 @@ def answers(contents: Contents) -> Table:
         kinds = stage.rejected
         lost = sum(kinds.values())
         reasons = ", ".join(f"{kind} {number:,}" for kind, number in kinds.items() if number)
-        share = _share(lost / stage.asked if stage.asked else None)
+        part = share(lost / stage.asked if stage.asked else None)
         counts = (count(stage.asked), count(lost))
-        rows.append((*words(stage.stage), *counts, share, *words(reasons or MISSING)))
+        rows.append((*words(stage.stage), *counts, part, *words(reasons or MISSING)))
     columns = ("Stage", "Asked", "Rejected", "Share", "Why")
     caption = "Questions to the language model"
-    return Table("answers", caption, columns, tuple(rows), note=ANSWERS_NOTE)
-
-
-ANSWERS_NOTE = (
-    "A rejected list keeps the backbone's order; of a rejected pair or item no backbone learns."
-)
+    return Table("answers", caption, columns, tuple(rows), note=wording.of(contents).answers)
 
 
 def timings(contents: Contents) -> Table:

@@ -25,7 +25,7 @@ LONGEST = 80
 
 
 def chosen(piece: Piece, only: Sequence[str]) -> list[Cell]:
-    """The cells that a pattern names, such as ml-100k/*; all where there is none.
+    """The cells that a pattern names, such as ml-100k/*; all that can be run where there is none.
 
     Raises UnknownName for a pattern that names nothing.
     """
@@ -33,7 +33,9 @@ def chosen(piece: Piece, only: Sequence[str]) -> list[Cell]:
     for pattern in only:
         if not any(fnmatch(cell.name, pattern) for cell in every):
             raise UnknownName("cell", pattern, [cell.name for cell in every])
-    return [cell for cell in every if not only or any(fnmatch(cell.name, p) for p in only)]
+    if not only:
+        return [cell for cell in every if piece.possible(cell)]
+    return [cell for cell in every if any(fnmatch(cell.name, pattern) for pattern in only)]
 
 
 def made_again(

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from tandemrec.errors import ConfigError, UnknownName
+from tandemrec.reproduce.attributes import Attributed
 from tandemrec.reproduce.duel import Duel
 from tandemrec.reproduce.found import Cell
 from tandemrec.reproduce.piece import Piece
+from tandemrec.reproduce.ratings import RatingTable
 from tandemrec.reproduce.sweep import Sweep
 from tandemrec.reproduce.tables import PaperTable
 from tandemrec.reproduce.variants import Instructions, Sizes
@@ -18,12 +21,17 @@ DIRECT, SEQUENTIAL = ("mf", "lightgcn", "mixgcf", "sgl"), ("sasrec", "bert4rec",
 SMALL = {"ml-100k": ("lightgcn", "sasrec")}
 "Beside what the paper has, for a machine without a GPU."
 
+NOUNS = {"ml-100k": "movie", "ml-1m": "movie", "book-crossing": "book"}
+
 PIECES: dict[str, Piece] = {
     "llama4rec/table2": PaperTable(
         "llama4rec", "table2", "Direct recommendation, four backbones.", "lightgcn", LLAMA
     ),
     "llama4rec/table4": PaperTable(
         "llama4rec", "table4", "Sequential recommendation, three backbones.", "sasrec", LLAMA
+    ),
+    "llama4rec/table5": RatingTable(
+        "llama4rec", "table5", "Rating prediction, six backbones.", "deepfm", LLAMA
     ),
     "llama4rec/table6": PaperTable(
         "llama4rec", "table6", "LightGCN without one part at a time.", "lightgcn", LLAMA, True
@@ -61,11 +69,29 @@ PIECES: dict[str, Piece] = {
         LLAMA,
         (Cell("book-crossing", "cl4srec"), Cell("ml-100k", "cl4srec")),
     ),
+    "llama4rec/fig8": Attributed(
+        "llama4rec",
+        "fig8",
+        "Attributes by the language model: how many are right, and what they do.",
+        "deepfm",
+        LLAMA,
+        {data: ("deepfm",) for data in NOUNS},
+        nouns=NOUNS,
+    ),
 }
 
 
-def piece_of(name: str, llms: Sequence[str] = (), rival: str | None = None) -> Piece:
-    """A table or figure by its name, with the language models that it compares."""
+def piece_of(
+    name: str,
+    llms: Sequence[str] = (),
+    rival: str | None = None,
+    *,
+    truth: Mapping[str, Path] = {},
+    table: Mapping[str, Path] = {},
+    judge: str | None = None,
+) -> Piece:
+    """A table or figure by its name, with the language models that it compares, and what its
+    attributes are held against and looked up in. Raises ConfigError for what it does not take."""
     if name not in PIECES:
         raise UnknownName("table or figure", name, PIECES)
     piece = PIECES[name]
@@ -77,4 +103,10 @@ def piece_of(name: str, llms: Sequence[str] = (), rival: str | None = None) -> P
         if not isinstance(piece, Duel):
             raise ConfigError(f"{name} has no rival; llama4rec/fig7 takes --rival.")
         piece = replace(piece, rival=rival)
+    if truth or table or judge is not None:
+        if not isinstance(piece, Attributed):
+            raise ConfigError(
+                f"llama4rec/fig8 takes --truth, --table and --judge; {name} does not."
+            )
+        piece = replace(piece, truth=truth, table=table, judge=judge)
     return piece

@@ -44,6 +44,10 @@ class Piece(ABC):
     def cells(self) -> list[Cell]:
         """All its runs."""
 
+    def possible(self, cell: Cell) -> bool:
+        """Whether a cell can be run with what was given."""
+        return True
+
     def varied(self, cell: Cell, spec: RunSpec) -> RunSpec:
         """The run of a cell, from what all have in common."""
         return spec

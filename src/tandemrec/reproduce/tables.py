@@ -8,12 +8,14 @@ from dataclasses import dataclass
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from string import ascii_lowercase
+from typing import Any, ClassVar
 
 from tandemrec.evaluation.compare import improvement
-from tandemrec.report.contents import BASE, FULL, Contents
+from tandemrec.evaluation.metrics import LOWER, best, better, winner
+from tandemrec.report.contents import BASE, FULL, PRIMARY, RATING_PRIMARY, Contents
 from tandemrec.report.scoreboard import mark, result
-from tandemrec.report.tables import MISSING, Table, best, percent, words
+from tandemrec.report.tables import MISSING, Table, percent, words
 from tandemrec.report.tables import Cell as Value
 from tandemrec.reproduce.found import Cell, Found
 from tandemrec.reproduce.piece import Piece
@@ -38,6 +40,9 @@ class PaperTable(Piece):
 
     changes: bool = False
     "Whether it has the change of each figure against Base."
+
+    note: ClassVar[str] = NOTE
+    "Below each table."
 
     @cached_property
     def published(self) -> Figures:
@@ -71,16 +76,23 @@ class PaperTable(Piece):
         there = {cell.data for cell in found}
         return [self._beside(data, found) for data in self.published if data in there]
 
+    @property
+    def primary(self) -> str:
+        """The metric that tests are about, or the last one."""
+        known = (metric for metric in (PRIMARY, RATING_PRIMARY) if metric in self.metrics)
+        return next(known, self.metrics[-1])
+
     def further(self, found: Found) -> Iterator[str]:
-        metric = self.metrics[-1]
+        metric = self.primary
         ours = [(cell, result(made.contents, BASE, metric)) for cell, made in found.items()]
-        above = [
-            mine.mean > self.published[cell.data][cell.backbone][BASE][metric]
+        won = [
+            better(metric, mine.mean, self.published[cell.data][cell.backbone][BASE][metric])
             for cell, mine in ours
             if mine is not None
         ]
-        if above:
-            yield f"Our Base is above the paper's in {sum(above)} of {len(above)} runs ({metric})."
+        if won:
+            side = "below" if metric in LOWER else "above"
+            yield f"Our Base is {side} the paper's in {sum(won)} of {len(won)} runs ({metric})."
 
     def _beside(self, data: str, found: Found) -> Table:
         rows: list[tuple[Value, ...]] = []
@@ -94,7 +106,7 @@ class PaperTable(Piece):
             ("Backbone", "Method", *self._columns()),
             tuple(rows),
             labels=2,
-            note=" ".join((NOTE, *remarks)),
+            note=" ".join((self.note, *remarks)),
         )
 
     def _columns(self) -> Iterator[str]:
@@ -123,11 +135,12 @@ class PaperTable(Piece):
                 _ours(contents, ours, method, metric),
                 self._theirs(Cell(data, backbone), method, metric, printed[method]),
             )
-            yield (*pair, *(_change(each, method) for each in (ours, printed) if self.changes))
-        gain = percent(_over(printed, FULL, BASELINES))
+            changes = (_change(metric, each, method) for each in (ours, printed) if self.changes)
+            yield (*pair, *changes)
+        gain = percent(_over(metric, printed, FULL, BASELINES))
         remarked = self._remarked(f"{data}/{backbone}/{GAIN}/{metric}", gain)
         none = [Value(MISSING)] * 2 if self.changes else []
-        yield (percent(_over(ours, FULL, BASELINES)), remarked, *none)
+        yield (percent(_over(metric, ours, FULL, BASELINES)), remarked, *none)
 
     def _theirs(self, cell: Cell, method: str, metric: str, figure: float) -> Value:
         plain = any(fnmatch(f"{cell.name}/{metric}", each) for each in self.marks["unstarred"])
@@ -146,7 +159,7 @@ class PaperTable(Piece):
             for name, text in self.marks["remarks"].items()
             if name.startswith(f"{data}/")
         }
-        return {name: ("abcdef"[n], text) for n, (name, text) in enumerate(mine.items())}
+        return {name: (ascii_lowercase[n], text) for n, (name, text) in enumerate(mine.items())}
 
 
 def _printed(name: str) -> Any:
@@ -158,8 +171,8 @@ def _ours(contents: Contents | None, means: Means, method: str, metric: str) -> 
     mine = None if contents is None else result(contents, method, metric)
     if contents is None or mine is None:
         return Value(MISSING)
-    sign = mark(contents, FULL, _better(means), metric) if method == FULL else ""
-    top = best(means.values())
+    sign = mark(contents, FULL, _better(metric, means), metric) if method == FULL else ""
+    top = winner(metric, means.values())
     return Value(f"{mine.mean:.4f}", mine.mean, mine.sd, best=mine.mean == top, mark=sign)
 
 
@@ -170,16 +183,19 @@ def _means(contents: Contents | None, methods: Sequence[str], metric: str) -> Me
     return {name: each.mean for name, each in pairs if each is not None}
 
 
-def _better(means: Means) -> str:
+def _better(metric: str, means: Means) -> str:
     """The better baseline."""
-    return max((name for name in BASELINES if name in means), key=lambda name: means[name])
+    there = {means[name]: name for name in reversed(BASELINES) if name in means}
+    return there[best(metric, there)]
 
 
-def _change(means: Means, method: str) -> Value:
-    return Value(MISSING) if method == BASE else percent(_over(means, method, (BASE,)))
+def _change(metric: str, means: Means, method: str) -> Value:
+    return Value(MISSING) if method == BASE else percent(_over(metric, means, method, (BASE,)))
 
 
-def _over(means: Means, method: str, others: Sequence[str]) -> float | None:
-    """By how many percent a method is above the best of others."""
+def _over(metric: str, means: Means, method: str, others: Sequence[str]) -> float | None:
+    """By how many percent a method is better than the best of others."""
     there = [means[name] for name in others if name in means]
-    return improvement(means[method], max(there)) if method in means and there else None
+    if method not in means or not there:
+        return None
+    return improvement(means[method], best(metric, there), metric)

@@ -10,7 +10,7 @@ from typing import Any, ClassVar
 
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.report.contents import BASE, FULL, PRIMARY
-from tandemrec.report.figures import Figure, bars
+from tandemrec.report.figures import Figure, bars, read
 from tandemrec.report.scoreboard import find_test, result
 from tandemrec.report.tables import MISSING, Table, number, p_value, words
 from tandemrec.report.tables import Cell as Value
@@ -24,6 +24,10 @@ class Compared(Piece):
 
     backbones: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     "Of each data set."
+
+    metrics: ClassVar[tuple[str, ...]] = METRICS
+    methods: ClassVar[tuple[str, ...]] = (BASE, "IFT", FULL)
+    primary: ClassVar[str] = PRIMARY
 
     @property
     @abstractmethod
@@ -45,11 +49,11 @@ class Compared(Piece):
 
     def _table(self, data: str, found: Found) -> Table:
         mine = [cell for cell in self.cells if cell.data == data and cell in found]
-        rows = [row for cell in mine for row in _rows(cell, found[cell])]
+        rows = [row for cell in mine for row in self._rows(cell, found[cell])]
         return Table(
             f"{self.key}_{data.replace('-', '_')}",
             data,
-            ("Backbone", "Variant", "Method", *METRICS, f"p, {PRIMARY}"),
+            ("Backbone", "Variant", "Method", *self.metrics, f"p, {self.primary}"),
             tuple(rows),
             labels=3,
             note=f"p: paired t-test over users against {BASE}.",
@@ -60,29 +64,29 @@ class Compared(Piece):
         return [self._figure(data, names) for data, names in self._bars(found).items()]
 
     def _bars(self, found: Found) -> dict[str, dict[str, dict[str, float]]]:
-        """Data set, backbone, what: NDCG@5."""
+        """Data set, backbone, what: the primary metric."""
         drawn: dict[str, dict[str, dict[str, float]]] = {}
         for cell, made in found.items():
             mine = drawn.setdefault(cell.data, {}).setdefault(cell.backbone, {})
             for name, method in ((BASE, BASE), (cell.variant, FULL)):
-                if (measured := result(made.contents, method, PRIMARY)) is not None:
+                if (measured := result(made.contents, method, self.primary)) is not None:
                     mine[name] = measured.mean
         return drawn
 
     def _figure(self, data: str, values: Mapping[str, Mapping[str, float]]) -> Figure:
-        title = f"{PRIMARY} of {FULL} on {data}"
-        return bars(title, values, ("backbone", PRIMARY), f"{self.key}-{data}")
+        title = f"{self.primary} of {FULL} on {data}"
+        labels = ("backbone", read(self.primary))
+        return bars(title, values, labels, f"{self.key}-{data}")
 
-
-def _rows(cell: Cell, made: Made) -> Iterator[tuple[Value, ...]]:
-    for method in (BASE, "IFT", FULL):
-        values = [result(made.contents, method, metric) for metric in METRICS]
-        test = find_test(made.contents, method, BASE, PRIMARY, "users")
-        yield (
-            *words(cell.backbone, cell.variant, method),
-            *(Value(MISSING) if each is None else number(each.mean) for each in values),
-            p_value(None if test is None else test.p_value),
-        )
+    def _rows(self, cell: Cell, made: Made) -> Iterator[tuple[Value, ...]]:
+        for method in self.methods:
+            values = [result(made.contents, method, metric) for metric in self.metrics]
+            test = find_test(made.contents, method, BASE, self.primary, "users")
+            yield (
+                *words(cell.backbone, cell.variant, method),
+                *(Value(MISSING) if each is None else number(each.mean) for each in values),
+                p_value(None if test is None else test.p_value),
+            )
 
 
 @dataclass(frozen=True)

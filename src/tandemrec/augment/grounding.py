@@ -1,0 +1,177 @@
+"""Attributes out of a table of one's own, found by title and year: retrieval in place of memory.
+
+Ours, beside the paper's attributes from the model's memory (Llama4Rec, section III-B3); its future
+work names retrieval.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from tandemrec.data.attributes import SEVERAL, TABLE, UNKNOWN, Attributes, Found, Kind, Value
+from tandemrec.data.catalogue import Catalogue
+from tandemrec.data.columns import Table, identities, plain, texts
+from tandemrec.data.names import folded, title_keys, year_of
+from tandemrec.data.tables import ITEMS, as_table
+
+NAME = "table of attributes"
+YEARS = ("year", "release_year", "year_of_publication", "published")
+
+
+def from_table(catalogue: Catalogue, table: Any, kinds: Sequence[Kind]) -> Attributes:
+    """What a table knows of every item of the catalogue.
+
+    `table` is a file (CSV, Parquet) or a frame with a column for each kind and either titles, with
+    years or without, or item ids. Titles match without case, accents, punctuation, article
+    ("Matrix, The") and year; years may differ by one, and where either side has none the title
+    decides. Ids count only where the titles agree too, or the table has none: ids of two data sets
+    are different items. Where several rows fit and say different things, nothing is known. Raises
+    DataError for a missing column and for a number that is none, with file, line and column.
+    """
+    read = as_table(table, NAME, ITEMS)
+    rows = _Rows.of(read)
+    columns = {kind.name: _values(read, kind) for kind in kinds}
+    years = _years_of(catalogue)
+    fitting = [
+        rows.fitting(str(identity), title, year)
+        for identity, title, year in zip(catalogue.item_ids, catalogue.titles, years, strict=True)
+    ]
+    values = {
+        name: [_one({column[row] for row in found} - {()}) for found in fitting]
+        for name, column in columns.items()
+    }
+    return Attributes(tuple(kinds), values)
+
+
+def _one(said: set[Value]) -> Found:
+    """What all fitting rows say; lists and spellings that differ are different."""
+    different = {tuple(map(folded, value)): value for value in sorted(said)}
+    if len(different) > 1:
+        return Found((), SEVERAL)
+    return Found(next(iter(different.values())), TABLE) if different else Found((), UNKNOWN)
+
+
+@dataclass(frozen=True, eq=False)
+class _Rows:
+    """The rows of a table by what finds them."""
+
+    by_id: dict[str, list[int]]
+    by_title: dict[str, list[int]]
+    by_other: dict[str, list[int]]  # by a second name, in parentheses
+    years: list[int | None]
+    keys: list[str]  # each row's title; empty where the table has none
+
+    @classmethod
+    def of(cls, table: Table) -> _Rows:
+        """Raises DataError where the table has neither titles nor ids."""
+        ids, title = table.column("item"), table.column("title")
+        if ids is None and title is None:
+            table.needed("title")
+        titles = [""] * len(table.frame)
+        if title is not None:
+            titles = [text or "" for text in texts(table, title).to_list()]
+        keys = [title_keys(text) for text in titles]
+        numbers = [] if ids is None else identities(table, ids).cast(pl.String).to_list()
+        return cls(
+            _index((number, row) for row, number in enumerate(numbers)),
+            _index((main, row) for row, (main, _) in enumerate(keys)),
+            _index((other, row) for row, (_, others) in enumerate(keys) for other in others),
+            _years(table, titles),
+            [main for main, _ in keys],
+        )
+
+    def fitting(self, identity: str, title: str, year: int | None) -> list[int]:
+        """The rows of an item: by its id, else by its title, else by a second name of either."""
+        main, others = title_keys(title)
+        same_id = [row for row in self.by_id.get(identity, ()) if self.keys[row] in ("", main)]
+        if same_id or not main:
+            return same_id
+        second = [row for other in others for row in self.by_title.get(other, ())]
+        for rows in (self.by_title.get(main, []), [*self.by_other.get(main, []), *second]):
+            near = [row for row in rows if _near(year, self.years[row])]
+            exact = [row for row in near if year is not None and self.years[row] == year]
+            if near:
+                return exact or near
+        return []
+
+
+def _near(one: int | None, other: int | None) -> bool:
+    return one is None or other is None or abs(one - other) <= 1
+
+
+def _index(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
+    found: dict[str, list[int]] = {}
+    for key, row in pairs:
+        if key:
+            found.setdefault(key, []).append(row)
+    return found
+
+
+def _years_of(catalogue: Catalogue) -> list[int | None]:
+    """Each item's year: of its title, else of the catalogue."""
+    there = "year" in catalogue.items.columns
+    column = catalogue.items["year"] if there else pl.Series([None] * len(catalogue.titles))
+    known = column.cast(pl.Int64, strict=False).to_list()
+    return [year_of(title) or year for title, year in zip(catalogue.titles, known, strict=True)]
+
+
+def _years(table: Table, titles: Sequence[str]) -> list[int | None]:
+    """Each row's year: of its column, else of its title; what is no year is none."""
+    name = _named(table, YEARS)
+    known: list[int | None] = [None] * len(titles)
+    if name is not None:
+        known = texts(table, name).str.extract(r"^\s*(\d{4})(?:\.0)?\s*$").cast(pl.Int64).to_list()
+    return [year or year_of(title) for title, year in zip(titles, known, strict=True)]
+
+
+def _named(table: Table, names: Iterable[str]) -> str | None:
+    """The column of one of these names, or of its plural."""
+    by_plain = {plain(name): name for name in reversed(table.frame.columns)}
+    wanted = (plain(name) + ending for name in names for ending in ("", "s"))
+    return next((by_plain[name] for name in wanted if name in by_plain), None)
+
+
+def _values(table: Table, kind: Kind) -> list[Value]:
+    """The values of every row."""
+    name = _named(table, (kind.name, *kind.also))
+    if name is None:
+        raise table.error(
+            f"there is no column of {kind.about}. Found: {', '.join(table.frame.columns)}.",
+            column=kind.name,
+            remedy=f"Expected {kind.name}; or leave it out of attributes.kinds.",
+        )
+    column = table.frame[name]
+    if isinstance(column.dtype, pl.List):
+        cells = [
+            [str(part) for part in cell or () if part is not None] for cell in column.to_list()
+        ]
+    else:
+        cells = [_parts(cell, kind) for cell in texts(table, name).to_list()]
+    return [_value(table, name, row, cell, kind) for row, cell in enumerate(cells)]
+
+
+def _parts(cell: str | None, kind: Kind) -> list[str]:
+    """A text as the texts in it: bars and semicolons divide a list, and commas where it has none of
+    these ("Al Pacino, Val Kilmer"; also as "['Al Pacino', 'Val Kilmer']")."""
+    if kind.form != "list":
+        return [cell or ""]
+    bare = (cell or "").strip().removeprefix("[").removesuffix("]")
+    parts = re.split(r"[|;]", bare) if re.search(r"[|;]", bare) else bare.split(",")
+    return [part.strip().strip("'\"") for part in parts]
+
+
+def _value(table: Table, name: str, row: int, cell: Sequence[str], kind: Kind) -> Value:
+    said = [" ".join(part.split()) for part in cell]
+    said = [part for part in said if part and folded(part) != "unknown"]
+    if kind.form == "number" and said:
+        found = re.fullmatch(r"([0-9]{1,6})(?:\.0+)?", said[0])
+        if not found:
+            problem = f"expected a whole number, found {said[0]!r:.80}."
+            raise table.error(problem, row=row, column=name, remedy="Leave unknown ones empty.")
+        return (found[1],) if int(found[1]) else ()
+    return tuple(dict.fromkeys(said if kind.form == "list" else said[:1]))

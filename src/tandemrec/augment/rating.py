@@ -1,0 +1,168 @@
+"""Data augmentation for rating prediction: attributes of items, from a language model or a table.
+
+Llama4Rec, section III-B3: A' = A + LLM(prompt with a few worked examples); the attributes join the
+catalogue as fields, which every rating backbone reads.
+"""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Literal
+
+from pydantic import field_validator
+
+from tandemrec.augment.grounding import from_table
+from tandemrec.config import Settings
+from tandemrec.data.attributes import (
+    DISAGREE,
+    IDLE,
+    MODEL,
+    UNKNOWN,
+    UNREADABLE,
+    Attributes,
+    Found,
+    Kind,
+    Value,
+    same,
+)
+from tandemrec.data.catalogue import Catalogue
+from tandemrec.errors import ConfigError, DataWarning
+from tandemrec.llm.base import LLM
+from tandemrec.prompts import attributes as prompts
+
+__all__ = ["Attributes", "AttributesConfig", "Kind", "attributes"]
+
+LONGEST = 16
+"Tokens of an answer."
+
+
+class AttributesConfig(Settings):
+    """Which attributes items get, and from where."""
+
+    source: Literal["model", "table", "both", "none"] = "model"
+    """The language model's memory, a table of one's own, the table and the model for what is not in
+    it, or no attributes."""
+    kinds: tuple[Kind, ...] | None = None
+    """What is asked; none takes director and star of movies, genre and pages of books."""
+    agree: bool = True
+    """Ask in two wordings, whose worked examples are others, and keep what both answer; ask who
+    made invented items too, and keep nobody who is said of those (ours). False asks once, as in the
+    paper."""
+    table: str | None = None
+    """A file with title, year (or item id), and a column for each kind."""
+
+    @field_validator("table")
+    @classmethod
+    def _from_the_root(cls, table: str | None) -> str | None:
+        """A run may be loaded from another working directory."""
+        return None if table is None else str(Path(table).expanduser().absolute())
+
+
+def attributes(
+    catalogue: Catalogue, noun: str, llm: LLM | None, config: AttributesConfig
+) -> Attributes:
+    """Values for every item, each with where it came from or why there is none.
+
+    A language model that remembers its answers goes on where it was killed. Items of which nothing
+    is known to be asked get a DataWarning and no attributes. Raises ConfigError where kinds or a
+    table are needed and missing, DataError for a table that cannot be used.
+    """
+    if config.source == "none":
+        return Attributes((), {})
+    if config.source == "model" and config.kinds is None and noun not in prompts.KINDS:
+        text = f"Nothing is known to be asked about a {noun!r}: no attributes (attributes.kinds)."
+        warnings.warn(text, DataWarning, stacklevel=2)
+        return Attributes((), {})
+    kinds = prompts.kinds_of(noun) if config.kinds is None else config.kinds
+    grounded = None if config.source == "model" else from_table(catalogue, _table(config), kinds)
+    if grounded is not None and config.source == "table":
+        return grounded
+    open_rows = [_open(grounded, kind, len(catalogue.titles)) for kind in kinds]
+    said = _said(catalogue, noun, _model(llm), kinds, open_rows, config.agree)
+    return said if grounded is None else grounded.filled(said)
+
+
+def _table(config: AttributesConfig) -> str:
+    if config.table is None:
+        raise ConfigError(
+            f"attributes.source = {config.source!r} needs a table. Name a file with "
+            "attributes.table, or take the model's memory with attributes.source = 'model'."
+        )
+    return config.table
+
+
+def _model(llm: LLM | None) -> LLM:
+    if llm is None:
+        raise ConfigError("Attributes from a model need a language model. Received: None.")
+    return llm
+
+
+def _open(known: Attributes | None, kind: Kind, n_items: int) -> list[int]:
+    """The items that the model is asked about."""
+    if known is None:
+        return list(range(n_items))
+    return [item for item, found in enumerate(known.values[kind.name]) if not found.value]
+
+
+def _said(
+    catalogue: Catalogue,
+    noun: str,
+    llm: LLM,
+    kinds: Sequence[Kind],
+    rows: Sequence[Sequence[int]],
+    agree: bool,
+) -> Attributes:
+    names, values, asked = prompts.items(catalogue), dict[str, list[Found]](), 0
+    for kind, items in zip(kinds, rows, strict=True):
+        found = [Found((), UNKNOWN)] * len(names)
+        answers = _ask([names[item] for item in items], noun, kind, llm, agree)
+        for item, answer in zip(items, answers, strict=True):
+            found[item] = answer
+        values[kind.name] = found
+        asked += len(items) * (1 + agree)
+    return Attributes(tuple(kinds), values, asked)
+
+
+def _ask(names: Sequence[str], noun: str, kind: Kind, llm: LLM, agree: bool) -> list[Found]:
+    """What the model knows of each item; [N] to [N]."""
+    if not names:
+        return []
+    if not agree:
+        return [_single(value) for value in _read(names, noun, kind, llm, 0)]
+    # A genre can be guessed from an invented title, and rightly so: only persons are controlled.
+    controls = prompts.controls(names) if kind.person else []
+    every, n = [*controls, *names], len(controls)
+    first, second = (_read(every, noun, kind, llm, wording) for wording in (0, 1))
+    idle = [text for value in (*first[:n], *second[:n]) for text in value or ()]
+    pairs = zip(first[n:], second[n:], strict=True)
+    return [_agreed(kind, one, other, idle) for one, other in pairs]
+
+
+def _read(
+    names: Sequence[str], noun: str, kind: Kind, llm: LLM, wording: int
+) -> list[Value | None]:
+    asked = [prompts.WORDINGS[wording](noun, kind, name) for name in names]
+    answers = llm.generate(asked, max_tokens=LONGEST)
+    pairs = zip(answers, names, strict=True)
+    return [prompts.parse(answer, noun, kind, name) for answer, name in pairs]
+
+
+def _single(value: Value | None) -> Found:
+    if value is None:
+        return Found((), UNREADABLE)
+    return Found(value, MODEL if value else UNKNOWN)
+
+
+def _agreed(kind: Kind, one: Value | None, other: Value | None, idle: Sequence[str]) -> Found:
+    """What both say, but for what is said of anything."""
+    if one is None or other is None:
+        return Found((), UNREADABLE)
+    if not one or not other:
+        return Found((), UNKNOWN)
+    both = tuple(text for text in one if any(same(kind, text, said) for said in other))
+    known = tuple(text for text in both if not any(same(kind, text, said) for said in idle))
+    if not known:
+        return Found((), IDLE if both else DISAGREE)
+    return Found(known, MODEL)

@@ -1,0 +1,172 @@
+"""How one column of values becomes slots of the common table: by its names, or as an amount."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+Numbers = NDArray[np.int64]
+NOTHING = 0
+"The slot that fills columns for which a row has no value; it is no field's, and worth 0."
+FAR = 5.0
+"No number counts as further from the mean than so many standard deviations."
+EXACT = 2.0**53
+"The largest whole number up to which float64 holds every one."
+
+
+class Encoded(NamedTuple):
+    """Rows as slots of the common table and how much each counts; a field is worth the sum of its
+    slots, each times its weight.
+
+    One value: its slot, weight 1. Several: each 1 / their number; where there are fewer than
+    columns, the slot NOTHING, weight 0. A number: one slot, weighing as much as it is above the
+    mean of training, in standard deviations, at most FAR. Nothing known: the field's slot
+    "unknown", weight 1.
+    """
+
+    slots: Numbers  # [N, C]
+    weights: NDArray[np.float32]  # [N, C]
+
+
+@dataclass(frozen=True, eq=False)
+class Coding:
+    """How a column of plain values is read: the places of known names, or a mean and a spread."""
+
+    first: int
+    values: Mapping[str, int]
+    scale: tuple[float, float] | None = None
+    "Mean and standard deviation of a number."
+
+    def encode(self, column: NDArray[Any] | None, n: int) -> Encoded:
+        """A column [N] of texts or numbers, or none, as [N, 1]."""
+        if column is None:
+            return Encoded(np.full((n, 1), self.first), np.ones((n, 1), np.float32))
+        if self.scale is not None:
+            return amounts(as_numbers(column), self.first, self.scale)
+        names, places = np.unique(as_names(column), return_inverse=True)
+        slots = np.array([self.values.get(name, 0) for name in names.tolist()], np.int64)
+        return Encoded(self.first + slots[places][:, None], np.ones((n, 1), np.float32))
+
+    @property
+    def note(self) -> list[Any]:
+        """All of it, as JSON can hold it."""
+        return [self.first, dict(self.values), self.scale]
+
+    @classmethod
+    def read(cls, note: Sequence[Any]) -> Coding:
+        """What `note` gave."""
+        first, values, scale = note
+        return cls(first, values, None if scale is None else (scale[0], scale[1]))
+
+
+def vocabulary(values: Iterable[str], least: int) -> dict[str, int]:
+    """Values that are there often enough, from 1, in the order of the alphabet."""
+    counts: dict[str, int] = {}
+    for value in values:
+        counts[value] = counts.get(value, 0) + 1
+    frequent = sorted(value for value, n in counts.items() if n >= least)
+    return {value: place for place, value in enumerate(frequent, 1)}
+
+
+def several(rows: Sequence[Sequence[int]], first: int) -> Encoded:
+    """Each row's places in a vocabulary, from 1, as [N, C]; a row without any is unknown."""
+    width = max((len(row) for row in rows), default=1)
+    slots = np.full((len(rows), max(width, 1)), NOTHING, np.int64)
+    weights = np.zeros(slots.shape, np.float32)
+    for number, row in enumerate(rows):
+        said = row or [0]
+        slots[number, : len(said)] = np.add(said, first)
+        weights[number, : len(said)] = 1 / len(said)
+    return Encoded(slots, weights)
+
+
+def amounts(values: NDArray[np.float64], first: int, scale: tuple[float, float]) -> Encoded:
+    """Numbers [N] in standard deviations from the mean, [N, 1]; NaN and infinite ones are unknown.
+
+    The slot behind the first is that of what is known.
+    """
+    known = np.isfinite(values)
+    mean, spread = scale
+    with np.errstate(over="ignore"):
+        away = (np.where(known, values, mean) - mean) / spread
+    weights = np.where(known, np.clip(away, -FAR, FAR), 1.0)
+    return Encoded((first + known)[:, None], weights[:, None].astype(np.float32))
+
+
+def scale_of(values: NDArray[np.float64]) -> tuple[float, float] | None:
+    """Mean and standard deviation of what is known; none where that is one value or nothing, or
+    float64 cannot tell the values apart or add them up."""
+    known = values[np.isfinite(values)]
+    if not len(known) or known.min() == known.max():
+        return None
+    with np.errstate(over="ignore", invalid="ignore"):
+        mean, spread = float(known.mean()), float(known.std())
+    return (mean, spread) if np.isfinite([mean, spread]).all() and spread > 0 else None
+
+
+def as_names(column: NDArray[Any]) -> NDArray[np.str_]:
+    """A column as texts; of numbers, whole ones without a point, and "" for NaN."""
+    if column.dtype.kind not in "iufb":
+        return np.char.strip(column.astype(str))
+    if column.dtype.kind == "f":
+        known = np.isfinite(column)
+        if (column[known] == np.floor(column[known])).all() and (abs(column[known]) <= EXACT).all():
+            whole = np.where(known, column, 0).astype(np.int64).astype(str)
+            return np.where(known, whole, "")
+        return np.where(known, column.astype(str), "")
+    return column.astype(np.int64 if column.dtype.kind == "b" else column.dtype).astype(str)
+
+
+def as_numbers(column: NDArray[Any]) -> NDArray[np.float64]:
+    """A column as numbers; NaN for what is none."""
+    if column.dtype.kind in "iufb":
+        return column.astype(np.float64)
+    texts = pl.Series(as_names(column))
+    return texts.cast(pl.Float64, strict=False).fill_null(np.nan).to_numpy()
+
+
+def beside(parts: Sequence[Encoded], n: int) -> Encoded:
+    """Columns beside each other; [N, C]."""
+    slots = np.concatenate([np.empty((n, 0), np.int64), *(part.slots for part in parts)], axis=1)
+    weights = [np.empty((n, 0), np.float32), *(part.weights for part in parts)]
+    return Encoded(slots, np.concatenate(weights, axis=1))
+
+
+def measured(values: pl.Series) -> NDArray[np.float64] | None:
+    """A column of numbers, times or truths as numbers, NaN for nothing; None for any other."""
+    kind = values.dtype
+    if kind.is_temporal():
+        values = values.to_physical()
+    elif not (kind.is_numeric() or kind == pl.Boolean):
+        return None
+    return values.cast(pl.Float64).fill_null(np.nan).to_numpy()
+
+
+def one_name(values: pl.Series) -> list[str | None]:
+    """A column of single names as texts; whole numbers without a point."""
+    if values.dtype.is_float() or values.dtype.is_decimal():
+        return as_names(values.cast(pl.Float64).fill_null(np.nan).to_numpy()).tolist()
+    return values.cast(pl.String).to_list()
+
+
+def lists_of(values: pl.Series) -> list[list[Any]] | None:
+    """Rows of several values: lists of names, or texts with | between them; None for any other."""
+    kind = values.dtype
+    if isinstance(kind, pl.List | pl.Array):
+        inner = kind.inner
+        plain = not (inner.is_nested() or inner.is_float() or inner in (pl.Binary, pl.Object))
+        return values.to_list() if plain else None
+    if kind == pl.String and values.str.contains("|", literal=True).any():
+        return values.str.split("|").to_list()
+    return None
+
+
+def texts_of(values: Sequence[Any] | None) -> list[str]:
+    """What is said, each once, without what is not: no nulls and no blanks."""
+    stripped = (str(value).strip() for value in values or () if value is not None)
+    return list(dict.fromkeys(value for value in stripped if value))

@@ -1,0 +1,282 @@
+"""What rating backbones read of a row: users, items and context as numbered slots of fields."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+from pydantic import NonNegativeInt, PositiveInt
+
+from tandemrec.config import Settings
+from tandemrec.data.catalogue import Catalogue
+from tandemrec.data.codings import (
+    NOTHING,
+    Coding,
+    Encoded,
+    Numbers,
+    amounts,
+    as_names,
+    as_numbers,
+    beside,
+    lists_of,
+    measured,
+    one_name,
+    scale_of,
+    several,
+    texts_of,
+    vocabulary,
+)
+from tandemrec.data.interactions import Interactions
+from tandemrec.errors import ConfigError
+
+Kind = Literal["one of", "several of", "number"]
+FILE = "fields.npz"
+_CODES = frozenset(("id", "code", "zip", "zipcode", "postcode", "isbn", "asin"))
+"Whole numbers of columns whose last word is one of these are names."
+
+
+class FieldsConfig(Settings):
+    """Which fields a rating backbone reads, besides the user and the item themselves."""
+
+    users: tuple[str, ...] | None = None
+    """Columns of the table of users; none takes all."""
+    items: tuple[str, ...] | None = None
+    """Columns of the table of items; none takes all."""
+    context: tuple[str, ...] | None = None
+    """Columns of the interactions' context; none takes all."""
+    names: tuple[str, ...] = ()
+    """Columns whose whole numbers are names and no amounts; those that end with id, code, zip or
+    postcode are anyway."""
+    few: NonNegativeInt = 32
+    """Whole numbers of at most so many different values are names too: an age group, an hour."""
+    least: PositiveInt = 2
+    """A name of fewer users, items or (context) training rows counts as unknown: a postcode of one
+    user says no more than that it is he."""
+    longest: PositiveInt = 8
+    """Of a field with several values, such as genres, a row tells at most so many."""
+
+
+class Field(NamedTuple):
+    """One field: its slots in the common table are `first` to `first + size - 1`, of which the
+    first is "unknown"; its columns of a row are `width` many."""
+
+    name: str
+    kind: Kind
+    first: int
+    size: int
+    width: int
+
+
+@dataclass(frozen=True, eq=False)
+class Fields:
+    """All fields, and every user and item encoded by them; the last row of each is nobody, of whom
+    nothing is known, so that the number -1 means somebody new."""
+
+    fields: tuple[Field, ...]
+    users: Encoded  # [U + 1, C_user]
+    items: Encoded  # [I + 1, C_item]
+    context: tuple[tuple[str, Coding], ...] = ()
+    "How context is read, by the column's name."
+    left_out: tuple[str, ...] = ()
+    "Columns that have no two values known in training, or hold what cannot be a field."
+
+    @classmethod
+    def of(
+        cls,
+        train: Interactions,
+        catalogue: Catalogue | None = None,
+        config: FieldsConfig | None = None,
+    ) -> Fields:
+        """The fields of a catalogue, their values those of the users and items in training.
+
+        Without a catalogue, the users and the items themselves, and the context. Raises ConfigError
+        for a column that is not there, or a table that is not of these users or items.
+        """
+        config = config or FieldsConfig()
+        catalogue = catalogue or Catalogue([], [], [])
+        maker = _Maker(config)
+        users = maker.table("user", train.counts, catalogue.users, config.users)
+        items = maker.table("item", train.popularity, catalogue.items, config.items)
+        context = maker.context(train, config.context)
+        return cls(tuple(maker.fields), users, items, context, tuple(maker.left_out))
+
+    @property
+    def n_slots(self) -> int:
+        """The rows of the common table."""
+        last = self.fields[-1]
+        return last.first + last.size
+
+    @property
+    def unknown(self) -> Numbers:
+        """The slot "unknown" of each field, [F]."""
+        return np.array([field.first for field in self.fields])
+
+    @property
+    def owners(self) -> Numbers:
+        """Which field each column of a row belongs to, [C]: columns of users, of items, of
+        context."""
+        return np.repeat(np.arange(len(self.fields)), [field.width for field in self.fields])
+
+    def context_of(self, rows: Interactions | None) -> Encoded:
+        """What is known of the rows themselves, [N, C_context], or of one row in no context; a
+        column that is missing, and a value that training did not have, is unknown."""
+        given, n = (rows.context, len(rows)) if rows is not None else ({}, 1)
+        found = [coding.encode(given.get(name), n) for name, coding in self.context]
+        return beside(found, n)
+
+    @cached_property
+    def fingerprint(self) -> str:
+        digest = hashlib.sha256(self._note().encode())
+        for column in (*self.users, *self.items):
+            digest.update(np.ascontiguousarray(column).tobytes())
+        return digest.hexdigest()
+
+    def _note(self) -> str:
+        context = [(name, coding.note) for name, coding in self.context]
+        return json.dumps([self.fields, context, self.left_out])
+
+    def save(self, folder: Path) -> None:
+        folder.mkdir(parents=True, exist_ok=True)
+        (users, user_weights), (items, item_weights) = self.users, self.items
+        np.savez_compressed(
+            folder / FILE,
+            note=np.array(self._note()),
+            users=users,
+            user_weights=user_weights,
+            items=items,
+            item_weights=item_weights,
+        )
+
+    @classmethod
+    def load(cls, folder: Path) -> Fields:
+        with np.load(folder / FILE, allow_pickle=False) as file:
+            fields, context, left_out = json.loads(str(file["note"]))
+            users = Encoded(file["users"], file["user_weights"])
+            items = Encoded(file["items"], file["item_weights"])
+        known = tuple((name, Coding.read(note)) for name, note in context)
+        return cls(tuple(Field(*each) for each in fields), users, items, known, tuple(left_out))
+
+
+class _Maker:
+    """Gives fields their slots, one after the other."""
+
+    def __init__(self, config: FieldsConfig) -> None:
+        self.config = config
+        self.fields: list[Field] = []
+        self.left_out: list[str] = []
+
+    def add(self, name: str, kind: Kind, size: int, width: int = 1) -> int:
+        """A field's first slot."""
+        first = self.fields[-1].first + self.fields[-1].size if self.fields else NOTHING + 1
+        self.fields.append(Field(name, kind, first, size, width))
+        return first
+
+    def table(
+        self, side: str, met: Numbers, frame: pl.DataFrame, wanted: Sequence[str] | None
+    ) -> Encoded:
+        """All users or all items, and nobody at the end: [X + 1, C]."""
+        if frame.width and len(frame) != len(met):
+            raise ConfigError(
+                f"The table of {side}s must have a row for each of the {len(met)} {side}s of the "
+                f"interactions. Received: {len(frame)}."
+            )
+        seen = np.flatnonzero(met)
+        numbers = np.zeros(len(met) + 1, np.int64)  # the unmet and nobody are unknown
+        numbers[seen] = np.arange(1, len(seen) + 1)
+        first = self.add(side, "one of", len(seen) + 1)
+        parts = [Encoded(first + numbers[:, None], np.ones((len(numbers), 1), np.float32))]
+        for name in _columns(side, frame.columns, wanted):
+            parts += self.column(side, frame[name], seen)
+        return beside(parts, len(numbers))
+
+    def column(self, side: str, values: pl.Series, seen: Numbers) -> Iterator[Encoded]:
+        """A column as a field; nothing where it cannot be one."""
+        name, numbers = f"{side} {values.name}", measured(values)
+        lists = lists_of(values)
+        if lists is not None:
+            yield from self.several(name, lists, seen)
+        elif numbers is not None and not self.named(values.name, numbers[seen]):
+            yield from self.number(name, numbers, seen)
+        elif values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
+            self.left_out.append(name)
+        else:
+            yield from self.several(name, [[text] for text in one_name(values)], seen, "one of")
+
+    def named(self, name: str, numbers: NDArray[np.float64]) -> bool:
+        """Whether numbers are names."""
+        known = numbers[np.isfinite(numbers)]
+        if not (known == np.floor(known)).all():
+            return False
+        code = name in self.config.names or re.split(r"[\W_]+", name.lower())[-1] in _CODES
+        return code or len(np.unique(known)) <= self.config.few
+
+    def several(
+        self, name: str, rows: list[list[Any]], seen: Numbers, kind: Kind = "several of"
+    ) -> Iterator[Encoded]:
+        """Each row's values, those known in training; [X + 1, C]."""
+        said = [texts_of(row) for row in rows]
+        known = vocabulary((value for row in seen for value in said[row]), self.config.least)
+        if len(known) < 2:
+            self.left_out.append(name)
+            return
+        places = [[known[value] for value in row if value in known] for row in (*said, [])]
+        places = [row[: self.config.longest] for row in places]
+        width = max(map(len, places))
+        yield several(places, self.add(name, kind, len(known) + 1, width))
+
+    def number(self, name: str, values: NDArray[np.float64], seen: Numbers) -> Iterator[Encoded]:
+        """A number in standard deviations from training's mean."""
+        scale = scale_of(values[seen])
+        if scale is None:
+            self.left_out.append(name)
+            return
+        yield amounts(np.append(values, np.nan), self.add(name, "number", 2), scale)
+
+    def context(
+        self, train: Interactions, wanted: Sequence[str] | None
+    ) -> tuple[tuple[str, Coding], ...]:
+        """How each column of the context is read."""
+        found = []
+        for name in _columns("context", list(train.context), wanted):
+            coding = self.coding(name, train.context[name])
+            if coding is None:
+                self.left_out.append(f"context {name}")
+            else:
+                found.append((name, coding))
+        return tuple(found)
+
+    def coding(self, name: str, values: NDArray[Any]) -> Coding | None:
+        """How a column of the context is read; None where it cannot be a field."""
+        title = f"context {name}"
+        if values.dtype.kind in "iufb" and not self.named(name, numbers := as_numbers(values)):
+            scale = scale_of(numbers)
+            return None if scale is None else Coding(self.add(title, "number", 2), {}, scale)
+        known = vocabulary((text for text in as_names(values).tolist() if text), self.config.least)
+        if len(known) < 2:
+            return None
+        return Coding(self.add(title, "one of", len(known) + 1), known)
+
+
+def _columns(side: str, there: Sequence[str], wanted: Sequence[str] | None) -> Sequence[str]:
+    """The wanted columns, each once, or all."""
+    if wanted is None:
+        return there
+    for name in wanted:
+        if name not in there:
+            close = get_close_matches(name, there, n=1, cutoff=0.5)
+            guess = f" Did you mean {close[0]!r}?" if close else ""
+            raise ConfigError(
+                f"There is no column {name!r} of {side} fields.{guess} Received: "
+                f"{', '.join(wanted)}. Known: {', '.join(there) or 'none'}."
+            )
+    return list(dict.fromkeys(wanted))

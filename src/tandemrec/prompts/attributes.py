@@ -1,0 +1,248 @@
+"""Questions about items that a language model may know, each beside the parser of its answer.
+
+Llama4Rec, section III-B3: attributes are asked for with a few worked examples. The wording is ours,
+and so are the second one, whose examples are others (so that a model which copies an example cannot
+agree with itself), the example of what nobody knows, and the answer "unknown". They are texts that
+go on: a small model does as the examples do there, and copies the first of them in a chat.
+"""
+
+import re
+from collections.abc import Sequence
+
+import polars as pl
+
+from tandemrec.data.attributes import Kind, Value
+from tandemrec.data.catalogue import Catalogue
+from tandemrec.data.names import folded, title_keys, words, year_of
+from tandemrec.errors import ConfigError
+from tandemrec.llm.base import Prompt
+from tandemrec.prompts.titles import neutral, readable
+
+ANSWERS = ("Yes", "No")
+"Options of a judgement."
+
+_DIRECTOR = {
+    "The Dark Knight (2008)": "Christopher Nolan",
+    "Spirited Away (2001)": "Hayao Miyazaki",
+    "Inglourious Basterds (2009)": "Quentin Tarantino",
+    "Brokeback Mountain (2005)": "Ang Lee",
+    "There Will Be Blood (2007)": "Paul Thomas Anderson",
+    "Lost in Translation (2003)": "Sofia Coppola",
+}
+_STAR = {
+    "The Dark Knight (2008)": "Christian Bale",
+    "Amélie (2001)": "Audrey Tautou",
+    "Inception (2010)": "Leonardo DiCaprio",
+    "Lost in Translation (2003)": "Bill Murray",
+    "There Will Be Blood (2007)": "Daniel Day-Lewis",
+    "The Devil Wears Prada (2006)": "Meryl Streep",
+}
+_GENRE = {
+    "The Martian by Andy Weir": "Science Fiction",
+    "Gone Girl by Gillian Flynn": "Thriller",
+    "Wolf Hall by Hilary Mantel": "Historical Fiction",
+    "The Fault in Our Stars by John Green": "Young Adult",
+    "Educated by Tara Westover": "Memoir",
+    "The Name of the Wind by Patrick Rothfuss": "Fantasy",
+}
+_PAGES = {
+    "The Martian by Andy Weir": "369",
+    "Gone Girl by Gillian Flynn": "432",
+    "Wolf Hall by Hilary Mantel": "650",
+    "The Ocean at the End of the Lane by Neil Gaiman": "178",
+    "Educated by Tara Westover": "334",
+    "The Name of the Wind by Patrick Rothfuss": "662",
+}
+KINDS = {
+    "movie": (
+        Kind(name="director", about="the director", person=True, examples=_DIRECTOR),
+        Kind(
+            name="star",
+            about="the leading actor",
+            form="list",
+            person=True,
+            also=("actor", "cast", "actress"),
+            examples=_STAR,
+        ),
+    ),
+    "book": (
+        Kind(name="genre", about="the main genre", examples=_GENRE),
+        Kind(
+            name="pages",
+            about="the number of pages",
+            form="number",
+            also=("page count", "num pages", "length"),
+            examples=_PAGES,
+        ),
+    ),
+}
+"What is asked of an item by what it is called; the worked examples are newer than the data sets."
+INVENTED = ("The Glass Orchard of Velm", "Seven Quiet Tractors")
+"Titles of nothing, an example of what is unknown for each wording."
+_CONTROLS = (
+    ("Harold's Second Umbrella", 1995, "Ada Quill"),
+    ("Night Ferry to Anselm", 1987, "J. P. Orrin"),
+    ("The Tin Bishop", 1996, "Tomas Weld"),
+    ("Marzipan Road", 1972, "Lena Abbot-Fry"),
+    ("A Winter of Small Engines", 1997, "Rufus Kettle"),
+    ("Velvet Harbor II", 1994, "Moira Stane"),
+    ("Mrs. Pargeter's Blue Lighthouse", 1964, "Gwen Ilkley"),
+    ("Cold Tangerine", 1993, "Dov Marsh"),
+)
+"More of them, to be asked about: what is answered for these is said without knowing anything."
+
+
+def kinds_of(noun: str) -> tuple[Kind, ...]:
+    """What is asked of such items. Raises ConfigError for items of which nothing is."""
+    if noun not in KINDS:
+        raise ConfigError(
+            f"Nothing is known to be asked about a {noun!r}; there are attributes of "
+            f"{' and '.join(KINDS)}. Give your own: attributes.kinds, each with name and about, or "
+            'leave them out with attributes.source = "none".'
+        )
+    return KINDS[noun]
+
+
+def told(title: str, author: str | None = None) -> str:
+    """An item as a question names it: readable, with its year, or with its author."""
+    name, year = readable([title])[0], year_of(title)
+    if author and author.strip():
+        return f"{name} by {neutral(author)}"
+    return f"{name} ({year})" if year and not name.endswith(f"({year})") else name
+
+
+def items(catalogue: Catalogue) -> list[str]:
+    """Every item as a question names it, with its author where the catalogue knows that; [I]."""
+    titles, table = catalogue.titles, catalogue.items
+    known = table["author"].cast(pl.String).to_list() if "author" in table.columns else None
+    return [told(*pair) for pair in zip(titles, known or [None] * len(titles), strict=True)]
+
+
+def controls(names: Sequence[str]) -> list[str]:
+    """Invented items, told as most of these are: with a year, with an author, or alone."""
+    dated = sum(year_of(name) is not None for name in names)
+    written = sum(" by " in name for name in names)
+    if 2 * dated > len(names):
+        return [f"{title} ({year})" for title, year, _ in _CONTROLS]
+    if 2 * written > len(names):
+        return [f"{title} by {author}" for title, _, author in _CONTROLS]
+    return [title for title, *_ in _CONTROLS]
+
+
+def form(noun: str, kind: Kind, item: str) -> Prompt:
+    """The first wording: a list of items, each with what is asked, that goes on."""
+    blocks = [
+        f"{noun.capitalize()}: {example}\n{_field(kind)}: {answer}\n"
+        for example, answer in _examples(kind, item, 0)
+    ]
+    head = f"{noun.capitalize()}s, each with {kind.about}, or unknown where it is not known.\n"
+    last = f"{noun.capitalize()}: {item}\n{_field(kind)}:"
+    return Prompt("", "\n".join([head, *blocks, last]), chat=False)
+
+
+def question(noun: str, kind: Kind, item: str) -> Prompt:
+    """The second wording: questions and answers."""
+    blocks = [
+        f"{_asked(noun, kind, example)}\nAnswer: {answer}\n"
+        for example, answer in _examples(kind, item, 1)
+    ]
+    head = f"A quiz about {noun}s. Who does not know an answer says unknown.\n"
+    last = f"{_asked(noun, kind, item)}\nAnswer:"
+    return Prompt("", "\n".join([head, *blocks, last]), chat=False)
+
+
+WORDINGS = (form, question)
+
+
+def judgement(noun: str, kind: Kind, item: str, value: Value) -> Prompt:
+    """Is this right? Options are `ANSWERS` (Llama4Rec, figure 8: a second model judges)."""
+    return Prompt(
+        f"You check what is said of {noun}s. Answer Yes or No.",
+        f'Is it right that {kind.about} of the {noun} "{item}" is {", ".join(value)}?',
+    )
+
+
+def _field(kind: Kind) -> str:
+    return kind.about.removeprefix("the ").capitalize()
+
+
+def _asked(noun: str, kind: Kind, item: str) -> str:
+    return f'Question: {"who" if kind.person else "what"} is {kind.about} of the {noun} "{item}"?'
+
+
+def _examples(kind: Kind, item: str, wording: int) -> list[tuple[str, str]]:
+    """Every other worked example, none of them the item itself; and one that nobody knows."""
+    own = title_keys(_title(item))[0]
+    mine = list(kind.examples.items())[wording::2]
+    kept = [pair for pair in mine if title_keys(_title(pair[0]))[0] != own]
+    kept.insert(1 + wording, (INVENTED[wording], "unknown"))
+    return kept
+
+
+def _title(item: str) -> str:
+    """A told item without its author."""
+    return item.rpartition(" by ")[0] or item
+
+
+LONGEST, MOST = 40, 6
+"A name has at most so many characters, and so many words."
+_NOTHING = re.compile(
+    r"(?:unknown|none|n/?a|not (?:sure|known|available|certain|applicable)|i (?:do not|don.?t) know"
+    r"|i.?m not sure|unsure|no (?:idea|answer)|various|anonymous)\b",
+    re.IGNORECASE,
+)
+_BETWEEN = re.compile(r"\s*[,;|/&]\s*|\s+(?:and|with)\s+")
+_SENTENCE = {"is", "was", "are", "directed", "starring", "think", "sorry", "know", "by"}
+_NUMBER = re.compile(
+    r"(?:about |approximately |around )?([0-9]{1,3}(?:,?[0-9]{3})?)(?: ?pp?| pages?)?",
+    re.IGNORECASE,
+)
+
+
+def parse(answer: str, noun: str, kind: Kind, item: str) -> Value | None:
+    """What an answer says: a value, nothing (of "unknown"), or none where it cannot be read.
+
+    Never raises. Only the first line counts; refused are long answers, sentences, the title or the
+    question echoed, persons with digits and numbers that are none.
+    """
+    lines = (line.strip() for line in answer[:2000].splitlines())
+    line = _bare(next(filter(None, lines), ""), kind)
+    if _NOTHING.match(line):
+        return ()
+    if kind.form == "number":
+        return _whole(line)
+    names = [line]
+    if kind.form == "list" or kind.person:
+        parts = [_bare(part, kind) for part in _BETWEEN.split(line) if part]
+        names = parts if kind.form == "list" else parts[:1]
+    if not names or not all(_is_name(name, noun, kind, item) for name in names):
+        return None
+    return tuple(dict.fromkeys(names))
+
+
+def _bare(line: str, kind: Kind) -> str:
+    """Without the label, the marks of a list, quotes around it, and parentheses behind it."""
+    line = neutral(line)
+    labels = "|".join(re.escape(text) for text in ("answer", kind.name, _field(kind)))
+    line = re.sub(rf"^[\W_]*(?:{labels})[\W_]*:", "", line, flags=re.IGNORECASE)
+    return re.sub(r"(?<=\S)\s*\([^()]*\)?\W*$", "", line).strip(_EDGES)
+
+
+_EDGES = " *_#\"'`“”‘’«»:;,.-–—?…\t"
+
+
+def _whole(line: str) -> Value | None:
+    found = _NUMBER.fullmatch(line)
+    number = int(found[1].replace(",", "")) if found else 0
+    return (str(number),) if number else None
+
+
+def _is_name(name: str, noun: str, kind: Kind, item: str) -> bool:
+    said = words(name)
+    if not said or len(name) > LONGEST or len(said) > MOST or _SENTENCE & set(said):
+        return False
+    if kind.person and any(sign.isdigit() for sign in name):
+        return False
+    main, others = title_keys(_title(item))
+    asked = {folded(text) for text in (item, noun, kind.name, kind.about, _field(kind))}
+    return folded(name) not in asked | others and title_keys(name)[0] != main

@@ -1,0 +1,111 @@
+"""From metrics of every method and seed to rows, tests and groups, whatever the task."""
+
+from __future__ import annotations
+
+from collections.abc import Container, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from tandemrec.data.split import Split
+from tandemrec.evaluation import compare, groups
+from tandemrec.evaluation.metrics import UserMetrics
+from tandemrec.recipes.arms import ARMS, COUNTING
+from tandemrec.recipes.setup import Setup
+from tandemrec.report.contents import BASE, FULL, GroupRow, Row, Test
+from tandemrec.runs import seconds_of
+
+UNTESTED = (BASE, "oracle")
+"What methods are tested against, and a bound that none can pass."
+Measured = Mapping[str, Sequence[UserMetrics]]  # method -> one for each seed
+
+
+def timings(setup: Setup) -> dict[str, float]:
+    """How long each stage took when it was made, those in a shared folder too."""
+    shared = setup.common.places if setup.shared else {}
+    return setup.run.seconds | {f"shared/{name}": seconds_of(at) for name, at in shared.items()}
+
+
+def name_of(backbone: Any) -> str:
+    """A backbone's name in reports."""
+    return str(getattr(backbone, "__name__", type(backbone).__name__))
+
+
+def facts(split: Split) -> dict[str, Any]:
+    """The data set in numbers."""
+    rows = split.data.interactions
+    cells = rows.n_users * rows.n_items
+    return {
+        "name": split.data.name,
+        "users": rows.n_users,
+        "items": rows.n_items,
+        "interactions": len(rows),
+        "density": len(rows) / cells if cells else 0.0,
+        "tested users": len(np.unique(split.test.users)),
+    } | ({"order": split.data.order} if split.data.order else {})
+
+
+def table_rows(
+    measured: Measured, n: int, seed: int, controls: Container[str], primary: str
+) -> list[Row]:
+    """The n-th seed's row of each method, tested against Base by the primary metric."""
+    base = measured[BASE][n]
+    found = []
+    for method, runs in measured.items():
+        arm = (ARMS | COUNTING).get(method)
+        kind = "control" if method in controls else arm.kind if arm else "main"
+        test = None if method in UNTESTED else compare.over_users([runs[n]], [base], primary)
+        found.append(
+            Row(
+                method=method,
+                kind=kind,
+                seed=seed,
+                metrics=runs[n].means(),
+                p_value=test and test.p_value,
+            )
+        )
+    return found
+
+
+def tests(measured: Measured) -> list[Test]:
+    """Every method but the bound against Base, and Llama4Rec against IFT too, which the paper tests
+    against where it is the better: over users and, from two seeds on, over runs."""
+    found = []
+    pairs = [(method, BASE) for method in measured if method not in UNTESTED]
+    for method, other in [*pairs, (FULL, "IFT")]:
+        runs = measured[method]
+        for metric in runs[0].values:
+            ways = {"users": compare.over_users} | (
+                {"runs": compare.over_runs} if len(runs) > 1 else {}
+            )
+            for over, test in ways.items():
+                result = test(runs, measured[other], metric)
+                found.append(
+                    Test(
+                        method=method,
+                        against=other,
+                        metric=metric,
+                        over=over,
+                        difference=result.mean_difference,
+                        low=result.ci95[0],
+                        high=result.ci95[1],
+                        p_value=result.p_value,
+                        n=result.n,
+                    )
+                )
+    return found
+
+
+def activity(split: Split, measured: Measured) -> list[GroupRow]:
+    """Users by activity; each user's metrics are means over the seeds."""
+    parts = groups.by_activity(split.train, measured[BASE][0].users)
+    rows = []
+    for method in (BASE, "IFT", FULL):
+        runs = measured[method]
+        mean = UserMetrics(
+            runs[0].users, {m: np.mean([run.values[m] for run in runs], 0) for m in runs[0].values}
+        )
+        for part, metrics in zip(parts, groups.means(mean, parts), strict=True):
+            row = GroupRow(group=part.label, users=len(part.users), method=method, metrics=metrics)
+            rows.append(row)
+    return rows

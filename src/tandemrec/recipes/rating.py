@@ -1,0 +1,274 @@
+"""Llama4Rec for rating prediction, top to bottom: sections III-B3 (attributes), III-C (prompts that
+tell the similar user's ratings and the backbone's prediction), III-D (equations 4 to 6).
+
+Base, attributes, the backbone that reads them, ratings by the LLM, calibration, weights, ratings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, Literal
+
+from tandemrec.aggregate import Grid, blend_ratings, search_ratings
+from tandemrec.augment.rating import Attributes, attributes
+from tandemrec.data.fields import Fields
+from tandemrec.data.interactions import Interactions
+from tandemrec.data.scales import Scale
+from tandemrec.evaluation.metrics import rating_errors
+from tandemrec.llm.answers import AnswerStore, Remembering
+from tandemrec.llm.base import LLM
+from tandemrec.predicting import predict
+from tandemrec.prompts.rated import RatedProfiles
+from tandemrec.ranking import similar_users
+from tandemrec.rate import Calibration, Said, rate, read_together
+from tandemrec.ratings import Ratings
+from tandemrec.recipes.arms import ARMS, Arm, Weighing
+from tandemrec.recipes.fitting import fitted, learns
+from tandemrec.recipes.llama4rec import told_past
+from tandemrec.recipes.setup import ANSWERS, Setup
+from tandemrec.report.contents import BASE, FULL
+
+Part = Literal["valid", "test"]
+METRIC = "RMSE"
+"What weights are chosen by, on validation."
+
+
+@dataclass(frozen=True)
+class RatingView:
+    """What a backbone and the LLM say of the held-out pairs of one part of the data."""
+
+    backbone: Ratings
+    said: Said
+
+
+@dataclass(frozen=True)
+class RatingChoice:
+    """What validation chose for one arm; everything that test and later users need."""
+
+    arm: Arm
+    "The arm itself, or the same without data augmentation."
+    calibration: Calibration
+    grid: Grid | None
+    "The grid of alphas, for adaptive weights."
+    value: float
+    "The arm's RMSE on validation."
+    compared: tuple[float, float] | None = None
+    "RMSE on validation with data augmentation and without, if it was asked."
+
+
+@dataclass(frozen=True)
+class RatedSeed:
+    """One seed, from the fitted backbones to what validation chose and the ratings on test."""
+
+    seed: int
+    llm: LLM  # the tuned one
+    base: Any
+    augmented: Any  # the backbone that reads the attributes too
+    attributes: Attributes
+    choices: Mapping[str, RatingChoice]
+    valid: Mapping[str, RatingView]
+    test: Mapping[str, RatingView]
+    ratings: Mapping[str, Ratings]  # "Base" and each arm, on test
+
+    @property
+    def backbone(self) -> Any:
+        """Llama4Rec's backbone: the one that reads the attributes, unless validation preferred the
+        one that does not."""
+        return self.augmented if self.choices[FULL].arm.augmented else self.base
+
+    @property
+    def view(self) -> RatingView:
+        """What Llama4Rec blends on test."""
+        return self.test[view_of(self.choices[FULL].arm)]
+
+
+def one_seed(setup: Setup, llm: LLM, seed: int) -> RatedSeed:
+    """All stages of one seed with a tuned `llm`; test is opened last, after every choice."""
+    known = attributes_of(setup)
+    models = backbones(setup, known, seed)
+    weighing = Weighing.of(setup.split.train, setup.config.blend)
+    tried = [option for arm in ARMS.values() for option in options(setup, models, arm)]
+    valid = views(setup, llm, models, tried, seed, "valid")
+    choices = {
+        name: chosen(setup, options(setup, models, arm), valid, weighing)
+        for name, arm in ARMS.items()
+    }
+    taken = [choice.arm for choice in choices.values()]
+    test = views(setup, llm, models, taken, seed, "test")
+    ratings = {BASE: predicted(setup, models[False], "test")}
+    for name, choice in choices.items():
+        ratings[name] = final(setup, test[view_of(choice.arm)], choice, weighing)
+    both = models[False], models[True]
+    return RatedSeed(seed, llm, *both, known, choices, valid, test, ratings)
+
+
+def attributes_of(setup: Setup) -> Attributes:
+    """What the language model as it came, or a table, adds to the catalogue; asked once for all
+    seeds."""
+    store = AnswerStore(setup.common.folder / ANSWERS)
+    return setup.common.step(
+        "attributes",
+        Attributes,
+        _attributes,
+        catalogue=setup.split.catalogue,
+        noun=setup.split.data.noun,
+        llm=Remembering(setup.llm, store, progress=setup.progress),
+        config=setup.config.attributes,
+        **_content(setup.config.attributes.table),
+    )
+
+
+def _attributes(content: str = "", **inputs: Any) -> Attributes:
+    """`augment.rating.attributes`; the content of its table is looked at to know it again."""
+    return attributes(**inputs)
+
+
+def _content(table: str | None) -> dict[str, str]:
+    """A hash of a table's content, so that another one under the same name is read again."""
+    if table is None or not Path(table).is_file():
+        return {}  # that it is missing is told where it is read
+    return {"content": sha256(Path(table).read_bytes()).hexdigest()}
+
+
+def backbones(setup: Setup, known: Attributes, seed: int) -> dict[bool, Any]:
+    """The backbone without the attributes, and with them; one and the same where there are none,
+    or where it cannot learn."""
+    base = fitted(setup, seed, "base", fields=fields_of(setup))
+    if not (learns(setup.backbone) and known.found):
+        return {False: base, True: base}
+    return {False: base, True: fitted(setup, seed, "augmented", fields=fields_of(setup, known))}
+
+
+def fields_of(setup: Setup, known: Attributes | None = None) -> Fields:
+    """What a backbone reads: the catalogue's fields, and the attributes where they are given."""
+    catalogue = setup.split.catalogue
+    catalogue = catalogue if known is None else known.joined(catalogue)
+    return Fields.of(setup.split.train, catalogue, setup.config.fields)
+
+
+def options(setup: Setup, models: Mapping[bool, Any], arm: Arm) -> list[Arm]:
+    """What validation may choose from: an arm with data augmentation, and the same without it."""
+    plain = replace(arm, augmented=False)
+    if not arm.augmented or models[True] is models[False]:
+        return [plain]
+    return [arm, plain] if setup.config.augment == "validated" else [arm]
+
+
+def view_of(arm: Arm) -> str:
+    """The view that an arm needs; arms share views."""
+    return f"{'augmented' if arm.augmented else 'base'}-{'told' if arm.told else 'plain'}"
+
+
+def views(
+    setup: Setup,
+    llm: LLM,
+    models: Mapping[bool, Any],
+    arms: Sequence[Arm],
+    seed: int,
+    part: Part,
+) -> dict[str, RatingView]:
+    """What these arms need of a part: a backbone's ratings, and what the LLM says."""
+    found = {}
+    for view, arm in {view_of(arm): arm for arm in arms}.items():
+        backbone = predicted(setup, models[arm.augmented], part)
+        teller = models[arm.augmented] if arm.told else None
+        profiles = profiles_of(setup, teller, backbone, told_past(setup, part))
+        said = setup.run.step(
+            f"seed-{seed}/{part}/{view if arm.told else 'plain'}",
+            Said,
+            rate,
+            pairs=pairs_of(setup, part),
+            profiles=profiles,
+            llm=llm,
+            config=setup.config.rate,
+            scale=scale_of(setup),
+            fallback=predicted(setup, models[False], part) if not arm.told else backbone,
+        )
+        found[view] = RatingView(backbone, said)
+    return found
+
+
+def pairs_of(setup: Setup, part: Part) -> Interactions:
+    """The held-out pairs of a part."""
+    return setup.split.valid if part == "valid" else setup.split.test
+
+
+def predicted(setup: Setup, model: Any, part: Part) -> Ratings:
+    """A backbone's ratings of a part's pairs."""
+    return predict(model, pairs_of(setup, part))
+
+
+def scale_of(setup: Setup) -> Scale:
+    """The scale of the training ratings."""
+    return Scale.of(setup.split.train)
+
+
+def profiles_of(
+    setup: Setup, model: Any | None, hints: Ratings | None, past: Interactions | None = None
+) -> RatedProfiles:
+    """What a prompt may tell: a user's own ratings, of training or of what `past` holds; with a
+    `model`, its similar user's ratings of training, and its prediction."""
+    own = None if past is setup.split.train else past
+    plain = RatedProfiles.of(setup.split, setup.config.rated, own)
+    if model is None:
+        return plain
+    return plain.telling(similar=similar_users(model), hints=hints)
+
+
+def chosen(
+    setup: Setup, arms: Sequence[Arm], views: Mapping[str, RatingView], weighing: Weighing
+) -> RatingChoice:
+    """Calibration, weights, and with or without data augmentation, all by RMSE on validation."""
+    found = [_tried(setup, arm, views[view_of(arm)], weighing) for arm in arms]
+    best = min(found, key=lambda choice: choice.value)  # the first of equals
+    if len(found) == 1:
+        return best
+    return replace(best, compared=(found[0].value, found[1].value))
+
+
+def _tried(setup: Setup, arm: Arm, view: RatingView, weighing: Weighing) -> RatingChoice:
+    truth, config = setup.split.valid, setup.config
+    fit = Calibration.fit if config.calibrate else Calibration.none
+    calibration = fit(view.said.ratings, truth)
+    grid = None
+    if arm.order == "adaptive":
+        grid = search_ratings(
+            view.backbone,
+            calibration.apply(view.said.ratings, scale_of(setup)),
+            weighing.coefficients[truth.users],
+            truth,
+            config.blend,
+            bounds=weighing.bounds,
+        )
+    choice = RatingChoice(arm, calibration, grid, 0.0)
+    value = rating_errors(final(setup, view, choice, weighing), truth).means()[METRIC]
+    return replace(choice, value=value)
+
+
+def final(setup: Setup, view: RatingView, choice: RatingChoice, weighing: Weighing) -> Ratings:
+    """The arm's ratings of a part's pairs, with what validation chose."""
+    users = view.backbone.users
+    said = choice.calibration.apply(view.said.ratings, scale_of(setup))
+    return blend_ratings(view.backbone, said, weighing.alpha(users, choice.arm.order, choice.grid))
+
+
+def ask_ahead(setups: Sequence[Setup], llm: LLM, seeds: Sequence[int]) -> None:
+    """What the runs of several backbones on the same data ask about validation: prompts that begin
+    alike are read together, user by user. The runs find the answers in the store that they share;
+    test is not looked at."""
+    told = [profiles for setup in setups for profiles in _told(setup, seeds)]
+    plain = profiles_of(setups[0], None, None)
+    pairs = pairs_of(setups[0], "valid")
+    read_together(pairs, [plain, *told], llm, setups[0].config.rate, scale=scale_of(setups[0]))
+
+
+def _told(setup: Setup, seeds: Sequence[int]) -> Iterator[RatedProfiles]:
+    """The profiles of all that a run tells about validation."""
+    known = attributes_of(setup)
+    for seed in seeds:
+        models = backbones(setup, known, seed)
+        for model in {id(each): each for each in models.values()}.values():
+            yield profiles_of(setup, model, predicted(setup, model, "valid"))

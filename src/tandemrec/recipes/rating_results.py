@@ -1,0 +1,203 @@
+"""From the seeds of a rating run to what its report shows."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+
+from tandemrec.data.split import Split
+from tandemrec.evaluation.baselines import biases, mean_rating
+from tandemrec.evaluation.metrics import UserMetrics, rating_errors
+from tandemrec.recipes.arms import Weighing
+from tandemrec.recipes.llama4rec import told_past
+from tandemrec.recipes.measuring import activity, facts, name_of, table_rows, tests, timings
+from tandemrec.recipes.rating import METRIC, RatedSeed, RatingChoice, profiles_of, scale_of
+from tandemrec.recipes.setup import Setup
+from tandemrec.recipes.telling import learning_curves, on_tuning
+from tandemrec.report.contents import (
+    FULL,
+    AnswerCount,
+    AttributeRow,
+    Contents,
+    Heatmap,
+    RatingStory,
+    Selection,
+)
+from tandemrec.tuning.tune import Tuned
+
+CONTROLS = ("mean", "biases")
+"What needs neither of the two models."
+
+
+def contents(
+    setup: Setup,
+    seeds: Sequence[RatedSeed],
+    tuning: Tuned | None,
+    *,
+    preset: str,
+    command: str,
+) -> Contents:
+    """Everything that the page, the tables and `scores.json` show."""
+    measured = measure(setup.split, seeds)
+    full = seeds[0]
+    return Contents(
+        task="rating",
+        title=f"Llama4Rec on {setup.split.data.name}",
+        what=facts(setup.split) | _scale(setup),
+        backbone=name_of(setup.backbone),
+        llm=setup.llm.name,
+        preset=preset,
+        seeds=[each.seed for each in seeds],
+        command=command,
+        config=setup.config.model_dump(mode="json"),
+        rows=[
+            row
+            for n, each in enumerate(seeds)
+            for row in table_rows(measured, n, each.seed, CONTROLS, METRIC)
+        ],
+        tests=tests(measured),
+        selection=[row for each in seeds for row in _selection(each)],
+        heatmaps=_heatmaps(full),
+        groups=activity(setup.split, measured),
+        curves=learning_curves(
+            {"Base": full.base, "with the attributes": full.augmented}, METRIC, tuning
+        ),
+        rating_stories=_stories(setup, full),
+        attributes=_attributes(full),
+        answers=_answers(seeds),
+        timings=timings(setup),
+        notes=list(_notes(setup, seeds, tuning)),
+    )
+
+
+def _scale(setup: Setup) -> dict[str, str]:
+    scale = scale_of(setup)
+    return {"scale": f"{scale.low:g} to {scale.high:g}"}
+
+
+def measure(split: Split, seeds: Sequence[RatedSeed]) -> dict[str, list[UserMetrics]]:
+    """Every method's errors on test: Base, the arms, and the control rows."""
+    controls = {
+        "mean": mean_rating(split.train, split.test),
+        "biases": biases(split.train, split.test),
+    }
+    measured: dict[str, list[UserMetrics]] = {}
+    for each in seeds:
+        for name, ratings in {**each.ratings, **controls}.items():
+            measured.setdefault(name, []).append(rating_errors(ratings, split.test))
+    return measured
+
+
+def _selection(seed: RatedSeed) -> Iterator[Selection]:
+    for name, choice in seed.choices.items():
+        for option, value in zip(("with", "without"), choice.compared or (), strict=False):
+            yield Selection(
+                what=f"data augmentation in {name}",
+                option=option,
+                metric=METRIC,
+                value=value,
+                chosen=choice.arm.augmented is (option == "with"),
+                seed=seed.seed,
+            )
+        yield Selection(
+            what=f"calibration of {name}",
+            option=_line(choice),
+            metric=METRIC,
+            value=choice.value,
+            chosen=True,
+            seed=seed.seed,
+        )
+
+
+def _line(choice: RatingChoice) -> str:
+    """The line that the LLM's ratings are put on."""
+    line = choice.calibration
+    return f"{line.intercept:.2f} + {line.slope:.2f} · rating"
+
+
+def _heatmaps(seed: RatedSeed) -> list[Heatmap]:
+    grid = seed.choices[FULL].grid
+    if grid is None:
+        return []
+    return [
+        Heatmap(
+            title=f"Llama4Rec, seed {seed.seed}, on validation",
+            alpha1=list(grid.alpha1),
+            alpha2=list(grid.alpha2),
+            values=[list(row) for row in grid.values],
+            metric=METRIC,
+            chosen=grid.best,
+        )
+    ]
+
+
+def _attributes(seed: RatedSeed) -> list[AttributeRow]:
+    """How many values of each kind came from where."""
+    return [
+        AttributeRow(kind=kind, source=source, items=n, share=n / max(sum(counts.values()), 1))
+        for kind, counts in seed.attributes.counts.items()
+        for source, n in counts.items()
+    ]
+
+
+def _answers(seeds: Sequence[RatedSeed]) -> list[AnswerCount]:
+    """What the language model was asked, all seeds together, and what could not be used."""
+    known = seeds[0].attributes
+    found = [AnswerCount(stage="attributes", asked=known.asked, rejected=known.rejected)]
+    for part in ("valid", "test"):
+        views = [view for each in seeds for view in getattr(each, part).values()]
+        kinds = sorted({kind for view in views for kind in view.said.rejected})
+        found.append(
+            AnswerCount(
+                stage=f"ratings, {part}",
+                asked=sum(len(view.said.ratings) for view in views),
+                rejected={k: sum(view.said.rejected.get(k, 0) for view in views) for k in kinds},
+            )
+        )
+    return found
+
+
+def _notes(setup: Setup, seeds: Sequence[RatedSeed], tuning: Tuned | None) -> Iterator[str]:
+    """What a reader of the table must know."""
+    left = [str(seed.seed) for seed in seeds if not seed.choices[FULL].arm.augmented]
+    if not seeds[0].attributes.found:
+        yield "No attribute was found, so Llama4Rec and w/o DA are one."
+    elif left:
+        yield (
+            "Validation left the attributes out of Llama4Rec, which is then w/o DA: "
+            f"seed {', '.join(left)}."
+        )
+    yield from on_tuning(seeds, tuning)
+    known = setup.split.train
+    unmet = (known.popularity[setup.split.test.items] == 0).sum()
+    if unmet:
+        yield f"{unmet} of {len(setup.split.test)} test items have no rating in training."
+    for name in seeds[0].base.model.fields.left_out:
+        yield f"The column {name} is no field: no two of its values are known in training."
+    if order := setup.split.data.order:
+        yield f"{order[0].upper()}{order[1:]}."
+
+
+def _stories(setup: Setup, seed: RatedSeed, n: int = 4) -> list[RatingStory]:
+    """A few tested pairs, evenly spaced, so that nobody picks the pretty ones."""
+    rows = np.unique(np.linspace(0, len(setup.split.test) - 1, n).astype(int))
+    return [_story(setup, seed, int(row)) for row in rows]
+
+
+def _story(setup: Setup, seed: RatedSeed, row: int) -> RatingStory:
+    test, catalogue, view = setup.split.test, setup.split.catalogue, seed.view
+    user, item = int(test.users[row]), int(test.items[row])
+    weighing = Weighing.of(setup.split.train, setup.config.blend)
+    choice = seed.choices[FULL]
+    told = profiles_of(setup, None, None, told_past(setup, "test")).facts(user, item).history
+    return RatingStory(
+        user_id=str(catalogue.user_ids[user]),
+        history=[(title, float(rating)) for title, rating in told],
+        item=catalogue.titles[item],
+        backbone=float(view.backbone.values[row]),
+        llm=float(choice.calibration.apply(view.said.ratings, scale_of(setup)).values[row]),
+        alpha=float(weighing.alpha(test.users[row : row + 1], choice.arm.order, choice.grid)[0]),
+        final=float(seed.ratings[FULL].values[row]),
+        rating=float(test.ratings[row]),
+    )

@@ -1,0 +1,58 @@
+"""What pages and tables say of a run's task: of rankings, or of ratings."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from tandemrec.report.contents import Contents
+
+
+@dataclass(frozen=True)
+class Wording:
+    """The sentences that differ."""
+
+    results: str
+    "Above the main table."
+    less: str
+    "What must be known to read a table of methods."
+    parts: str
+    "Above ablations and controls."
+    answers: str
+    "Below the counts of answers."
+    users: str
+    "Above the stories."
+
+
+RANKING = Wording(
+    results="Each user's held-out interaction is sought in the whole catalogue. Every user counts, "
+    "also those whose item is not among the candidates. Nothing in this run was chosen on these "
+    "numbers.",
+    less="",
+    parts="What each part gives, and orders that need no language model: the list repeated (echo), "
+    "shuffled (random), the best there could be (oracle); where prompts quote passages, what "
+    "counting in them gives (counting); and Base fitted once more, with the validation "
+    "interactions that test prompts tell (refit). A re-ranker that does not beat echo has added "
+    "nothing.",
+    answers="A rejected list keeps the backbone's order; of a rejected pair or item no backbone "
+    "learns.",
+    users="From history to final list. The held-out item is marked; α is the language model's "
+    "weight for this user; arrows count places against the backbone's list.",
+)
+RATING = Wording(
+    results="Each user's last rating is held out and predicted. RMSE is the root of the mean "
+    "squared error, MAE the mean error, both in the unit of the ratings; less is better. Nothing "
+    "in this run was chosen on these numbers.",
+    less="Less is better; a change of +1 % is an error that is 1 % smaller.",
+    parts="What each part gives, and predictions that need no model: the mean of all training "
+    "ratings (mean), and the same with what the user and the item deviate from it (biases). A "
+    "predictor that does not beat biases has not learnt who likes what.",
+    answers="In the place of a rejected rating stands the backbone's; a rejected attribute is "
+    "unknown.",
+    users="From rated history to the final rating of the held-out item. α is the language model's "
+    "weight for this user; below each prediction, how far it is from what the user gave.",
+)
+
+
+def of(contents: Contents) -> Wording:
+    """The wording of a run's task."""
+    return RATING if contents.task == "rating" else RANKING
