@@ -13,6 +13,7 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -96,6 +97,21 @@ def on_test(model: Any, split: tr.Split) -> dict[str, float]:
     """From all that is known before test: a sequence ends with validation's item."""
     lists = tr.rank(model, split.before_test, None, 10)
     return per_user(lists, split.test).means()
+
+
+def kept(name: str, asked: dict[str, Any], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
+    """The row of results/NAME.jsonl that was made as is `asked` now; else a new one, which is
+    added to it."""
+    file = HERE / "results" / f"{name}.jsonl"
+    lines = file.read_text().splitlines() if file.exists() else []
+    for row in map(json.loads, lines):
+        if asked.items() <= row.items():
+            return dict(row)
+    row = {**asked, **make()}
+    with file.open("a") as out:
+        out.write(json.dumps(row) + "\n")
+    print(f"{name}: {json.dumps(asked)}", file=sys.stderr, flush=True)
+    return row
 
 
 def report(kind: str, rows: list[dict[str, Any]], note: dict[str, Any]) -> None:

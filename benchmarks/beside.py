@@ -23,7 +23,6 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable
@@ -34,7 +33,7 @@ import numpy as np
 import torch
 
 import tandemrec as tr
-from backbones import on_test, one_seed, report
+from backbones import kept, on_test, one_seed, report
 from tandemrec.backbones import get, training_of
 from tandemrec.evaluation.metrics import per_user
 from tandemrec.rankings import Rankings
@@ -155,20 +154,14 @@ def pair(
     split: tr.Split, peer: Peer, name: str, seed: int, options: argparse.Namespace
 ) -> dict[str, Any]:
     """One seed of both, kept with all that it was made under."""
-    file = HERE / "results" / f"{options.peer}-{options.data}.jsonl"
-    known = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
     limits = {"epochs": options.epochs, "minutes": options.minutes, "threads": options.threads}
+
+    def made() -> dict[str, Any]:
+        theirs = one_of_theirs(split, peer, name, seed, options)
+        return {"ours": one_seed(split, name, {}, seed), "theirs": theirs}
+
     asked = {"backbone": name, "seed": seed, **limits}
-    for row in known:
-        if asked.items() <= row.items():
-            return row
-    ours = one_seed(split, name, {}, seed)
-    theirs = one_of_theirs(split, peer, name, seed, options)
-    row = {**asked, "ours": ours, "theirs": theirs}
-    with file.open("a") as out:
-        out.write(json.dumps(row) + "\n")
-    print(f"{options.peer}, {name}, seed {seed}: {theirs['NDCG@10']:.4f}", file=sys.stderr)
-    return row
+    return kept(f"{options.peer}-{options.data}", asked, made)
 
 
 def one_of_theirs(

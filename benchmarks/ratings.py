@@ -18,7 +18,6 @@ from __future__ import annotations
 import argparse
 import json
 import subprocess
-import sys
 import tempfile
 import time
 from pathlib import Path
@@ -28,7 +27,7 @@ import numpy as np
 import torch
 
 import tandemrec as tr
-from backbones import report
+from backbones import kept, report
 from tandemrec.backbones import get, hyper_of, training_of
 from tandemrec.data.fields import Fields
 from tandemrec.evaluation.baselines import biases
@@ -157,26 +156,18 @@ def pair(
     split: tr.Split, peer: Peer, name: str, seed: int, options: argparse.Namespace
 ) -> dict[str, Any]:
     """One seed of both, kept with all that it was made under."""
-    file = HERE / "results" / f"deepctr-{options.data}.jsonl"
-    known = [json.loads(line) for line in file.read_text().splitlines()] if file.exists() else []
-    hyper = hyper_of(get(name), quick=True)
-    asked = {"backbone": name, "seed": seed, "epochs": options.epochs}
-    asked |= {"settings": json.loads(json.dumps(hyper | training_of(get(name), quick=True)))}
-    for row in known:
-        if asked.items() <= row.items():
-            return row
-    row = {
-        **asked,
-        "ours": ours(split, name, seed),
-        "theirs": theirs(split, peer, name, seed, options),
-    }
-    with file.open("a") as out:
-        out.write(json.dumps(row) + "\n")
-    print(json.dumps(row), file=sys.stderr, flush=True)
-    return row
+    found = hyper_of(get(name), quick=True) | training_of(get(name), quick=True)
+    settings = json.loads(json.dumps(found))  # as they are read back: lists, not tuples
+
+    def made() -> dict[str, Any]:
+        theirs = its_fit(split, peer, name, seed, options)
+        return {"ours": our_fit(split, name, seed), "theirs": theirs}
+
+    asked = {"backbone": name, "seed": seed, "epochs": options.epochs, "settings": settings}
+    return kept(f"deepctr-{options.data}", asked, made)
 
 
-def ours(split: tr.Split, name: str, seed: int) -> dict[str, float]:
+def our_fit(split: tr.Split, name: str, seed: int) -> dict[str, float]:
     """RMSE on test, and the seconds of the fit."""
     config = tr.TrainConfig(**training_of(get(name), quick=True), seed=seed)
     start = time.perf_counter()
@@ -186,7 +177,7 @@ def ours(split: tr.Split, name: str, seed: int) -> dict[str, float]:
     return {"RMSE": found, "valid": model.best_valid or 0.0, "seconds": seconds}
 
 
-def theirs(
+def its_fit(
     split: tr.Split, peer: Peer, name: str, seed: int, options: argparse.Namespace
 ) -> dict[str, float]:
     """The same of deepctr-torch's, with its own settings."""

@@ -7,17 +7,62 @@ from typing import Any
 
 import numpy as np
 
+from tandemrec.aggregate import Grid
 from tandemrec.data.split import Split
 from tandemrec.evaluation import compare, groups
 from tandemrec.evaluation.metrics import UserMetrics
 from tandemrec.recipes.arms import ARMS, COUNTING
 from tandemrec.recipes.setup import Setup
-from tandemrec.report.contents import BASE, FULL, GroupRow, Row, Test
+from tandemrec.report.contents import BASE, FULL, GroupRow, Heatmap, Row, Test
 from tandemrec.runs import seconds_of
 
 UNTESTED = (BASE, "oracle")
 "What methods are tested against, and a bound that none can pass."
 Measured = Mapping[str, Sequence[UserMetrics]]  # method -> one for each seed
+
+
+def shared_by_tasks(
+    setup: Setup,
+    seeds: Sequence[int],
+    measured: Measured,
+    controls: Container[str],
+    primary: str,
+    *,
+    preset: str,
+    command: str,
+) -> dict[str, Any]:
+    """What a report shows of any run, by the names of `Contents`."""
+    rows = (table_rows(measured, n, seed, controls, primary) for n, seed in enumerate(seeds))
+    return {
+        "title": f"Llama4Rec on {setup.split.data.name}",
+        "what": facts(setup.split),
+        "backbone": name_of(setup.backbone),
+        "llm": setup.llm.name,
+        "preset": preset,
+        "seeds": seeds,
+        "command": command,
+        "config": setup.config.model_dump(mode="json"),
+        "rows": [row for each in rows for row in each],
+        "tests": tests(measured),
+        "groups": activity(setup.split, measured),
+        "timings": timings(setup),
+    }
+
+
+def heatmaps(grid: Grid | None, seed: int, metric: str) -> list[Heatmap]:
+    """The grid of alphas of Llama4Rec, where it has one."""
+    if grid is None:
+        return []
+    return [
+        Heatmap(
+            title=f"Llama4Rec, seed {seed}, on validation",
+            alpha1=list(grid.alpha1),
+            alpha2=list(grid.alpha2),
+            values=[list(row) for row in grid.values],
+            metric=metric,
+            chosen=grid.best,
+        )
+    ]
 
 
 def timings(setup: Setup) -> dict[str, float]:

@@ -11,7 +11,7 @@ from tandemrec.evaluation.baselines import biases, mean_rating
 from tandemrec.evaluation.metrics import UserMetrics, rating_errors
 from tandemrec.recipes.arms import Weighing
 from tandemrec.recipes.llama4rec import told_past
-from tandemrec.recipes.measuring import activity, facts, name_of, table_rows, tests, timings
+from tandemrec.recipes.measuring import heatmaps, shared_by_tasks
 from tandemrec.recipes.rating import METRIC, RatedSeed, RatingChoice, profiles_of, scale_of
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.telling import learning_curves, on_tuning
@@ -20,7 +20,6 @@ from tandemrec.report.contents import (
     AnswerCount,
     AttributeRow,
     Contents,
-    Heatmap,
     RatingStory,
     Selection,
 )
@@ -40,33 +39,19 @@ def contents(
 ) -> Contents:
     """Everything that the page, the tables and `scores.json` show."""
     measured = measure(setup.split, seeds)
-    full = seeds[0]
+    numbers, full = [each.seed for each in seeds], seeds[0]
+    how = {"preset": preset, "command": command}
+    shared = shared_by_tasks(setup, numbers, measured, CONTROLS, METRIC, **how)
+    models = {"Base": full.base, "with the attributes": full.augmented}
     return Contents(
+        **shared | {"what": shared["what"] | _scale(setup)},
         task="rating",
-        title=f"Llama4Rec on {setup.split.data.name}",
-        what=facts(setup.split) | _scale(setup),
-        backbone=name_of(setup.backbone),
-        llm=setup.llm.name,
-        preset=preset,
-        seeds=[each.seed for each in seeds],
-        command=command,
-        config=setup.config.model_dump(mode="json"),
-        rows=[
-            row
-            for n, each in enumerate(seeds)
-            for row in table_rows(measured, n, each.seed, CONTROLS, METRIC)
-        ],
-        tests=tests(measured),
         selection=[row for each in seeds for row in _selection(each)],
-        heatmaps=_heatmaps(full),
-        groups=activity(setup.split, measured),
-        curves=learning_curves(
-            {"Base": full.base, "with the attributes": full.augmented}, METRIC, tuning
-        ),
+        heatmaps=heatmaps(full.choices[FULL].grid, full.seed, METRIC),
+        curves=learning_curves(models, METRIC, tuning),
         rating_stories=_stories(setup, full),
         attributes=_attributes(full),
         answers=_answers(seeds),
-        timings=timings(setup),
         notes=list(_notes(setup, seeds, tuning)),
     )
 
@@ -114,22 +99,6 @@ def _line(choice: RatingChoice) -> str:
     """The line that the LLM's ratings are put on."""
     line = choice.calibration
     return f"{line.intercept:.2f} + {line.slope:.2f} · rating"
-
-
-def _heatmaps(seed: RatedSeed) -> list[Heatmap]:
-    grid = seed.choices[FULL].grid
-    if grid is None:
-        return []
-    return [
-        Heatmap(
-            title=f"Llama4Rec, seed {seed.seed}, on validation",
-            alpha1=list(grid.alpha1),
-            alpha2=list(grid.alpha2),
-            values=[list(row) for row in grid.values],
-            metric=METRIC,
-            chosen=grid.best,
-        )
-    ]
 
 
 def _attributes(seed: RatedSeed) -> list[AttributeRow]:

@@ -11,7 +11,7 @@ from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import Choice
 from tandemrec.recipes.augmenting import on_validation
 from tandemrec.recipes.llama4rec import SeedResult
-from tandemrec.recipes.measuring import activity, facts, name_of, table_rows, tests, timings
+from tandemrec.recipes.measuring import heatmaps, shared_by_tasks
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.telling import answers, curves, notes, stories
 from tandemrec.report.contents import (
@@ -19,7 +19,6 @@ from tandemrec.report.contents import (
     PRIMARY,
     Bias,
     Contents,
-    Heatmap,
     Selection,
 )
 from tandemrec.tuning.tune import Tuned
@@ -38,30 +37,16 @@ def contents(
 ) -> Contents:
     """Everything that the page, the tables and `scores.json` show."""
     measured = measure(setup.split, seeds)
-    full = seeds[0]
+    numbers, full = [each.seed for each in seeds], seeds[0]
+    how = {"preset": preset, "command": command}
     return Contents(
-        title=f"Llama4Rec on {setup.split.data.name}",
-        what=facts(setup.split),
-        backbone=name_of(setup.backbone),
-        llm=setup.llm.name,
-        preset=preset,
-        seeds=[each.seed for each in seeds],
-        command=command,
-        config=setup.config.model_dump(mode="json"),
-        rows=[
-            row
-            for n, each in enumerate(seeds)
-            for row in table_rows(measured, n, each.seed, CONTROLS, PRIMARY)
-        ],
-        tests=tests(measured),
+        **shared_by_tasks(setup, numbers, measured, CONTROLS, PRIMARY, **how),
         selection=[row for each in seeds for row in _selection(setup, each)],
-        heatmaps=_heatmaps(full, setup.config.metric),
-        groups=activity(setup.split, measured),
+        heatmaps=heatmaps(full.choices[FULL].grid, full.seed, setup.config.metric),
         curves=curves(full, tuning),
         stories=stories(setup, full),
         position_bias=_bias(setup, full),
         answers=answers(setup, seeds),
-        timings=timings(setup),
         notes=notes(setup, seeds, tuning),
     )
 
@@ -140,22 +125,6 @@ def way_name(setup: Setup, way: int) -> str:
     if config.way == "likelihood":
         return f"likelihood ({config.normalise}, prior {config.prior:g})"
     return config.way if config.answer == "choose" else f"{config.way} (decoded)"
-
-
-def _heatmaps(seed: SeedResult, metric: str) -> list[Heatmap]:
-    grid = seed.choices[FULL].grid
-    if grid is None:
-        return []
-    return [
-        Heatmap(
-            title=f"Llama4Rec, seed {seed.seed}, on validation",
-            alpha1=list(grid.alpha1),
-            alpha2=list(grid.alpha2),
-            values=[list(row) for row in grid.values],
-            metric=metric,
-            chosen=grid.best,
-        )
-    ]
 
 
 def _bias(setup: Setup, seed: SeedResult) -> list[Bias]:
