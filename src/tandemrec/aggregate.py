@@ -232,9 +232,7 @@ def search_ratings(
     `coefficients` [N] are the l_u of each row's user. Raises ValueError where the ratings are not
     of the pairs of `truth`.
     """
-    if not np.array_equal(backbone.users, truth.users) or not np.array_equal(
-        backbone.items, truth.items
-    ):
+    if not backbone.same_pairs(truth):
         raise ValueError("Weights are chosen on the held-out pairs, in the same order.")
 
     def rmse(alpha: Floats) -> float:

@@ -77,7 +77,7 @@ def rate(
     answer of no use is counted by kind, and that pair keeps the backbone's. Raises ValueError where
     the pairs differ, or the profiles' scale is another.
     """
-    if not _of_pairs(fallback, pairs):
+    if not fallback.same_pairs(pairs):
         raise ValueError("The fallback must be of the same pairs, in the same order.")
     values = _ask(_prompts(pairs, profiles, scale), llm, config, scale)
     kinds = Counter(value for value in values if isinstance(value, str))
@@ -99,10 +99,6 @@ def read_together(
     each = [_prompts(pairs, known, scale) for known in profiles]
     prompts = dict.fromkeys(prompt for row in zip(*each, strict=True) for prompt in row)
     _ask(list(prompts), llm, config, scale)
-
-
-def _of_pairs(ratings: Ratings, pairs: Interactions) -> bool:
-    return np.array_equal(ratings.users, pairs.users) and np.array_equal(ratings.items, pairs.items)
 
 
 def _prompts(pairs: Interactions, profiles: RatedProfiles, scale: Scale) -> list[Prompt]:
@@ -179,7 +175,7 @@ class Calibration:
         out) worse than the mean of the others does: then the mean for all. Fewer than three pairs
         leave the ratings as they are. Raises ValueError where the pairs differ.
         """
-        if not _of_pairs(said, truth):
+        if not said.same_pairs(truth):
             raise ValueError("A calibration needs the truth of the same pairs, in the same order.")
         x, y = said.values, truth.ratings.astype(np.float64)
         if len(x) < 3:

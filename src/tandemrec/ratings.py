@@ -10,6 +10,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from tandemrec.data.interactions import Interactions
+
 FILE = "ratings.npz"
 
 
@@ -43,7 +45,7 @@ class Ratings:
         """The same, none below or above the scale."""
         return self.with_values(np.clip(self.values, *scale))
 
-    def same_pairs(self, other: Ratings) -> bool:
+    def same_pairs(self, other: Ratings | Interactions) -> bool:
         """Whether both speak of the same pairs in the same order."""
         pairs = zip((self.users, self.items), (other.users, other.items), strict=True)
         return all(np.array_equal(one, another) for one, another in pairs)

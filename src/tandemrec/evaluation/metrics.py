@@ -98,8 +98,7 @@ def rating_errors(ratings: Ratings, truth: Interactions) -> UserMetrics:
     Raises ValueError where the ratings are not of the pairs of `truth`, in its order, or one is not
     finite; ConfigError where a held-out rating is missing.
     """
-    pairs = zip((ratings.users, ratings.items), (truth.users, truth.items), strict=True)
-    if not all(np.array_equal(ours, theirs) for ours, theirs in pairs):
+    if not ratings.same_pairs(truth):
         raise ValueError("ratings must be of the held-out pairs, in the same order")
     if not np.isfinite(ratings.values).all():
         raise ValueError("a predicted rating is not finite")

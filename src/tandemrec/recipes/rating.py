@@ -171,11 +171,14 @@ def views(
     part: Part,
 ) -> dict[str, RatingView]:
     """What these arms need of a part: a backbone's ratings, and what the LLM says."""
-    found = {}
+    found, plain = {}, profiles_of(setup, None, None, told_past(setup, part))
+    used = {False, *(arm.augmented for arm in arms)}
+    predictions = {augmented: predicted(setup, models[augmented], part) for augmented in used}
     for view, arm in {view_of(arm): arm for arm in arms}.items():
-        backbone = predicted(setup, models[arm.augmented], part)
-        teller = models[arm.augmented] if arm.told else None
-        profiles = profiles_of(setup, teller, backbone, told_past(setup, part))
+        backbone, profiles = predictions[arm.augmented], plain
+        if arm.told:
+            similar = similar_users(models[arm.augmented])
+            profiles = plain.telling(similar=similar, hints=backbone)
         said = setup.run.step(
             f"seed-{seed}/{part}/{view if arm.told else 'plain'}",
             Said,
@@ -185,7 +188,7 @@ def views(
             llm=llm,
             config=setup.config.rate,
             scale=scale_of(setup),
-            fallback=predicted(setup, models[False], part) if not arm.told else backbone,
+            fallback=backbone if arm.told else predictions[False],
         )
         found[view] = RatingView(backbone, said)
     return found
