@@ -150,23 +150,24 @@ def _notes(setup: Setup, seeds: Sequence[RatedSeed], tuning: Tuned | None) -> It
 
 def _stories(setup: Setup, seed: RatedSeed, n: int = 4) -> list[RatingStory]:
     """A few tested pairs, evenly spaced, so that nobody picks the pretty ones."""
-    rows = np.unique(np.linspace(0, len(setup.split.test) - 1, n).astype(int))
-    return [_story(setup, seed, int(row)) for row in rows]
-
-
-def _story(setup: Setup, seed: RatedSeed, row: int) -> RatingStory:
     test, catalogue, view = setup.split.test, setup.split.catalogue, seed.view
-    user, item = int(test.users[row]), int(test.items[row])
-    weighing = Weighing.of(setup.split.train, setup.config.blend)
-    choice = seed.choices[FULL]
-    told = profiles_of(setup, None, None, told_past(setup, "test")).facts(user, item).history
-    return RatingStory(
-        user_id=str(catalogue.user_ids[user]),
-        history=[(title, float(rating)) for title, rating in told],
-        item=catalogue.titles[item],
-        backbone=float(view.backbone.values[row]),
-        llm=float(choice.calibration.apply(view.said.ratings, scale_of(setup)).values[row]),
-        alpha=float(weighing.alpha(test.users[row : row + 1], choice.arm.order, choice.grid)[0]),
-        final=float(seed.ratings[FULL].values[row]),
-        rating=float(test.ratings[row]),
-    )
+    weighing, choice = Weighing.of(setup.split.train, setup.config.blend), seed.choices[FULL]
+    alpha = weighing.alpha(test.users, choice.arm.order, choice.grid)
+    said = choice.calibration.apply(view.said.ratings, scale_of(setup))
+    profiles = profiles_of(setup, None, None, told_past(setup, "test"))
+
+    def story(row: int) -> RatingStory:
+        user, item = int(test.users[row]), int(test.items[row])
+        told = profiles.facts(user, item).history
+        return RatingStory(
+            user_id=str(catalogue.user_ids[user]),
+            history=[(title, float(rating)) for title, rating in told],
+            item=catalogue.titles[item],
+            backbone=float(view.backbone.values[row]),
+            llm=float(said.values[row]),
+            alpha=float(alpha[row]),
+            final=float(seed.ratings[FULL].values[row]),
+            rating=float(test.ratings[row]),
+        )
+
+    return [story(int(row)) for row in np.unique(np.linspace(0, len(test) - 1, n).astype(int))]
