@@ -27,7 +27,7 @@ from tandemrec.reproduce.papers import PIECES
 from tandemrec.reproduce.tables import PaperTable
 
 HERE = Path(__file__).parent.absolute()
-OURS = ("mf", "lightgcn", "sgl", "mixgcf", "sasrec", "bert4rec", "cl4srec")
+OURS = ("mf", "lightgcn", "sgl", "mixgcf", "neumf", "ngcf", "sasrec", "bert4rec", "cl4srec")
 
 
 def main() -> None:

@@ -40,18 +40,22 @@ from tandemrec.rankings import Rankings
 
 HERE = Path(__file__).parent.absolute()
 SEQUENTIAL = ("sasrec", "bert4rec")
-PACED = ("mf", "lightgcn", "sgl")
+PACED = ("mf", "lightgcn", "sgl", "neumf", "ngcf")
+FOUR = {"distribution": "uniform", "sample_num": 4}
+"Negatives of NeuMF's paper; RecBole predicts its pairs one by one, so fewer at a time."
 THEIRS: dict[str, dict[str, tuple[str, dict[str, Any]]]] = {
     "recbole": {
         "mf": ("BPR", {}),
         "lightgcn": ("LightGCN", {"n_layers": 3, "reg_weight": 1e-4, "require_pow": True}),
         "sgl": ("SGL", {"n_layers": 3}),
+        "neumf": ("NeuMF", {"train_neg_sample_args": FOUR, "eval_batch_size": 2**17}),
+        "ngcf": ("NGCF", {}),
         "sasrec": ("SASRec", {}),
         "bert4rec": ("BERT4Rec", {}),
     },
     "rectools": {"sasrec": ("SASRecModel", {}), "bert4rec": ("BERT4RecModel", {})},
 }
-"The peer's model of the same name, with LightGCN's settings made ours."
+"The peer's model of the same name, with LightGCN's settings and NeuMF's sampling made ours."
 ALIKE: dict[str, dict[str, Any]] = {"mf": {"decay": 0.0}}
 "Ours in an epoch beside RecBole's, whose BPR has no L2 term."
 TIMED = {"batch_size": 2048, "learning_rate": 1e-3}

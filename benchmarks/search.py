@@ -37,6 +37,8 @@ DEEP = {**RATED, "hidden": [(64,), (128, 64), (256, 128)], "dropout": [0.0, 0.2,
 SPACES: dict[str, dict[str, list[Any]]] = {
     "mf": {**SMALL, "decay": [0.0, 1e-3, 1e-2]},
     "lightgcn": SMALL,
+    "neumf": {**SMALL, "decay": [0.0, 1e-3, 1e-2]},
+    "ngcf": {**SMALL, "decay": [1e-5, 1e-4, 1e-3], "unit": [False, True]},
     "sgl": {**SMALL, "weight": [0.01, 0.05, 0.1], "temperature": [0.1, 0.2, 0.5]},
     "mixgcf": {**SMALL, "candidates": [16, 32, 64]},
     "sasrec": {**WINDOWS, **NETWORK, **LOSSES, **EVERY},

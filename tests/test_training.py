@@ -18,6 +18,7 @@ from tandemrec.augment.sequential import Insertions
 from tandemrec.backbones import (
     BACKBONES,
     MF,
+    ContentBackbone,
     Fitted,
     LightGCN,
     RatingBackbone,
@@ -27,6 +28,7 @@ from tandemrec.backbones import (
 from tandemrec.backbones.scoring import ndcg, rmse
 from tandemrec.data.batches import Triples
 from tandemrec.data.catalogue import Catalogue, Dataset
+from tandemrec.data.content import Content
 from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.split import Split, leave_last_out
@@ -221,16 +223,24 @@ def tiny(name: str) -> dict[str, Any]:
     return SMALL | ({"length": 6, "heads": 2} if sequential else {})
 
 
+def reads(name: str, train: Interactions, seed: int = 0) -> dict[str, Any]:
+    """What a backbone reads besides interactions and fields."""
+    rng, n = np.random.default_rng(seed), train.n_items
+    arrays = {"a title": rng.normal(size=(n, 5)), "image": rng.normal(size=(n, 3))}
+    wants = issubclass(BACKBONES[name], ContentBackbone)
+    return {"content": Content.of(arrays)} if wants else {}
+
+
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_killed_backbone_goes_on_exactly(name: str, tmp_path: Path) -> None:
     """Killed in epoch 7, it goes on behind epoch 6: all that is drawn is drawn as before."""
     split = a_split()
-    more = lessons(name, split.train)
+    more, read = lessons(name, split.train), reads(name, split.train)
     settings = config(epochs=9, every=2, patience=50, checkpoint_every=3)
 
     def train(checkpoint: Path | None, progress: Any = None) -> Fitted:
         where = {"checkpoint": checkpoint, "progress": progress}
-        return fit(name, split, settings, hyper=tiny(name), **more, **where)
+        return fit(name, split, settings, hyper=tiny(name), **more, **read, **where)
 
     file = tmp_path / "fit.pt"
     with pytest.raises(Killed):
@@ -241,7 +251,7 @@ def test_every_killed_backbone_goes_on_exactly(name: str, tmp_path: Path) -> Non
     assert told == [7, 8, 9]
     assert same(resumed, whole)
     assert resumed.curve == whole.curve and resumed.best_epoch == whole.best_epoch
-    plain = fit(name, split, settings, hyper=tiny(name))
+    plain = fit(name, split, settings, hyper=tiny(name), **read)
     assert not same(plain, whole)  # the lessons were learnt
 
 
@@ -317,7 +327,8 @@ def test_what_is_fitted_can_be_saved_and_loaded(backbone: type, tmp_path: Path) 
 @pytest.mark.parametrize("name", BACKBONES)
 def test_every_backbone_is_the_same_when_loaded(name: str, tmp_path: Path) -> None:
     split = a_split()
-    fitted = fit(name, split, config(epochs=4, every=2), hyper=tiny(name))
+    read = reads(name, split.train)
+    fitted = fit(name, split, config(epochs=4, every=2), hyper=tiny(name), **read)
     fitted.save(tmp_path)
     loaded = Fitted.load(tmp_path)
     one, two = fitted.model, loaded.model
@@ -330,6 +341,145 @@ def test_every_backbone_is_the_same_when_loaded(name: str, tmp_path: Path) -> No
         assert torch.equal(two.user_embeddings(), one.user_embeddings())
     assert loaded.fingerprint == fitted.fingerprint
     assert (loaded.curve, loaded.best_epoch) == (fitted.curve, fitted.best_epoch)
+
+
+AUGMENTED = ["lightgcn", "mf", "mmgcn", "grcn", "mmssl"]
+
+
+def with_more(train: Interactions) -> Interactions:
+    """The same, and user u meets item u % 40 for every third user."""
+    users = np.arange(0, 60, 3)
+    columns = zip((train.users, train.items), (users, users % 40), strict=True)
+    return Interactions.sorted(*(np.append(*pair) for pair in columns), n_users=60, n_items=40)
+
+
+@pytest.mark.parametrize("name", AUGMENTED)
+def test_a_graph_has_the_added_edges_and_is_loaded_with_them(name: str, tmp_path: Path) -> None:
+    split = a_split()
+    more, read = with_more(split.train), reads(name, split.train)
+    settings = config(epochs=4, every=2)
+    fitted = fit(name, split, settings, hyper=tiny(name), augmented=more, **read)
+    built = build(BACKBONES[name], more, tiny(name), **read)
+    for key, table in built.named_buffers():
+        if table.layout == torch.sparse_csr:
+            assert torch.equal(fitted.model.get_buffer(key).values(), table.values())
+    assert fitted.train is more
+    fitted.save(tmp_path)
+    loaded = Fitted.load(tmp_path)
+    users = torch.arange(60)
+    assert torch.equal(loaded.score(users), fitted.score(users))
+    assert loaded.fingerprint == fitted.fingerprint
+    plain = fit(name, split, settings, hyper=tiny(name), **read)
+    assert plain.fingerprint != fitted.fingerprint
+
+
+def test_validation_leaves_out_what_was_met_and_nothing_else() -> None:
+    """An added item may be what was held out: it must still be asked for."""
+    split = a_split()
+    users, items = split.valid.users, split.valid.items
+    columns = zip((split.train.users, split.train.items), (users, items), strict=True)
+    known = Interactions.sorted(*(np.append(*pair) for pair in columns), n_users=60, n_items=40)
+    fitted = fit(LightGCN, split, config(epochs=30, every=30), hyper=SMALL, augmented=known)
+    assert fitted.best_valid == ndcg(fitted.model, split.train, split.valid) > 0.5
+
+
+def test_a_sequential_backbone_is_built_from_what_was_met() -> None:
+    split = a_split()
+    fitted = fit("sasrec", split, config(epochs=1), hyper=SMALL, augmented=with_more(split.train))
+    assert fitted.train is split.train
+    own = build(BACKBONES["sasrec"], split.train, SMALL).own
+    assert torch.equal(fitted.model.own, own)
+
+
+def test_augmented_interactions_of_others_are_refused() -> None:
+    with pytest.raises(DataError, match=r"same users and items .* 60 and 40. Received: 20 and 20"):
+        fit(MF, clubs(), augmented=checkerboard())
+
+
+PAIRS = np.array([7, 7, 7]), np.array([1, 3, 5]), np.array([0, 2, 4])
+"Item 7 is for odd users, here said to be for users 1, 3, 5 and not for 0, 2, 4."
+
+
+@pytest.mark.parametrize("backbone", [MF, LightGCN])
+def test_pairs_of_users_are_learnt(backbone: type) -> None:
+    """Told the opposite of what it met, it learns less of the difference."""
+    world, swapped = checkerboard(), (PAIRS[0], PAIRS[2], PAIRS[1])
+    gaps = []
+    for pairs in (PAIRS, None, swapped):
+        fitted = fit(backbone, world, config(epochs=5), hyper=SMALL, between_users=pairs)
+        scores = fitted.score(torch.arange(20))[:, 7]
+        gaps.append((scores[PAIRS[1]] - scores[PAIRS[2]]).mean().item())
+    assert gaps[0] > gaps[1] > gaps[2]
+
+
+def test_pairs_of_users_are_in_the_gradient() -> None:
+    """Only they move users 1 and 2 and item 2, whom nobody met; each epoch is a step more."""
+    train = Interactions.sorted(np.array([0]), np.array([0]), n_users=3, n_items=3)
+    pairs = np.array([2]), np.array([1]), np.array([2])
+    plain = build(MF, train, {"decay": 0})
+    for given, moves in ((None, False), (pairs, True)):
+        fitted = fit(MF, train, config(epochs=1), hyper={"decay": 0}, between_users=given)
+        moved = fitted.model.users.weight - plain.users.weight
+        assert moved[1:].all() if moves else not moved[1:].any()
+
+
+def test_a_fit_on_pairs_goes_on_exactly(tmp_path: Path) -> None:
+    settings, file = config(epochs=9, checkpoint_every=4), tmp_path / "fit.pt"
+
+    def train(**more: Any) -> Fitted:
+        return fit(LightGCN, checkerboard(), settings, hyper=SMALL, **more)
+
+    with pytest.raises(Killed):
+        train(between_users=PAIRS, checkpoint=file, progress=killer(6))
+    told: list[float] = []
+    resumed = train(
+        between_users=PAIRS, checkpoint=file, progress=lambda *args: told.append(args[1])
+    )
+    assert told == [5, 6, 7, 8, 9]
+    assert same(resumed, train(between_users=PAIRS))
+    told.clear()
+    for others in ({"between_users": PAIRS[::-1]}, {"extra_triples": PAIRS}, {}):
+        with pytest.raises(Killed):  # of other inputs: from the first epoch
+            train(**others, checkpoint=file, progress=killer(1))
+
+
+def test_pairs_of_users_that_cannot_be_learnt_are_refused() -> None:
+    with pytest.raises(DataError, match=r"Pairs of users name a user .* allowed are 0 to 59"):
+        fit(MF, clubs(), between_users=(np.array([0]), np.array([60]), np.array([1])))
+    with pytest.raises(DataError, match=r"Pairs of users name an item .* allowed are 0 to 39"):
+        fit(MF, clubs(), between_users=(np.array([40]), np.array([0]), np.array([1])))
+    with pytest.raises(DataError, match="three columns of one length: items, liking, other"):
+        fit(MF, clubs(), between_users=(np.array([0]), np.array([0, 1]), np.array([1])))
+    for backbone in (Noisy, "sasrec"):
+        with pytest.raises(BackboneError, match="cannot learn from pairs of users"):
+            fit(backbone, clubs(), config(), between_users=PAIRS)
+
+
+@pytest.mark.parametrize("name", ["mmgcn", "grcn", "mmssl"])
+def test_a_checkpoint_of_other_content_is_replaced(name: str, tmp_path: Path) -> None:
+    split, file = a_split(), tmp_path / "fit.pt"
+    settings = config(epochs=2)
+    told: list[float] = []
+    for seed in (0, 0, 1):
+        fit(
+            name,
+            split,
+            settings,
+            hyper=tiny(name),
+            **reads(name, split.train, seed),
+            checkpoint=file,
+            progress=lambda *args: told.append(args[1]),
+        )
+    assert told == [1, 2, 1, 2]
+
+
+def test_content_is_for_content_backbones() -> None:
+    train = clubs()
+    content = Content.of({"title": np.ones((40, 2))})
+    with pytest.raises(BackboneError, match="MF reads no content"):
+        fit(MF, train, content=content)
+    with pytest.raises(BackboneError, match="this model is built"):
+        fit(build(MF, train), train, content=content)
 
 
 @pytest.mark.parametrize("name", RATING)

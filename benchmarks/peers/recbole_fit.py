@@ -157,11 +157,20 @@ def scores(model, dataset, test, sequential: bool) -> np.ndarray:  # type: ignor
             rows = model.full_sort_predict(interaction).view(len(interaction), -1)
             table[interaction["user_id"].numpy()] = rows.numpy()
     else:
-        inside = {"user_id": torch.arange(1, dataset.user_num)}
-        table[1:] = model.full_sort_predict(inside).view(dataset.user_num - 1, -1).numpy()
+        table[1:] = of_every_item(model, torch.arange(1, dataset.user_num), dataset.item_num)
     found = np.full((users.max() + 1, items.max() + 1), -np.inf, np.float32)
     found[np.ix_(users, items)] = table[1:, 1:]
     return found
+
+
+def of_every_item(model, users: torch.Tensor, n_items: int) -> np.ndarray:  # type: ignore[no-untyped-def]
+    """[B, I], user by user where a model only knows pairs (NeuMF)."""
+    try:
+        return model.full_sort_predict({"user_id": users}).view(len(users), -1).numpy()
+    except NotImplementedError:
+        items = torch.arange(n_items)
+        rows = [{"user_id": user.repeat(n_items), "item_id": items} for user in users]
+        return torch.stack([model.predict(row) for row in rows]).numpy()
 
 
 if __name__ == "__main__":

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -16,16 +15,19 @@ import torch
 from pydantic import BaseModel, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
-from tandemrec.backbones import Epoch, Fitted, RatingBackbone, build, get, training_of
-from tandemrec.backbones.base import refuse_one_rating
-from tandemrec.backbones.fitted import value_at, weights_hash
+from tandemrec.backbones import Epoch, Fitted, RatingBackbone, get, training_of
+from tandemrec.backbones.base import between_users_refused, refuse_one_rating
+from tandemrec.backbones.building import built_from, is_kind, made
+from tandemrec.backbones.fitted import read_by, value_at, weights_hash
 from tandemrec.backbones.scoring import measure_of
 from tandemrec.checkpoint import Checkpoint
 from tandemrec.config import Settings
 from tandemrec.data import batches
-from tandemrec.data.batches import Columns
+from tandemrec.data.batches import BetweenUsers, Columns
+from tandemrec.data.content import Content
 from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
+from tandemrec.data.learnt import Learnt
 from tandemrec.data.split import Split
 from tandemrec.errors import BackboneError, ConfigError
 from tandemrec.progress import Progress, silent
@@ -60,9 +62,11 @@ def fit(
     *,
     hyper: BaseModel | Mapping[str, Any] | None = None,
     fields: Fields | None = None,
+    content: Content | None = None,
     valid: Interactions | None = None,
     extra_triples: Columns | None = None,
     augmented: Interactions | None = None,
+    between_users: Columns | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
 ) -> Fitted:
@@ -72,63 +76,39 @@ def fit(
     copied and left as it was. `data`: a split, whose test part is not touched, or training
     interactions. `config`: how to train; by default as the backbone publishes. `hyper`: the
     backbone's own settings, for a class. `fields`: what a rating backbone reads besides the user's
-    and the item's number; by default all of a split's catalogue and context. `valid`: held-out
-    interactions instead of the split's; with none at all, training runs through all epochs.
-    `extra_triples`: (users, preferred, other), each [N], learnt once an epoch as they are
-    (Llama4Rec, equation 2). `augmented`: the training interactions with more among them, learnt in
-    their place; what a user met, and what validation starts from, stays as it was. `checkpoint`: a
-    file; a fit that was killed goes on from it and ends with the same weights bit for bit (on a
-    CPU), and a checkpoint of other inputs is replaced.
-    `progress` is called after each epoch.
+    and the item's number; by default all of a split's catalogue and context. `content`: what a
+    content backbone reads of the items. `valid`: held-out interactions instead of the split's; with
+    none at all, training runs through all epochs. `extra_triples`: (users, preferred, other), each
+    [N], learnt once an epoch as they are (Llama4Rec, equation 2). `augmented`: the training
+    interactions with more among them, learnt in their place, and the graph of a class that is no
+    sequential backbone has them too; what a user met, and what validation starts from, stays as it
+    was. `between_users`: (items, liking, other), each [N]: an item, a user who likes it and one who
+    does not, learnt once an epoch in steps of their own (DALLRec). `checkpoint`: a file; a fit that
+    was killed goes on from it and ends with the same weights bit for bit (on a CPU), and a
+    checkpoint of other inputs is replaced. `progress` is called after each epoch.
 
-    Raises BackboneError if there is nothing to train or the loss is not finite, ConfigError for a
-    wrong setting or device, DataError for triples outside the data, RunError for a checkpoint that
-    cannot be read or written.
+    Raises BackboneError if there is nothing to train, the loss is not finite or the backbone cannot
+    read or learn what is given, ConfigError for a wrong setting or device, DataError for triples or
+    augmented interactions outside the data, RunError for a checkpoint that cannot be read or
+    written.
     """
     backbone = get(backbone) if isinstance(backbone, str) else backbone
     config = config or TrainConfig(**training_of(backbone))
     train = data.train if isinstance(data, Split) else data
     held_out = data.valid if valid is None and isinstance(data, Split) else valid
-    extra = None if extra_triples is None else batches.stated(extra_triples, train)
+    learnt = Learnt.of(train, augmented, extra_triples, between_users)
     device = _device(config.device)
-    if fields is None and isinstance(data, Split) and _is_rating(backbone):
-        fields = Fields.of(train, data.catalogue)
-    model = _model(backbone, train, hyper, fields, config.seed).to(device)
-    refuse_one_rating(model, train)
+    known = built_from(backbone, train, augmented)
+    if fields is None and isinstance(data, Split) and is_kind(backbone, RatingBackbone):
+        fields = Fields.of(known, data.catalogue)
+    model = made(backbone, known, hyper, config.seed, fields=fields, content=content).to(device)
+    refuse_one_rating(model, known)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         _seed(device, config.seed)
-        loop = _Loop(model, train, held_out, extra, augmented, config, _adam(model, config))
+        loop = _Loop(model, train, held_out, learnt, config, _adam(model, config))
         loop.run(checkpoint, progress or silent)
     model.load_state_dict(loop.best_weights)
-    return Fitted(model.eval(), train, tuple(loop.curve), loop.best_epoch)
-
-
-def _is_rating(backbone: Any) -> bool:
-    return isinstance(backbone, type) and issubclass(backbone, RatingBackbone)
-
-
-def _model(
-    backbone: Any, train: Interactions, hyper: Any, fields: Fields | None, seed: int
-) -> nn.Module:
-    if isinstance(backbone, type):
-        model = build(backbone, train, hyper, seed, fields=fields)
-    elif hyper or fields:
-        raise BackboneError("Settings and fields go to a backbone class; this model is built.")
-    else:
-        model = _copied(backbone)
-    if not (isinstance(model, nn.Module) and callable(getattr(model, "loss", None))):
-        raise BackboneError(
-            f"{type(model).__name__} cannot be trained: a backbone is an nn.Module with "
-            "`loss(batch)`. What only scores goes to `rank` as it is; see docs/add-a-backbone.md."
-        )
-    return model
-
-
-def _copied(model: Any) -> Any:
-    """A copy with weights of its own; sparse graphs are shared, since torch cannot copy them."""
-    buffers = model.buffers() if isinstance(model, nn.Module) else ()
-    shared = {id(each): each for each in buffers if each.layout != torch.strided}
-    return copy.deepcopy(model, shared)
+    return Fitted(model.eval(), known, tuple(loop.curve), loop.best_epoch)
 
 
 def _device(name: str) -> torch.device:
@@ -164,8 +144,7 @@ class _Loop:
     model: Any
     train: Interactions
     valid: Interactions | None
-    extra: Columns | None
-    augmented: Interactions | None
+    learnt: Learnt
     config: TrainConfig
     optimizer: torch.optim.Adam
     curve: list[Epoch] = field(default_factory=list)
@@ -212,26 +191,41 @@ class _Loop:
     def epoch(self) -> float:
         """One pass over the training data; gives the mean loss of its batches."""
         self.model.train()
-        losses = []
-        for batch in self.batches():
-            self.optimizer.zero_grad()
-            loss = self.model.loss(batch)
-            loss.backward()
-            self.optimizer.step()
-            losses.append(loss.detach())
-        mean = float(torch.stack(losses).mean()) if losses else math.nan
+        losses = [self.update(self.between_users, batch) for batch in self.pairs()]
+        pairs = len(losses)
+        losses += [self.update(self.model.loss, batch) for batch in self.batches()]
+        mean = float(torch.stack(losses).mean()) if len(losses) > pairs else math.nan
         if not math.isfinite(mean):
-            raise BackboneError(self._reason(mean, bool(losses)))
+            raise BackboneError(self._reason(mean, len(losses) > pairs))
         return mean
 
+    def update(self, loss_of: Callable[[Any], Tensor], batch: Any) -> Tensor:
+        """One step; gives the loss before it."""
+        batch = type(batch)(*(column.to(self.device) for column in batch))
+        self.optimizer.zero_grad()
+        loss = loss_of(batch)
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
     def batches(self) -> Iterator[Any]:
-        """The model's own batches, else BPR triples; on the model's device."""
-        own = getattr(self.model, "batches", None)
-        more = () if self.extra is None else (self.extra,)
-        make = own or batches.triples
-        learnt = self.train if self.augmented is None else self.augmented
-        for batch in make(learnt, self.config.batch_size, self.rng, *more):
-            yield type(batch)(*(column.to(self.device) for column in batch))
+        """The model's own batches, else BPR triples."""
+        make = getattr(self.model, "batches", None) or batches.triples
+        more = () if self.learnt.triples is None else (self.learnt.triples,)
+        yield from make(self.learnt.interactions, self.config.batch_size, self.rng, *more)
+
+    def pairs(self) -> Iterator[BetweenUsers]:
+        """Pairs of users of an item. They come before the batches: what users met has the last
+        word."""
+        if self.learnt.pairs is not None:
+            yield from batches.between_users(self.learnt.pairs, self.config.batch_size, self.rng)
+
+    def between_users(self, batch: BetweenUsers) -> Tensor:
+        """The model's loss on such pairs."""
+        if not callable(getattr(self.model, "between_users", None)):
+            raise between_users_refused(self.model)
+        loss: Tensor = self.model.between_users(batch)
+        return loss
 
     @property
     def best(self) -> float | None:
@@ -263,9 +257,7 @@ def _made_from(loop: _Loop) -> str:
     parts = [loop.config.model_dump_json(exclude={"checkpoint_every"}), weights_hash(loop.model)]
     parts += [repr(type(loop.model)), repr(config), loop.train.fingerprint]
     parts += [loop.valid.fingerprint if loop.valid is not None else ""]
-    parts += [column.tobytes().hex() for column in loop.extra or ()]
-    fields = loop.model.fields if isinstance(loop.model, RatingBackbone) else None
-    parts += [each.fingerprint for each in (loop.augmented, fields) if each is not None]
+    parts += [loop.learnt.fingerprint, *(each.fingerprint for each in read_by(loop.model))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()
 
 

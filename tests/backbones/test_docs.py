@@ -19,12 +19,13 @@ def run(wanted: set[str], capsys: pytest.CaptureFixture[str]) -> list[str]:
 
 
 def test_the_examples_run(capsys: pytest.CaptureFixture[str]) -> None:
-    assert len(BLOCKS) == 7
+    assert len(BLOCKS) == 8
     printed = run(set(), capsys)
     assert [re.findall(r"\d+", line)[0] for line in printed[:2]] == ["0", "1"]
-    assert printed[-3] == "1.0"
-    assert float(printed[-2]) > 0.8
-    assert float(printed[-1]) < 0.8  # a constant is off by 1.4
+    assert printed[-4] == "1.0"
+    assert float(printed[-3]) > 0.8
+    assert float(printed[-2]) < 0.8  # a constant is off by 1.4
+    assert printed[-1] == "{'title': 20, 'cover': 3}"
 
 
 @pytest.mark.skipif(not importlib.util.find_spec("implicit"), reason="implicit is not installed")

@@ -7,7 +7,13 @@ import numpy as np
 import pytest
 
 from tandemrec.data import Dataset, check, load
-from tandemrec.data.bookcrossing import BOOKS, RATINGS, USERS, read_book_crossing
+from tandemrec.data.bookcrossing import (
+    BOOKS,
+    RATINGS,
+    USERS,
+    read_book_crossing,
+    read_book_crossing_implicit,
+)
 from tandemrec.data.sources import SOURCES
 from tandemrec.errors import DataError, DataWarning
 
@@ -207,6 +213,41 @@ def test_the_order_is_random_and_says_so():
     assert all(sorted(order) == [0, 1, 2, 3, 4] for order in orders)
     assert data.order == "no times in the data; each user's order is drawn at random, by seed 0"
     assert read_quietly(files()).fingerprint == data.fingerprint
+
+
+def test_zeros_stay_where_they_are_asked_for():
+    """A user of three books, two of them met and not rated; a 0 never replaces a rating."""
+    more = rating(6, NAMES[0], 0) + rating(6, NAMES[1], 0) + rating(6, NAMES[2], 9)
+    more += rating(1, NAMES[0], 0) + rating(2, NAMES[0], 0) + rating(2, NAMES[0], 8)
+    more += rating(7, NAMES[0], 0) + rating(7, NAMES[1], 0) + rating(6, "0111111111", 0)
+    data, findings = read_book_crossing_implicit(files(more))
+    rows, known = data.interactions, data.catalogue
+    assert (len(rows), rows.n_users, rows.n_items) == (28, 6, 5)  # user 7 met only two
+    stars = {
+        (known.user_ids[user], known.item_ids[item]): star
+        for user, item, star in zip(rows.users, rows.items, rows.ratings, strict=True)
+    }
+    assert [stars["6", NAMES[n]] for n in range(3)] == [0, 0, 9]
+    assert (stars["1", NAMES[0]], stars["2", NAMES[0]]) == (1, 8)
+    repeated, unknown = findings.messages()
+    assert repeated.startswith("3 rows repeated a pair of user and item")
+    assert unknown == (
+        "This is not the dump that DALLRec took: its 3-core has 6 users, 5 items and 28 rows, not "
+        "about 25,500 users, 70,740 items and 714,150 rows."
+    )
+    assert (data.name, data.noun) == ("book-crossing-implicit", "book") and data.order
+
+
+def test_a_dump_without_three_of_each_names_the_implicit_set():
+    text = "header\n" + rating(1, NAMES[0], 0)
+    with pytest.raises(DataError, match=r"of its 1 rating from 0 to 10 .* get book-crossing-impl"):
+        read_book_crossing_implicit({**files(), RATINGS: text.encode()})
+
+
+def test_both_are_read_off_one_zip(unpacked):
+    with pytest.warns(DataWarning):
+        assert load("book-crossing-implicit").name == "book-crossing-implicit"
+    assert SOURCES["book-crossing-implicit"].place == "book-crossing"
 
 
 @pytest.mark.slow

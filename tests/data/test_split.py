@@ -7,7 +7,7 @@ import pytest
 from tandemrec.data.catalogue import Catalogue, Dataset
 from tandemrec.data.frame import from_frames
 from tandemrec.data.interactions import Interactions
-from tandemrec.data.split import Split, k_core, leave_last_out, ratio_split
+from tandemrec.data.split import Split, k_core, leave_last_out, ratio_split, released
 from tandemrec.errors import DataError
 
 Row = tuple[int, int, int]  # user, item, time
@@ -120,6 +120,88 @@ def test_no_validation_is_a_split_but_negative_shares_are_none() -> None:
     for shares in ((0.0, 0.1), (0.8, 0.2), (0.8, -0.1), (1.0, 0.0)):
         with pytest.raises(DataError, match=rf"leave some for test. Received: {shares[0]} and"):
             ratio_split(data(TEN), *shares)
+
+
+def test_a_random_cut_is_eight_one_one_for_each_user() -> None:
+    rows = [(user, item, item) for user in range(30) for item in range(20)]
+    split = ratio_split(data(rows), by_time=False, seed=3)
+    for part, size in ((split.train, 16), (split.valid, 2), (split.test, 2)):
+        assert part.counts.tolist() == [size] * 30
+    assert len(np.unique(split.test.items)) > 10  # not the last two of everybody
+
+
+def test_a_pair_that_is_there_twice_is_not_held_out() -> None:
+    rows = [(0, item, 0) for item in (0, 1, 2, 3, 4, 4)]
+    for seed in range(5):
+        for split in (
+            ratio_split(data(rows), 0.4, 0.3, by_time=False, seed=seed),
+            released(labelled(rows, ["train"] * 5 + ["test"]), 0.9, seed),
+        ):
+            assert (0, 4) in pairs(split.train) and (0, 4) not in pairs(split.valid)
+    assert (0, 4) not in pairs(ratio_split(data(rows), 0.4, 0.3).test)
+
+
+def labelled(rows: list[Row], parts: list[str]) -> Dataset:
+    """Rows in order, and what the column "part" says of each."""
+    users, items, times = np.array(rows).T
+    context = {"part": np.array(parts), "hour": np.arange(len(rows))}
+    sizes = {"n_users": int(users.max()) + 1, "n_items": int(items.max()) + 1}
+    table = Interactions.sorted(users, items, None, times, **sizes, context=context)
+    user_ids, item_ids = ([f"{kind}{n}" for n in range(9)] for kind in "ui")
+    return Dataset("theirs", table, Catalogue(user_ids, item_ids, item_ids))
+
+
+def test_a_released_split_is_as_it_says() -> None:
+    rows = [(0, 0, 1), (0, 1, 2), (0, 2, 3), (1, 0, 1), (1, 2, 2)]
+    split = released(labelled(rows, ["train", "test", "valid", "train", "test"]))
+    assert pairs(split.train) == [(0, 0), (1, 0)]
+    assert pairs(split.valid) == [(0, 2)]  # there is one, so none is drawn
+    assert pairs(split.test) == [(0, 1), (1, 2)]
+    assert list(split.train.context) == ["hour"] and split.test.context["hour"].tolist() == [1, 4]
+
+
+def test_validation_is_drawn_where_there_is_none() -> None:
+    rows = [(user, item, item) for user in range(3) for item in range(9)]
+    whole = labelled([*rows, (3, 0, 0), (3, 1, 1)], (["train"] * 8 + ["test"]) * 3 + ["train"] * 2)
+    one, again, other = (released(whole, 0.25, seed) for seed in (1, 1, 2))
+    assert one.fingerprint == again.fingerprint != other.fingerprint
+    assert one.train.counts.tolist() == [6, 6, 6, 2] and one.valid.counts.tolist() == [2, 2, 2, 0]
+    assert pairs(one.test) == [(user, 8) for user in range(3)]
+    assert sorted(pairs(one.before_test)) == sorted(
+        (u, i) for u, i in pairs(whole.interactions) if (i < 8 or u == 3)
+    )
+    drawn = {tuple(one.valid.of(user)) for user in range(3)}
+    assert len(drawn) > 1  # each user's own draw
+    assert released(whole, 0.99).train.counts.tolist() == [1, 1, 1, 1]
+    assert len(released(whole, 0).valid) == 0
+
+
+def test_what_cannot_be_a_released_split() -> None:
+    rows = [(0, 0, 1), (0, 1, 2), (0, 2, 3)]
+    with pytest.raises(DataError, match=r"by hand has no column 'part' .*context=\['part'\]"):
+        released(data(rows))
+    wrong = r"column 'part': expected train, valid or test, found 'Test' in theirs for user u0 and "
+    with pytest.raises(DataError, match=wrong + r"item i1, one of 2 rows\."):
+        released(labelled(rows, ["train", "Test", ""]))
+    with pytest.raises(DataError, match="found nothing in theirs"):
+        released(labelled(rows, ["train", "", "test"]))
+    for parts, absent in ((["train", "valid", "valid"], "test"), (["test"] * 3, "train")):
+        with pytest.raises(DataError, match=f"no row of theirs says {absent}"):
+            released(labelled(rows, parts))
+    with pytest.raises(DataError, match=r"from 0 to below 1. Received: 1"):
+        released(labelled(rows, ["train", "train", "test"]), 1)
+
+
+@pytest.mark.filterwarnings("ignore::tandemrec.errors.DataWarning")
+def test_a_released_split_of_ones_own_file(tmp_path) -> None:  # type: ignore[no-untyped-def]
+    file = tmp_path / "log.csv"
+    file.write_text("user,item,Part\na,x,train\nb,x,train\na,y, test\nb,z,valid\nb,y,test\n")
+    split = released(from_frames(file, context=["part"]))
+    assert pairs(split.train) == [(0, 0), (1, 0)] and pairs(split.valid) == [(1, 2)]
+    assert pairs(split.test) == [(0, 1), (1, 1)]
+    file.write_text("user,item,part\na,x,0\na,y,1\n")
+    with pytest.raises(DataError, match=r"found '0.0' in data for user a and item x"):
+        released(from_frames(file, context=["part"]))
 
 
 CORE = [

@@ -11,7 +11,7 @@ from tandemrec.errors import DataError
 from tandemrec.evaluation.attributes import Accuracy, Truth, accuracy, judged, read_truth
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FollowingLLM
-from tandemrec.prompts.attributes import KINDS
+from tandemrec.prompts.kinds import LLAMA4REC as KINDS
 
 DIRECTOR, STAR = KINDS["movie"]
 GENRE, PAGES = KINDS["book"]

@@ -6,7 +6,7 @@ import pytest
 import tandemrec as tr
 from tandemrec.backbones import ScoreMatrix
 from tandemrec.data.interactions import Interactions
-from tandemrec.errors import ConfigError
+from tandemrec.errors import ConfigError, UnknownName
 from tandemrec.evaluation import per_user
 from tandemrec.evaluation.full import evaluate, full_places
 from tandemrec.ranking import rank
@@ -39,6 +39,62 @@ def test_as_the_lists_of_the_whole_catalogue(seed: int, several: bool) -> None:
         np.testing.assert_allclose(found.values[name], each, atol=1e-12, err_msg=name)
 
 
+DALLREC = ("Recall", "NDCG", "Precision")
+
+
+@pytest.mark.parametrize("cells", [2**24, 3 * N_ITEMS])
+@pytest.mark.parametrize("seed", range(5))
+def test_without_a_metric_of_whole_lists_only_the_best_are_looked_at(
+    seed: int, cells: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The same values, and where memory holds the scores of three users at a time."""
+    monkeypatch.setattr("tandemrec.backbones.scoring.CELLS", cells)
+    model, past, truth = world(seed, several=True)
+    lists = rank(model, past, None, N_ITEMS)
+    for metrics in (DALLREC, (*DALLREC, "MRR")):
+        wanted = per_user(lists, truth, (1, 3, 10), metrics)
+        found = evaluate(model, past, truth, (1, 3, 10), metrics)
+        assert list(found.values) == list(wanted.values)
+        for name, each in wanted.values.items():
+            np.testing.assert_allclose(found.values[name], each, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("within", [1, 2, 5, 29, 30, 99])
+def test_places_within_are_the_places_up_to_there(within: int) -> None:
+    for seed in range(5):
+        model, past, truth = world(seed, several=True)
+        places = full_places(model, past, truth)
+        wanted = np.where(places <= within, places, 0)
+        assert (full_places(model, past, truth, within=within) == wanted).all()
+        assert wanted.any()
+
+
+def slow(scores: np.ndarray, met: set[int], held: set[int], k: int) -> tuple[float, float]:
+    """Recall@k and Precision@k of one user, from a sorted list of all he has not met."""
+    order = sorted(set(range(len(scores))) - met, key=lambda item: (-scores[item], item))
+    hits = sum(item in held for item in order[:k])
+    return hits / len(held), hits / k
+
+
+@pytest.mark.parametrize("metrics", [DALLREC, ("Recall", "Precision", "MRR")])
+def test_against_a_slow_reference(metrics: tuple[str, ...]) -> None:
+    """As with the books that ISBNs without zeros repeat: items twice, one held out and met."""
+    draw = np.random.default_rng(0)
+    scores = draw.normal(size=(12, 70)).astype(np.float32)
+    scores[:, ::3] = 0.5
+    sizes = {"n_users": 12, "n_items": 70}
+    pairs = [(u, i) for u in range(12) for i in draw.integers(70, size=3 + 4 * u)]
+    parts = np.array(pairs[::2]).T, np.array(pairs[1::2]).T
+    past, truth = (Interactions.sorted(*part, **sizes) for part in parts)
+    found = evaluate(ScoreMatrix(scores), past, truth, (10, 20, 50), metrics)
+    for row, user in enumerate(found.users):
+        for k in (10, 20, 50):
+            held = set(truth.of(user).tolist())
+            recall, precision = slow(scores[user], set(past.of(user).tolist()), held, k)
+            assert found.values[f"Recall@{k}"][row] == pytest.approx(recall)
+            assert found.values[f"Precision@{k}"][row] == pytest.approx(precision)
+
+
 def test_places_by_hand() -> None:
     """User 0 met item 0; of 5, 3, 5, 3 stay 3, 5, 3: item 3 ties with item 1 and is third."""
     scores = np.array([[5, 3, 5, 3], [-np.inf, 1, 2, 0]], np.float32)
@@ -52,6 +108,8 @@ def test_a_fitted_model_and_cut_offs() -> None:
     model, past, truth = world(0, False)
     with pytest.raises(ConfigError, match="at least 1"):
         evaluate(model, past, truth, (0, 3))
+    with pytest.raises(UnknownName, match=r"no metric named 'Precison'\. Did you mean 'Precision'"):
+        evaluate(model, past, truth, (3,), ("Precison",))
     fitted = tr.fit(tr.MF, past, tr.TrainConfig(epochs=1))
     wanted = per_user(rank(fitted, past, None, 10), truth).values["NDCG@5"]
     assert evaluate(fitted, past, truth).values["NDCG@5"] == pytest.approx(wanted)

@@ -5,7 +5,8 @@ import pytest
 
 from tandemrec.data.interactions import Interactions
 from tandemrec.evaluation import UserMetrics, by_activity
-from tandemrec.evaluation.groups import means
+from tandemrec.evaluation.groups import by_popularity, means
+from tandemrec.evaluation.metrics import of_places
 
 
 def log(counts: list[int]) -> Interactions:
@@ -49,3 +50,25 @@ def test_errors_per_group_are_rooted() -> None:
     metrics = UserMetrics(np.array([0, 0, 1]), {"RMSE": np.array([1.0, 4, 9])})
     found = means(metrics, by_activity(log([1, 2]), metrics.users, parts=2))
     assert [each["RMSE"] for each in found] == pytest.approx([2.5**0.5, 3.0])
+
+
+def test_items_by_popularity() -> None:
+    """Items 0 to 3 were met 0, 1, 1 and 4 times; item 4 is not asked for."""
+    items = np.array([1, 2, 3, 3, 3, 3, 4, 4])
+    train = Interactions.sorted(np.arange(8), items, n_users=8, n_items=5)
+    shelves = by_popularity(train, np.array([3, 0, 2, 1, 3]), parts=2)
+    assert [(shelf.label, shelf.items.tolist()) for shelf in shelves] == [
+        ("0–1", [0, 1, 2]),
+        ("4", [3]),
+    ]
+    assert by_popularity(train, np.array([], np.int64)) == []
+
+
+def test_recall_by_popularity_adds_up() -> None:
+    """User 0 holds out a rare item, which is found, and a popular one, which is not."""
+    train = Interactions.sorted(np.arange(4), np.array([1, 1, 1, 0]), n_users=4, n_items=2)
+    held = Interactions.sorted(np.array([0, 0]), np.array([0, 1]), n_users=4, n_items=2)
+    places = np.array([2, 9])
+    masks = [shelf.of(held) for shelf in by_popularity(train, held.items, parts=2)]
+    found = [of_places(held.rows(m), places[m], (5,), ("Recall",)).mean("Recall@5") for m in masks]
+    assert found == [1, 0] and sum(m.sum() for m in masks) == len(held)

@@ -7,9 +7,9 @@ import numpy as np
 import pytest
 
 from tandemrec.data.interactions import Interactions
-from tandemrec.errors import ConfigError
+from tandemrec.errors import ConfigError, UnknownName
 from tandemrec.evaluation import UserMetrics, per_user, places, rating_errors
-from tandemrec.evaluation.metrics import best, better, winner
+from tandemrec.evaluation.metrics import best, better, of_places, winner
 from tandemrec.rankings import Rankings
 from tandemrec.ratings import Ratings
 
@@ -90,11 +90,59 @@ def test_a_user_twice_is_refused() -> None:
         per_user(twice, truth([(0, 1)]), ks=(1,))
 
 
-def plain(ranked: list[int], held_out: set[int], k: int) -> tuple[float, float]:
-    """HR@k and NDCG@k of one user, as one would write them down."""
+ALL = ("HR", "Recall", "Precision", "NDCG", "MRR")
+
+
+def test_recall_and_precision_by_hand() -> None:
+    """Four held-out items: one in the first place, one in the third, two not in the list."""
+    held = truth([(0, 1), (0, 2), (0, 3), (0, 4), (1, 8)])
+    ranked = rankings({0: [1, 7, 2, 6], 1: [0, 1, 2, 3]})
+    found = per_user(ranked, held, ks=(1, 2, 3), metrics=("Recall", "NDCG", "Precision"))
+    assert list(found.values) == [
+        f"{name}@{k}" for k in (1, 2, 3) for name in ("Recall", "NDCG", "Precision")
+    ]
+    assert found.values["Recall@1"].tolist() == [1 / 4, 0]  # of all four, not of the one place
+    assert found.values["Recall@3"].tolist() == [2 / 4, 0]
+    assert found.values["Precision@1"].tolist() == [1, 0]
+    assert found.values["Precision@2"].tolist() == [1 / 2, 0]
+    assert found.values["Precision@3"].tolist() == [pytest.approx(2 / 3), 0]
+    ideal = 1 + 1 / log2(3) + 1 / log2(4)
+    assert found.values["NDCG@3"][0] == pytest.approx((1 + 1 / log2(4)) / ideal)
+
+
+def test_metrics_of_places() -> None:
+    """As of lists; an item that is held out twice counts once, one without a place as a miss."""
+    held = truth([(0, 1), (0, 2), (0, 2), (1, 8)])
+    found = of_places(held, np.array([4, 1, 1, 0]), (1, 4), ALL)
+    wanted = per_user(rankings({0: [2, 5, 6, 1]}), held, (1, 4), ALL)
+    assert found.values["Recall@1"].tolist() == [1 / 2, 0]
+    assert found.values["Precision@4"].tolist() == [1 / 2, 0]
+    for name, values in wanted.values.items():
+        np.testing.assert_allclose(found.values[name], values, err_msg=name)
+
+
+def test_metrics_that_there_are_not() -> None:
+    ranked, held = rankings({0: [1, 2, 3]}), truth([(0, 1)])
+    with pytest.raises(UnknownName, match=r"no metric named 'recall'\. Did you mean 'Recall'"):
+        per_user(ranked, held, (3,), ("recall",))
+    for none in ((), "HR"):
+        with pytest.raises(ConfigError, match=r"Name one or more metrics of HR, Recall, Prec"):
+            per_user(ranked, held, (3,), none)
+    with pytest.raises(ConfigError, match=r"Recall@5 needs rankings of at least 5 places"):
+        per_user(ranked, held, (5,), ("Recall",))
+
+
+def plain(ranked: list[int], held_out: set[int], k: int) -> dict[str, float]:
+    """The metrics of one user, as one would write them down."""
     gains = [1 / log2(place + 2) if item in held_out else 0 for place, item in enumerate(ranked)]
     ideal = sum(1 / log2(place + 2) for place in range(min(k, len(held_out))))
-    return float(any(gains[:k])), sum(gains[:k]) / ideal
+    hits = len(held_out.intersection(ranked[:k]))
+    return {
+        "HR": float(any(gains[:k])),
+        "Recall": hits / len(held_out),
+        "Precision": hits / k,
+        "NDCG": sum(gains[:k]) / ideal,
+    }
 
 
 @pytest.mark.parametrize("seed", range(5))
@@ -105,13 +153,12 @@ def test_equal_to_a_plain_reference(seed: int) -> None:
         for u, i in zip(draw.integers(30, size=80), draw.integers(25, size=80), strict=True)
     ]
     rows = {u: draw.permutation(25)[:12].tolist() for u in draw.permutation(30)[:20].tolist()}
-    found = per_user(rankings(rows), truth(pairs, 30, 25))
+    found = per_user(rankings(rows), truth(pairs, 30, 25), metrics=ALL)
     for row, user in enumerate(found.users.tolist()):
         held_out = {item for u, item in pairs if u == user}
         for k in (3, 5, 10):
-            hit, ndcg = plain(rows.get(user, []), held_out, k)
-            assert found.values[f"HR@{k}"][row] == hit
-            assert found.values[f"NDCG@{k}"][row] == pytest.approx(ndcg)
+            for name, value in plain(rows.get(user, []), held_out, k).items():
+                assert found.values[f"{name}@{k}"][row] == pytest.approx(value)
 
 
 def test_some_users() -> None:

@@ -13,7 +13,7 @@ from tandemrec.backbones import MF, LightGCN, ScoreMatrix
 from tandemrec.data.split import Split, ratio_split
 from tandemrec.errors import BackboneError, ConfigError, DataError, TandemrecError, UnknownName
 from tandemrec.llm.fake import FakeLLM
-from tandemrec.recipes import execute as executing
+from tandemrec.recipes import inputs
 from tandemrec.recipes.entrance import backbone_of, check_settings, check_sizes
 from tandemrec.recipes.execute import execute
 from tandemrec.recipes.settings import PLUS
@@ -149,7 +149,7 @@ def nothing_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
     def fetched(name: str, **options: Any) -> None:
         raise AssertionError(f"{name} was fetched before the mistake was told")
 
-    monkeypatch.setattr(executing, "named_llm", fetched)
+    monkeypatch.setattr(inputs, "named_llm", fetched)
     monkeypatch.setattr("tandemrec.data.sources.obtain", lambda source, **_: fetched(source.name))
 
 

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 
 import tandemrec as tr
-from tandemrec.augment.rating import AttributesConfig
+from tandemrec.augment.attributes import AttributesConfig
 from tandemrec.backbones import DeepFM
 from tandemrec.data.attributes import Kind
 from tandemrec.data.catalogue import Catalogue, Dataset

@@ -15,8 +15,8 @@ from recipes.worlds import small, write_log
 from tandemrec.errors import DataError, RunError, TandemrecError
 from tandemrec.llm.fake import FakeLLM
 from tandemrec.recipes import execute as executing
+from tandemrec.recipes import inputs, tasks
 from tandemrec.recipes import record as recording
-from tandemrec.recipes import tasks
 from tandemrec.recipes.execute import execute, finished
 from tandemrec.recipes.record import RECORD, Record
 from tandemrec.recipes.settings import PLUS, PRESETS
@@ -53,7 +53,7 @@ def test_recommending_writes_nothing_and_asks_about_the_asked_user_alone(
 ) -> None:
     whole = execute(spec(seeds=2))
     before, llm = state(here / "runs/one"), FakeLLM()
-    monkeypatch.setattr(executing, "named_llm", lambda *_, **__: llm)
+    monkeypatch.setattr(inputs, "named_llm", lambda *_, **__: llm)
     loaded = finished("runs/one")
     assert llm.asked == 0 and loaded.setup.run.made == []
     frame = loaded.recommend(["u3"], k=4)

@@ -10,7 +10,7 @@ from tandemrec.errors import UnknownName
 from tandemrec.llm import Prompt, llm
 from tandemrec.llm.fake import FakeLLM
 from tandemrec.progress import silent
-from tandemrec.recipes import execute
+from tandemrec.recipes import execute, inputs
 from tandemrec.recipes.execute import Finished, llama4rec
 from tandemrec.recipes.settings import PAPER, PLUS, Llama4RecConfig
 from tandemrec.recipes.setup import Setup
@@ -127,9 +127,9 @@ class Noting(FakeLLM):
 
 
 def test_what_runs_ask_alike_is_asked_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execute, "load", lambda name, **_: small().data)
+    monkeypatch.setattr(inputs, "load", lambda name, **_: small().data)
     noting = Noting()
-    monkeypatch.setattr(execute, "named_llm", lambda name, **_: noting)
+    monkeypatch.setattr(inputs, "named_llm", lambda name, **_: noting)
     settings = {"training": {"epochs": 2, "batch_size": 64}, "tune": None}
     specs = {
         out: RunSpec(

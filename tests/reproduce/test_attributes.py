@@ -19,7 +19,7 @@ from tandemrec.errors import ConfigError
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FollowingLLM
 from tandemrec.progress import silent
-from tandemrec.recipes import execute
+from tandemrec.recipes import inputs
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.report.contents import AttributeRow
 from tandemrec.reproduce import Cell, attributes, chosen, files_of, piece_of
@@ -238,7 +238,7 @@ def test_a_page_of_real_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     file, out = tmp_path / "known.csv", tmp_path / "out"
     known = {"director": [f"Ann {n % 3}" for n in items], "star": [f"Eve {n % 2}" for n in items]}
     pl.DataFrame({"item_id": items, "title": data.catalogue.titles} | known).write_csv(file)
-    monkeypatch.setattr(execute, "load", lambda name, **_: data)
+    monkeypatch.setattr(inputs, "load", lambda name, **_: data)
     words = ["reproduce", "llama4rec/fig8", "--out", str(out), "--only", "ml-100k/*/table"]
     files = ["--truth", f"movie={file}", "--table", f"movie={file}", "--judge", "fake:1"]
     assert main([*words, *files, "--seeds", "1", *quick()]) == 0

@@ -12,7 +12,7 @@ from recipes.worlds import small
 from reproduce.invented import invented, put_run, quick
 from tandemrec.cli import main
 from tandemrec.errors import ConfigError, DataError, RunError, UnknownName
-from tandemrec.recipes import execute
+from tandemrec.recipes import execute, inputs
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.report.contents import Contents
 from tandemrec.reproduce import PIECES, Cell, cells, chosen, made_again, piece_of
@@ -240,7 +240,7 @@ def test_runs_of_an_older_folder_without_a_note_are_shown(log: list[str], tmp_pa
 
 def test_a_real_run_is_not_made_twice(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
     """Nor when it was stopped before its curves were written."""
-    monkeypatch.setattr(execute, "load", lambda name, **_: small().data)
+    monkeypatch.setattr(inputs, "load", lambda name, **_: small().data)
     made: list[list[str]] = []
 
     def watched(*args: Any, **more: Any) -> Any:

@@ -37,6 +37,7 @@ def test_the_note_says_what_was_asked(spec: RunSpec) -> None:
         "paper": "llama4rec",
         "piece": "table2",
         "llm": "fake",
+        "embedder": None,
         "preset": "plus",
         "seed": 0,
         "seeds": 2,
@@ -53,6 +54,7 @@ def test_another_pieces_folder_is_refused(spec: RunSpec) -> None:
     ("change", "said"),
     [
         ({"llm": "fake:1"}, ["llm fake, not fake:1"]),
+        ({"embedder": "words"}, ["embedder None, not words"]),
         ({"preset": "paper"}, ["preset plus, not paper"]),
         ({"seed": 1}, ["seed 0, not 1"]),
         ({"seeds": 1}, ["seeds 2, not 1"]),

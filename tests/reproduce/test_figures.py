@@ -13,7 +13,7 @@ from tandemrec.aggregate import BlendConfig, Grid
 from tandemrec.cli import main
 from tandemrec.data.interactions import Interactions
 from tandemrec.rankings import Rankings
-from tandemrec.recipes import execute
+from tandemrec.recipes import inputs
 from tandemrec.recipes.arms import ARMS, Choice
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.report.contents import FULL
@@ -163,7 +163,7 @@ def test_wins_and_losses_are_ours() -> None:
 
 
 def test_a_duel_of_a_real_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(execute, "load", lambda name, **_: small().data)
+    monkeypatch.setattr(inputs, "load", lambda name, **_: small().data)
     words = ["reproduce", "llama4rec/fig7", "--out", str(tmp_path), "--only", "ml-100k/*"]
     assert main([*words, "--seeds", "1", "--rival", "fake:7", *quick()]) == 0
     folder = tmp_path / "ml-100k" / "cl4srec"

@@ -10,7 +10,7 @@ import pytest
 from reproduce.invented import quick, rated, values_in
 from tandemrec.cli import main
 from tandemrec.data.worlds import tastes
-from tandemrec.recipes import execute
+from tandemrec.recipes import inputs
 from tandemrec.report.contents import Contents
 from tandemrec.report.tables import Cell as Value
 from tandemrec.report.tables import Table
@@ -150,7 +150,7 @@ def test_all_rows_of_ours_stand_below_with_ablations_and_controls() -> None:
 
 def test_a_page_of_a_real_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     data = replace(tastes(60, 40, 8), name="ml-100k", noun="movie")
-    monkeypatch.setattr(execute, "load", lambda name, **_: data)
+    monkeypatch.setattr(inputs, "load", lambda name, **_: data)
     words = ["reproduce", "llama4rec/table5", "--out", str(tmp_path), "--only", "ml-100k/deepfm"]
     assert main([*words, "--seeds", "2", *quick()]) == 0
     values = values_in(tmp_path)

@@ -11,6 +11,7 @@ from tandemrec.backbones.autoint import AutoInt, AutoIntConfig
 from tandemrec.backbones.base import (
     Backbone,
     BackboneConfig,
+    ContentBackbone,
     DirectBackbone,
     EmbeddingBackbone,
     RankingBackbone,
@@ -18,15 +19,21 @@ from tandemrec.backbones.base import (
     SequentialBackbone,
 )
 from tandemrec.backbones.bert4rec import BERT4Rec, BERT4RecConfig
+from tandemrec.backbones.building import build
 from tandemrec.backbones.cl4srec import CL4SRec, CL4SRecConfig
 from tandemrec.backbones.dcn import DCN, DCNConfig
 from tandemrec.backbones.deepfm import DeepFM, DeepFMConfig
 from tandemrec.backbones.features import FeatureBackbone, FeatureConfig
-from tandemrec.backbones.fitted import Epoch, Fitted, build
+from tandemrec.backbones.fitted import Epoch, Fitted
+from tandemrec.backbones.grcn import GRCN, GRCNConfig
 from tandemrec.backbones.lightgcn import LightGCN, LightGCNConfig
 from tandemrec.backbones.mf import MF, MFConfig
 from tandemrec.backbones.mixgcf import MixGCF, MixGCFConfig
+from tandemrec.backbones.mmgcn import MMGCN, MMGCNConfig
+from tandemrec.backbones.mmssl import MMSSL, MMSSLConfig
+from tandemrec.backbones.neumf import NeuMF, NeuMFConfig
 from tandemrec.backbones.nfm import NFM, NFMConfig
+from tandemrec.backbones.ngcf import NGCF, NGCFConfig
 from tandemrec.backbones.sasrec import SASRec, SASRecConfig
 from tandemrec.backbones.sgl import SGL, SGLConfig
 from tandemrec.backbones.xdeepfm import XDeepFM, XDeepFMConfig
@@ -38,6 +45,12 @@ BACKBONES: dict[str, type[Backbone[Any]]] = {
     "lightgcn": LightGCN,
     "mixgcf": MixGCF,
     "sgl": SGL,
+    "neumf": NeuMF,
+    "ngcf": NGCF,
+    # direct, with item content
+    "mmgcn": MMGCN,
+    "grcn": GRCN,
+    "mmssl": MMSSL,
     # sequential
     "sasrec": SASRec,
     "bert4rec": BERT4Rec,
@@ -58,9 +71,13 @@ __all__ = [
     "AFM",
     "BACKBONES",
     "DCN",
+    "GRCN",
     "GROUP",
     "MF",
+    "MMGCN",
+    "MMSSL",
     "NFM",
+    "NGCF",
     "SGL",
     "AFMConfig",
     "AutoInt",
@@ -71,6 +88,7 @@ __all__ = [
     "BackboneConfig",
     "CL4SRec",
     "CL4SRecConfig",
+    "ContentBackbone",
     "DCNConfig",
     "DeepFM",
     "DeepFMConfig",
@@ -80,13 +98,19 @@ __all__ = [
     "FeatureBackbone",
     "FeatureConfig",
     "Fitted",
+    "GRCNConfig",
     "ImplicitModel",
     "LightGCN",
     "LightGCNConfig",
     "MFConfig",
+    "MMGCNConfig",
+    "MMSSLConfig",
     "MixGCF",
     "MixGCFConfig",
     "NFMConfig",
+    "NGCFConfig",
+    "NeuMF",
+    "NeuMFConfig",
     "RankingBackbone",
     "RatingBackbone",
     "SASRec",

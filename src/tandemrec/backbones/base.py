@@ -16,9 +16,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tandemrec.backbones.losses import bpr, margins
 from tandemrec.config import Settings
 from tandemrec.data import batches, sequences
-from tandemrec.data.batches import Columns, Rated, Triples
+from tandemrec.data.batches import BetweenUsers, Columns, Rated, Triples
+from tandemrec.data.content import Content
 from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import BackboneError
@@ -93,6 +95,13 @@ class DirectBackbone(RankingBackbone[Triples]):
         """The users' numbers, [B]."""
         return torch.from_numpy(users)
 
+    def between_users(self, batch: BetweenUsers) -> Tensor:
+        """BPR between two users of an item: the mean of -log sigmoid(y_liking,item - y_other,item).
+
+        Raises BackboneError where a backbone does not say how its scores compare.
+        """
+        raise between_users_refused(self)
+
 
 class EmbeddingBackbone(DirectBackbone):
     """A direct backbone whose score is the inner product of two embeddings."""
@@ -107,6 +116,27 @@ class EmbeddingBackbone(DirectBackbone):
 
     def user_embeddings(self) -> Tensor:
         return self.embed()[0]
+
+    def between_users(self, batch: BetweenUsers) -> Tensor:
+        users, items = self.embed()
+        return bpr(margins(items, users, Triples(*batch)))  # an item prefers a user
+
+
+class ContentBackbone(EmbeddingBackbone):
+    """An embedding backbone that also reads what is known of the items: `Config(...)`, the training
+    data and their content build it."""
+
+    def __init__(self, config: Any, train: Interactions, content: Content) -> None:
+        super().__init__(config, train)
+        _refuse_other_items(type(self).__name__, content, train)
+        self.content = content
+        for number, array in enumerate(content.arrays.values()):
+            self.register_buffer(f"content_{number}", torch.from_numpy(array), persistent=False)
+
+    @property
+    def modalities(self) -> list[Tensor]:
+        """The content, where the model is: a table [I, W_m] for each modality, in its order."""
+        return [self.get_buffer(f"content_{number}") for number in range(len(self.content.arrays))]
 
 
 class SequentialBackbone(RankingBackbone[Batch]):
@@ -169,7 +199,7 @@ class RatingBackbone(Backbone[Rated]):
         if extra is not None:
             raise BackboneError(
                 "A rating backbone learns ratings, not triples: data augmentation adds attributes "
-                "to the catalogue (augment.rating)."
+                "to the catalogue (augment.attributes)."
             )
         if self._read is None or self._read[0] is not train:
             self._read = train, Rated.of(train, self.fields)
@@ -200,6 +230,24 @@ class RatingBackbone(Backbone[Rated]):
     @abstractmethod
     def user_embeddings(self) -> Tensor:
         """What similar users are found by, [U, D] (Llama4Rec, equation 3)."""
+
+
+def between_users_refused(model: object) -> BackboneError:
+    """What to say where a model has no loss between two users of an item."""
+    return BackboneError(
+        f"{type(model).__name__} cannot learn from pairs of users: it has no "
+        "`between_users(batch)`, which gives the loss on items, users who like them and users who "
+        "do not. Leave `between_users` out, or write it; see docs/add-a-backbone.md."
+    )
+
+
+def _refuse_other_items(name: str, content: Content, train: Interactions) -> None:
+    if content.n_items != train.n_items:
+        raise BackboneError(
+            f"{name} needs content of each of the {train.n_items} items of the interactions. "
+            f"Received: {content.n_items} rows. Give a row for every item of the catalogue, in its "
+            "order."
+        )
 
 
 _PIECE = 2**13

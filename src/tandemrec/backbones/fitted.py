@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from importlib import import_module
@@ -16,12 +16,15 @@ from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
-from tandemrec.backbones.base import RatingBackbone
+from tandemrec.backbones.base import ContentBackbone, RatingBackbone
+from tandemrec.backbones.building import build
 from tandemrec.backbones.scoring import device_of
+from tandemrec.data.content import FILE as CONTENT
+from tandemrec.data.content import Content
 from tandemrec.data.fields import FILE as FIELDS
 from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
-from tandemrec.errors import BackboneError, RunError
+from tandemrec.errors import RunError
 from tandemrec.writing import explained, whole
 
 NOTE = "backbone.json"
@@ -48,7 +51,7 @@ class Fitted:
     model: Any
     "The backbone, with the weights of its best epoch."
     train: Interactions
-    "What it was built from and learnt."
+    "What it was built from and learnt: with added edges where it was fitted with such."
     curve: tuple[Epoch, ...] = ()
     best_epoch: int = 0
     "The epoch whose weights these are."
@@ -66,12 +69,12 @@ class Fitted:
 
     @cached_property
     def fingerprint(self) -> str:
-        rates = isinstance(self.model, RatingBackbone)
-        read = self.model.fields.fingerprint[:16] if rates else ""
+        read = "".join(each.fingerprint[:16] for each in read_by(self.model))
         return weights_hash(self.model) + self.train.fingerprint[:16] + read
 
     def save(self, folder: Path) -> None:
-        """Weights, curve, the backbone's name and settings, and its training interactions.
+        """Weights, curve, the backbone's name and settings, its training interactions, and what
+        else it reads.
 
         Raises RunError where the weights cannot be written, as on a full disk.
         """
@@ -80,8 +83,8 @@ class Fitted:
         with explained(folder / WEIGHTS), whole(folder / WEIGHTS) as fresh:
             save_file({name: value.contiguous() for name, value in weights.items()}, fresh)
         self.train.save(folder)
-        if isinstance(self.model, RatingBackbone):
-            self.model.fields.save(folder)
+        for each in read_by(self.model):
+            each.save(folder)
         kind, config = type(self.model), getattr(self.model, "config", None)
         note = {
             "backbone": f"{kind.__module__}:{kind.__qualname__}",
@@ -102,7 +105,9 @@ class Fitted:
         note = json.loads((folder / NOTE).read_text())
         train = Interactions.load(folder)
         fields = Fields.load(folder) if (folder / FIELDS).exists() else None
-        model = build(_class_of(note["backbone"]), train, note["config"], fields=fields)
+        content = Content.load(folder) if (folder / CONTENT).exists() else None
+        kind = _class_of(note["backbone"])
+        model = build(kind, train, note["config"], fields=fields, content=content)
         try:
             model.load_state_dict(load_file(folder / WEIGHTS))
         except RuntimeError as error:
@@ -114,6 +119,13 @@ class Fitted:
         curve = tuple(Epoch(*point) for point in note["curve"])
         model = model.to(_here(note.get("device", "cpu")))
         return cls(model.eval(), train, curve, note["best_epoch"])
+
+
+def read_by(model: Any) -> tuple[Fields | Content, ...]:
+    """What a backbone reads besides the interactions."""
+    if isinstance(model, RatingBackbone):
+        return (model.fields,)
+    return (model.content,) if isinstance(model, ContentBackbone) else ()
 
 
 def _here(device: str) -> str:
@@ -137,38 +149,6 @@ def _class_of(name: str) -> Any:
             "(not of a function or a notebook) to be loaded again."
         ) from None
     return found
-
-
-def build(
-    backbone: Any,
-    train: Interactions,
-    config: BaseModel | Mapping[str, Any] | None = None,
-    seed: int = 0,
-    *,
-    fields: Fields | None = None,
-) -> Any:
-    """A backbone of that class, its first weights drawn from the seed alone.
-
-    A class with a `Config` is called with (config, train), any other with (train); a rating
-    backbone with the `fields` too. Raises BackboneError if settings are given to a class without
-    `Config`, or fields to one that predicts no ratings; ConfigError for a wrong setting.
-    """
-    settings = getattr(backbone, "Config", None)
-    if settings is None and config:
-        raise BackboneError(
-            f"{backbone.__name__} has no `Config`, so it takes no settings. Received: {config}."
-        )
-    arguments: tuple[Any, ...] = (train,)
-    if settings is not None:
-        given = config if isinstance(config, BaseModel) else settings(**(config or {}))
-        arguments = (given, train)
-    if issubclass(backbone, RatingBackbone):
-        arguments += (fields,)
-    elif fields is not None:
-        raise BackboneError(f"{backbone.__name__} predicts no ratings, so it reads no fields.")
-    with torch.random.fork_rng(devices=[]):
-        torch.default_generator.manual_seed(seed)
-        return backbone(*arguments)
 
 
 def _state(model: nn.Module) -> dict[str, Tensor]:

@@ -22,8 +22,26 @@ def normalised(met: sparse.csr_array) -> Tensor:
     user_degree = np.maximum(np.diff(met.indptr), 1)
     item_degree = np.maximum(np.bincount(met.indices, minlength=met.shape[1]), 1)
     scaled = sparse.diags_array(user_degree**-0.5) @ met @ sparse.diags_array(item_degree**-0.5)
-    both_ways = sparse.block_array([[None, scaled], [scaled.T, None]], format="csr")
-    return _tensor(both_ways.astype(np.float32))
+    return both_ways(scaled)
+
+
+def both_ways(met: sparse.csr_array) -> Tensor:
+    """The bipartite graph itself, its edges as they are: a symmetric CSR tensor [U+I, U+I]."""
+    joined = sparse.block_array([[None, met], [met.T, None]], format="csr")
+    return _tensor(joined.astype(np.float32))
+
+
+def one_way(met: sparse.csr_array) -> tuple[Tensor, Tensor]:
+    """The graph from items to users [U, I], and back [I, U], as CSR tensors."""
+    return _tensor(met.astype(np.float32)), _tensor(met.T.tocsr().astype(np.float32))
+
+
+def degrees(met: sparse.csr_array) -> tuple[Tensor, Tensor]:
+    """How many edges each user and each item has, at least 1, [U, 1] and [I, 1]."""
+    users, items = np.diff(met.indptr), np.bincount(met.indices, minlength=met.shape[1])
+    found = (np.maximum(side, 1).astype(np.float32) for side in (users, items))
+    one, other = (torch.from_numpy(side)[:, None] for side in found)
+    return one, other
 
 
 def _tensor(matrix: sparse.csr_array) -> Tensor:
@@ -62,6 +80,45 @@ def mean_over_steps(graph: Tensor, signal: Tensor, steps: int) -> Tensor:
     `graph` must be symmetric: the backward pass uses the same products.
     """
     result: Tensor = _Mean.apply(graph, signal, steps)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Step(torch.autograd.Function):
+    """A x; A is symmetric, so the gradient takes the same way."""
+
+    @staticmethod
+    def forward(ctx: Any, graph: Tensor, signal: Tensor) -> Tensor:
+        ctx.graph = graph
+        return graph @ signal
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor]:
+        return None, ctx.graph @ gradients[0]
+
+
+def one_step(graph: Tensor, signal: Tensor) -> Tensor:
+    """What reaches each node in one step: [N, D] -> [N, D]. `graph` must be symmetric."""
+    result: Tensor = _Step.apply(graph, signal)  # type: ignore[no-untyped-call]
+    return result
+
+
+class _Across(torch.autograd.Function):
+    """A x; the gradient goes back by the other graph, which saves transposing A."""
+
+    @staticmethod
+    def forward(ctx: Any, there: Tensor, back: Tensor, signal: Tensor) -> Tensor:
+        ctx.back = back
+        return there @ signal
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, Tensor]:
+        return None, None, ctx.back @ gradients[0]
+
+
+def across(there: Tensor, back: Tensor, signal: Tensor) -> Tensor:
+    """What reaches the nodes on the other side in one step: [N, D] -> [M, D]. `back` must be the
+    transpose of `there` [M, N]."""
+    result: Tensor = _Across.apply(there, back, signal)  # type: ignore[no-untyped-call]
     return result
 
 

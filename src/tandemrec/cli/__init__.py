@@ -11,6 +11,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "recommend": ("tandemrec.cli.recommend:recommend", "Recommend from a finished run."),
     "reproduce": ("tandemrec.cli.reproduce:reproduce", "Make a paper's table again."),
     "report": ("tandemrec.cli.report:report", "Write a run's report again."),
+    "export": ("tandemrec.cli.export:export", "Write a run's instruction sets for other programs."),
     "data": ("tandemrec.cli.data:app", "List, get and check data."),
     "list": ("tandemrec.cli.listing:show", "List backbones, llms, data or presets."),
     "doctor": ("tandemrec.cli.doctor:doctor", "Say whether this machine is ready, and how fast."),

@@ -32,6 +32,9 @@ def reproduce(
     rival: Annotated[str | None, typer.Option(help="fig7: the other language model.")] = None,
     truth: Truth = [],  # noqa: B006  typer copies it
     table: Lookup = [],  # noqa: B006  typer copies it
+    embedder: Annotated[
+        str | None, typer.Option(help="dallrec: what makes numbers of texts; see run.")
+    ] = None,
     judge: Annotated[str | None, typer.Option(help="fig8: a language model that judges.")] = None,
     preset: Annotated[str, typer.Option(help="plus (ours) or paper.")] = "plus",
     out: Annotated[Path | None, typer.Option(help="The folder of its runs and page.")] = None,
@@ -50,6 +53,7 @@ def reproduce(
     piece = piece_of(what, llm, rival, **files, judge=judge)
     spec = RunSpec(
         llm=llm[0] if llm else RunSpec().llm,
+        embedder=embedder,
         preset=preset,
         out=out or Path("runs") / what,
         seed=seed,

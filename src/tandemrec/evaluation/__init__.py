@@ -2,7 +2,7 @@
 
 from tandemrec.evaluation.compare import Comparison, improvement, over_runs, over_users, paired
 from tandemrec.evaluation.controls import PositionBias, echo, oracle, position_bias, random_order
-from tandemrec.evaluation.groups import Group, by_activity
+from tandemrec.evaluation.groups import Group, Shelf, by_activity, by_popularity
 from tandemrec.evaluation.metrics import LOWER, UserMetrics, per_user, places, rating_errors
 
 __all__ = [
@@ -10,8 +10,10 @@ __all__ = [
     "Comparison",
     "Group",
     "PositionBias",
+    "Shelf",
     "UserMetrics",
     "by_activity",
+    "by_popularity",
     "echo",
     "improvement",
     "oracle",

@@ -12,7 +12,6 @@ from torch import Tensor
 
 from tandemrec.backbones import Fitted
 from tandemrec.backbones.scoring import (
-    beside_held,
     blocks,
     height,
     held_rows,
@@ -21,7 +20,13 @@ from tandemrec.backbones.scoring import (
     scorer,
 )
 from tandemrec.data.interactions import Interactions
-from tandemrec.evaluation.metrics import UserMetrics, Values, check_cut_offs
+from tandemrec.evaluation.metrics import (
+    DEFAULT,
+    WHOLE,
+    UserMetrics,
+    check_metrics,
+    of_places,
+)
 
 BATCH = 128
 "Users at a time: their scores stay in the cache, which takes half the time of a thousand's."
@@ -32,39 +37,35 @@ def evaluate(
     past: Interactions,
     truth: Interactions,
     ks: Sequence[int] = (3, 5, 10),
+    metrics: Sequence[str] = DEFAULT,
     *,
     batch_size: int = BATCH,
 ) -> UserMetrics:
-    """HR@k, NDCG@k and MRR of each user in `truth`, among all items not met in the past.
+    """The metrics of `per_user` of each user in `truth`, among all items not met in the past.
 
     As `per_user` of `rank`'s lists of the whole catalogue, equal scores by item number too, at a
     fraction of the time: items are compared with the held-out ones, and not sorted. `model`: what
     `fit` gave, or anything with `score`. At most `batch_size` users are scored at a time, fewer
     where the catalogue is large. Raises BackboneError if the scores have the wrong shape,
-    ConfigError for a cut-off below 1.
+    ConfigError for a cut-off below 1, UnknownName for a metric that there is not.
     """
-    check_cut_offs(ks)
-    found = full_places(model, past, truth, batch_size=batch_size)
-    users, rows = np.unique(truth.users, return_inverse=True)
-    gains = (found > 0) / np.log2(np.maximum(found, 1) + 1)
-    ideal = np.cumsum(1 / np.log2(np.arange(2, max(ks) + 2)))
-    first = np.full(len(users), np.inf)
-    np.minimum.at(first, rows, np.where(found > 0, found, np.inf))
-    values: dict[str, Values] = {}
-    for k in ks:
-        inside = (found > 0) & (found <= k)
-        sums = np.bincount(rows, gains * inside, minlength=len(users))
-        values[f"HR@{k}"] = (first <= k).astype(np.float64)
-        values[f"NDCG@{k}"] = sums / ideal[np.minimum(truth.counts[users], k) - 1]
-    values["MRR"] = 1 / first
-    return UserMetrics(users, values)
+    check_metrics(ks, metrics)
+    within = None if any(name in WHOLE for name in metrics) else max(ks)
+    places = full_places(model, past, truth, within=within, batch_size=batch_size)
+    return of_places(truth, places, ks, metrics)
 
 
 def full_places(
-    model: Any, past: Interactions, truth: Interactions, *, batch_size: int = BATCH
+    model: Any,
+    past: Interactions,
+    truth: Interactions,
+    *,
+    within: int | None = None,
+    batch_size: int = BATCH,
 ) -> NDArray[np.int64]:
     """The place of each held-out item, [N] as in `truth`, among all items not met in the past, from
-    1; of equal scores the lower item number is the better. 0 for a score of -inf."""
+    1; of equal scores the lower item number is the better. 0 for a score of -inf, and for a place
+    beyond `within`, which takes far less time where users hold out many items."""
     model = model.model if isinstance(model, Fitted) else model
     found = np.zeros(len(truth), np.int64)
     with reading(model):
@@ -73,23 +74,48 @@ def full_places(
             scores = read(users)
             hide_met(scores, users, past)
             rows = held_rows(users, truth)
-            owners = np.searchsorted(users, truth.users[rows])
-            found[rows] = _places(scores, owners, truth.items[rows])
+            held = np.searchsorted(users, truth.users[rows]), truth.items[rows]
+            found[rows] = _all(scores, *held) if within is None else _first(scores, *held, within)
     return found
+
+
+def _all(scores: Tensor, owners: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Of scores [B, I], the place of each owner's item, [N]; in parts that memory holds."""
+    parts = blocks(np.arange(len(items)), height(len(items), scores.shape[1]))
+    return np.concatenate([_places(scores, owners[part], items[part]) for part in parts])
 
 
 def _places(
     scores: Tensor, owners: NDArray[np.int64], items: NDArray[np.int64]
 ) -> NDArray[np.int64]:
-    """Of scores [B, I], the place of each owner's item, [N]."""
-    mine, target = beside_held(scores, owners, items)
+    """The same at once."""
+    rows, columns = (torch.from_numpy(part).to(scores.device) for part in (owners, items))
+    alone = np.array_equal(owners, np.arange(len(scores)))  # then no row need be copied
+    mine = scores if alone else scores[rows]  # [N, I]
+    target = mine.gather(1, columns[:, None])
     above, even = _count(mine > target), mine == target
     tied = torch.nonzero(_count(even) > 1)[:, 0]
-    columns = torch.from_numpy(items).to(scores.device)[tied, None]
-    before = torch.arange(scores.shape[1], device=scores.device) < columns
+    before = torch.arange(scores.shape[1], device=scores.device) < columns[tied, None]
     above[tied] += _count(even[tied] & before)
     places = torch.where(target[:, 0] == -torch.inf, 0, above + 1)
     return places.cpu().numpy()
+
+
+def _first(
+    scores: Tensor, owners: NDArray[np.int64], items: NDArray[np.int64], within: int
+) -> NDArray[np.int64]:
+    """As `_all`, but 0 beyond a place: against the best scores alone, all but where some tie."""
+    rows, columns = (torch.from_numpy(part).to(scores.device) for part in (owners, items))
+    best = scores.topk(min(within, scores.shape[1])).values  # [B, K]
+    target = scores[rows, columns]
+    inside = torch.nonzero(target >= best[rows, -1])[:, 0]
+    mine, target = best[rows[inside]], target[inside, None]  # [H, K], [H, 1]
+    found = np.zeros(len(items), np.int64)
+    found[inside.cpu()] = (_count(mine > target) + 1).cpu()
+    unsure = (_count(mine == target) > 1) | (mine[:, -1:] == target)[:, 0]
+    if len(tied := inside[unsure].cpu().numpy()):
+        found[tied] = _all(scores, owners[tied], items[tied])
+    return np.where(found <= within, found, 0)
 
 
 def _count(places: Tensor) -> Tensor:

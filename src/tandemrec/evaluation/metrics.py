@@ -1,9 +1,10 @@
-"""How good a ranking is for each user (hit ratio, NDCG, MRR), and how far ratings are off."""
+"""How good a ranking is for each user (hit ratio, recall, precision, NDCG, MRR), and how far
+ratings are off."""
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -12,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandemrec.data.interactions import Interactions
-from tandemrec.errors import ConfigError
+from tandemrec.errors import ConfigError, UnknownName
 from tandemrec.rankings import Rankings
 from tandemrec.ratings import Ratings
 
@@ -21,6 +22,8 @@ LOWER = frozenset({"RMSE", "MAE"})
 "Metrics of which less is better."
 ROOT = frozenset({"RMSE"})
 "Metrics that are the root of the mean of their values, not the mean."
+DEFAULT = ("HR", "NDCG", "MRR")
+"What Llama4Rec measures; DALLRec: Recall, NDCG, Precision."
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +32,8 @@ class UserMetrics:
 
     users: NDArray[np.int64]  # [U], rising; of ratings, a user as often as he has held-out ones
     values: Mapping[str, Values]
-    """"HR@3", "NDCG@3", ..., "MRR": each [U], from 0 to 1. "RMSE": squared errors; "MAE": absolute
-    ones."""
+    """"HR@3", "NDCG@3", ..., "MRR", or "Recall@3", "Precision@3": each [U], from 0 to 1. "RMSE":
+    squared errors; "MAE": absolute ones."""
 
     def means(self) -> dict[str, float]:
         """Each metric over all rows: the mean, or the root of the mean; 0 where there are none."""
@@ -68,26 +71,101 @@ class UserMetrics:
 
 
 def per_user(
-    rankings: Rankings, truth: Interactions, ks: Sequence[int] = (3, 5, 10)
+    rankings: Rankings,
+    truth: Interactions,
+    ks: Sequence[int] = (3, 5, 10),
+    metrics: Sequence[str] = DEFAULT,
 ) -> UserMetrics:
-    """HR@k and NDCG@k for each k, and MRR over the whole list, of each user in `truth`.
+    """Metrics of each user in `truth`: for each k those that have a cut-off, and then MRR.
 
     HR@k is 1 if any held-out item stands in the first k places (Llama4Rec, section IV-A2).
+    Recall@k is the share of the user's held-out items that stand there, of all of them even where
+    they are more than k; Precision@k the share of the k places that hold one (DALLRec, table 2).
     NDCG@k divides the sum of 1 / log2(place + 1) by the best possible one for that user's number of
     held-out items (Järvelin and Kekäläinen 2002); with one held-out item the divisor is 1. MRR is
-    1 / place of the first held-out item. A user who is not in the rankings has 0 everywhere, and
-    counts.
+    1 / place of the first held-out item, over the whole list. A user who is not in the rankings has
+    0 everywhere, and counts. Raises ConfigError for a cut-off that the lists are too short for, and
+    UnknownName for a metric that is none of these.
     """
-    _check(rankings, truth, ks)
+    _check(rankings, truth, ks, metrics)
     users = np.unique(truth.users)
-    hits = _hits(rankings, truth, users)
-    first = _first_place(hits)
-    values: dict[str, Values] = {}
-    for k in ks:
-        values[f"HR@{k}"] = ((first > 0) & (first <= k)).astype(np.float64)
-        values[f"NDCG@{k}"] = _ndcg(hits[:, :k], _relevant(truth, users), k)
-    reciprocal: Values = (first > 0) / np.maximum(first, 1)
-    values["MRR"] = reciprocal
+    rows, columns = np.nonzero(_hits(rankings, truth, users))
+    return _measured(users, Found(rows, columns + 1, _relevant(truth, users)), ks, metrics)
+
+
+def of_places(
+    truth: Interactions,
+    places: NDArray[np.int64],
+    ks: Sequence[int] = (3, 5, 10),
+    metrics: Sequence[str] = DEFAULT,
+) -> UserMetrics:
+    """As `per_user`, from the place of each held-out item, [N] as in `truth`, from 1; 0 for one
+    that is in no list. An item that a user holds out twice counts once."""
+    check_metrics(ks, metrics)
+    users = np.unique(truth.users)
+    _, once = np.unique(truth.users * truth.n_items + truth.items, return_index=True)
+    listed = once[places[once] > 0]
+    rows = np.searchsorted(users, truth.users[listed])
+    return _measured(users, Found(rows, places[listed], _relevant(truth, users)), ks, metrics)
+
+
+@dataclass(frozen=True, eq=False)
+class Found:
+    """Where held-out items stand in their users' lists."""
+
+    rows: NDArray[np.int64]  # [H], the row of each one's user
+    places: NDArray[np.int64]  # [H], from 1
+    relevant: NDArray[np.int64]  # [U], how many held-out items each user has, listed or not
+
+    def sums(self, k: int, gains: Values) -> Values:
+        """The sum of a user's gains [H] in the first k places, [U]."""
+        gains = gains * (self.places <= k)
+        return np.bincount(self.rows, gains, len(self.relevant)).astype(np.float64)
+
+    def hits(self, k: int) -> Values:
+        """How many held-out items stand in the first k places, [U]."""
+        return self.sums(k, np.ones(len(self.rows)))
+
+
+def _hit_ratio(found: Found, k: int) -> Values:
+    return (found.hits(k) > 0).astype(np.float64)
+
+
+def _recall(found: Found, k: int) -> Values:
+    return found.hits(k) / found.relevant
+
+
+def _precision(found: Found, k: int) -> Values:
+    return found.hits(k) / k
+
+
+def _ndcg(found: Found, k: int) -> Values:
+    best = np.cumsum(1 / np.log2(np.arange(2, k + 2)))[np.minimum(found.relevant, k) - 1]
+    return found.sums(k, 1 / np.log2(found.places + 1)) / best
+
+
+def _reciprocal(found: Found) -> Values:
+    first = np.full(len(found.relevant), np.inf)
+    np.minimum.at(first, found.rows, found.places)
+    return 1 / first
+
+
+AT: dict[str, Callable[[Found, int], Values]] = {
+    "HR": _hit_ratio,
+    "Recall": _recall,
+    "Precision": _precision,
+    "NDCG": _ndcg,
+}
+"Metrics of the first k places."
+WHOLE: dict[str, Callable[[Found], Values]] = {"MRR": _reciprocal}
+"Metrics of a whole list."
+
+
+def _measured(
+    users: NDArray[np.int64], found: Found, ks: Sequence[int], metrics: Sequence[str]
+) -> UserMetrics:
+    values = {f"{name}@{k}": AT[name](found, k) for k in ks for name in metrics if name in AT}
+    values |= {name: WHOLE[name](found) for name in metrics if name in WHOLE}
     return UserMetrics(users, values)
 
 
@@ -145,22 +223,31 @@ def places(rankings: Rankings, truth: Interactions) -> NDArray[np.int64]:
     return _first_place(_hits(rankings, truth, np.unique(truth.users)))
 
 
-def _check(rankings: Rankings, truth: Interactions, ks: Sequence[int]) -> None:
-    check_cut_offs(ks)
+def _check(
+    rankings: Rankings, truth: Interactions, ks: Sequence[int], metrics: Sequence[str]
+) -> None:
+    check_metrics(ks, metrics)
     width = rankings.items.shape[1]
     if width < min(max(ks), truth.n_items):
         raise ConfigError(
-            f"HR@{max(ks)} needs rankings of at least {max(ks)} places. Received: {width}. "
-            "Rank more candidates, or ask for a smaller cut-off."
+            f"{metrics[0]}@{max(ks)} needs rankings of at least {max(ks)} places. Received: "
+            f"{width}. Rank more candidates, or ask for a smaller cut-off."
         )
     if len(np.unique(rankings.users)) != len(rankings.users):
         raise ValueError("each user must have one row in the rankings")
 
 
-def check_cut_offs(ks: Sequence[int]) -> None:
-    """Raises ConfigError where metrics at these cut-offs would have no meaning."""
+def check_metrics(ks: Sequence[int], metrics: Sequence[str] = DEFAULT) -> None:
+    """Raises ConfigError where metrics at these cut-offs would have no meaning, or there are none,
+    and UnknownName for a metric that there is not."""
     if not ks or min(ks) < 1:
         raise ConfigError(f"Metrics need cut-offs of at least 1. Received: {list(ks)}.")
+    if isinstance(metrics, str) or not metrics:
+        known = ", ".join((*AT, *WHOLE))
+        raise ConfigError(f"Name one or more metrics of {known}. Received: {metrics!r}.")
+    for name in metrics:
+        if name not in AT and name not in WHOLE:
+            raise UnknownName("metric", name, (*AT, *WHOLE))
 
 
 def _hits(rankings: Rankings, truth: Interactions, users: NDArray[np.int64]) -> NDArray[np.bool_]:
@@ -183,10 +270,3 @@ def _first_place(hits: NDArray[np.bool_]) -> NDArray[np.int64]:
     if not hits.shape[1]:
         return np.zeros(len(hits), np.int64)
     return np.where(hits.any(axis=1), hits.argmax(axis=1) + 1, 0)
-
-
-def _ndcg(hits: NDArray[np.bool_], relevant: NDArray[np.int64], k: int) -> Values:
-    discounts = 1 / np.log2(np.arange(2, k + 2))  # [k]
-    best = np.cumsum(discounts)[np.minimum(relevant, k) - 1]  # [U]
-    gains: Values = hits @ discounts[: hits.shape[1]]
-    return gains / best

@@ -1,7 +1,9 @@
-"""Language models behind one small interface: two questions, whatever answers them."""
+"""Language models behind one small interface: two questions, whatever answers them. Embedders, of
+which some are language models too, behind another: one question."""
 
 from __future__ import annotations
 
+import json
 import re
 import sys
 from collections.abc import Callable, Mapping
@@ -13,16 +15,21 @@ from typing import TYPE_CHECKING, Any
 from tandemrec.cache import cache_folder
 from tandemrec.errors import LLMError, UnknownName
 from tandemrec.llm.base import LLM, Choice, Prompt
+from tandemrec.llm.embedding import Embedder
 from tandemrec.progress import Progress, silent
 
 if TYPE_CHECKING:
+    from tandemrec.llm.embedding import WordEmbedder
     from tandemrec.llm.fake import FakeLLM
     from tandemrec.llm.local import LocalLLM
+    from tandemrec.llm.sentences import SentenceEncoder
 
-__all__ = ["LLM", "LLMS", "Choice", "Prompt", "known", "llm"]
+__all__ = ["EMBEDDERS", "LLM", "LLMS", "Choice", "Embedder", "Prompt", "embedder", "known", "llm"]
 
 Factory = Callable[..., LLM]
 "Called with the text behind the name's colon, and `llm`'s options by name."
+EmbedderFactory = Callable[..., Embedder]
+"The same with `embedder`'s options."
 
 _HUB = re.compile(r"[\w-][\w.-]*/[\w-][\w.-]*")
 
@@ -49,20 +56,53 @@ def llm(
     factories = known()
     if name in factories:
         return factories[name](argument, **options)
-    return _local(_folder(str(name_or_path), list(factories)), str(name_or_path), options)
+    folder = _folder(str(name_or_path), "language model", list(factories))
+    return _local(folder, str(name_or_path), options)
+
+
+def embedder(
+    name_or_path: str | Path,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    adapter: str | Path | None = None,
+    cache: str | Path | None = None,
+    progress: Progress = silent,
+) -> Embedder:
+    """What turns texts into vectors, by name, folder or hub id; its weights are read at the first.
+
+    "minilm-l6" is a sentence encoder, "smollm2-135m" the embedded language model, whose hidden
+    states are averaged, "words" or "words:SEED" a control without weights. A folder or a model of
+    the hub is a language model where its config.json says so, else an encoder such as BERT; other
+    packages add names by the entry-point group tandemrec.embedders. Options are those of `llm`.
+    Raises LLMError or UnknownName.
+    """
+    options: dict[str, Any] = {"dtype": dtype, "device": device, "adapter": adapter}
+    options |= {"cache": cache, "progress": progress}
+    name, _, argument = str(name_or_path).partition(":")
+    factories = {**_added("tandemrec.embedders"), **EMBEDDERS}
+    if name in factories:
+        return factories[name](argument, **options)
+    folder = _folder(str(name_or_path), "embedder", list(factories))
+    make = _local if _is_causal(folder) else _encoder
+    return make(folder, str(name_or_path), options)
 
 
 def known() -> Mapping[str, Factory]:
     """The names that stand for a model: ours, and those that installed packages add."""
-    others = {point.name: _lazily(point) for point in entry_points(group="tandemrec.llms")}
-    return {**others, **LLMS}
+    return {**_added("tandemrec.llms"), **LLMS}
 
 
-def _lazily(point: Any) -> Factory:
+def _added(group: str) -> dict[str, Callable[..., Any]]:
+    """What installed packages add to a group of names."""
+    return {point.name: _lazily(point) for point in entry_points(group=group)}
+
+
+def _lazily(point: Any) -> Callable[..., Any]:
     return lambda argument, **options: point.load()(argument, **options)
 
 
-def _folder(name: str, names: list[str]) -> Path:
+def _folder(name: str, kind: str, names: list[str]) -> Path:
     path = Path(name).expanduser()
     if path.is_dir():
         return path
@@ -74,13 +114,41 @@ def _folder(name: str, names: list[str]) -> Path:
         return snapshot(name)
     if name.startswith(("/", ".", "~")) or path.is_absolute():
         raise LLMError(f"There is no folder {path}.")
-    raise UnknownName("language model", name, names)
+    raise UnknownName(kind, name, names)
+
+
+def _is_causal(folder: Path) -> bool:
+    """Whether a folder holds a language model; one with modules.json says how it pools instead."""
+    try:
+        found = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        kinds = found.get("architectures") or []
+    except (OSError, ValueError, AttributeError):
+        return False  # it is no encoder either, which says what is missing
+    causal = any(str(kind).endswith(("ForCausalLM", "LMHeadModel")) for kind in kinds)
+    return causal and not (folder / "modules.json").is_file()
 
 
 def _local(folder: Path, name: str, options: dict[str, Any]) -> LocalLLM:
     from tandemrec.llm.local import LocalLLM
 
     return LocalLLM(folder, name=Path(name).name, **options)
+
+
+def _encoder(folder: Path, name: str, options: dict[str, Any]) -> SentenceEncoder:
+    from tandemrec.llm.sentences import SentenceEncoder
+
+    others = _without_adapter("embedder", name, options)
+    return SentenceEncoder(folder, name=Path(name).name, **others)
+
+
+def _without_adapter(kind: str, name: str, options: dict[str, Any]) -> dict[str, Any]:
+    """The other options, where nothing can be done with an adapter."""
+    if options["adapter"] is not None:
+        raise LLMError(
+            f"The {kind} {name!r} has no weights for an adapter. Received: {options['adapter']}. "
+            "Leave it out, or name a language model's folder."
+        )
+    return {option: value for option, value in options.items() if option != "adapter"}
 
 
 def _smollm(argument: str, **options: Any) -> LocalLLM:
@@ -99,16 +167,37 @@ def _fake(argument: str, **options: Any) -> FakeLLM:
     """No weights, no sense: answers from a hash, for tests and a first look; fake:SEED."""
     from tandemrec.llm.fake import FakeLLM
 
-    if options["adapter"] is not None:
-        raise LLMError(
-            f"The language model 'fake' has no weights for an adapter. Received: "
-            f"{options['adapter']}. Leave it out, or name a model's folder."
-        )
+    _without_adapter("language model", "fake", options)
     return FakeLLM(argument)
+
+
+def _minilm(argument: str, **options: Any) -> SentenceEncoder:
+    """all-MiniLM-L6-v2, a small sentence encoder for English; fetched at its first use."""
+    from tandemrec.llm import minilm
+
+    if argument:
+        raise LLMError(f"{minilm.NAME} takes nothing behind a colon. Received: {argument!r}.")
+    _without_adapter("embedder", minilm.NAME, options)
+    folder = minilm.fetch(cache_folder(options["cache"]), options["progress"])
+    return _encoder(folder, minilm.NAME, options)
+
+
+def _words(argument: str, **options: Any) -> WordEmbedder:
+    """No weights: texts are alike that share words, for tests and as a control; words:SEED."""
+    from tandemrec.llm.embedding import WordEmbedder
+
+    _without_adapter("embedder", "words", options)
+    return WordEmbedder(argument)
 
 
 LLMS: dict[str, Factory] = {"smollm2-135m": _smollm, "fake": _fake}
 "The names that this package brings; an argument may follow a colon."
+EMBEDDERS: dict[str, EmbedderFactory] = {
+    "minilm-l6": _minilm,
+    "smollm2-135m": _smollm,
+    "words": _words,
+}
+"The embedders that this package brings."
 
 
 class _Callable(ModuleType):

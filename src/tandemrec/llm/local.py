@@ -15,6 +15,7 @@ from tandemrec.cache import cache_folder
 from tandemrec.errors import LLMError
 from tandemrec.llm import files, network, writing
 from tandemrec.llm.base import Choice, Prompt
+from tandemrec.llm.embedding import Tokens, Vectors, by_length
 from tandemrec.llm.network import DType, Network
 from tandemrec.llm.tokens import Encoder
 from tandemrec.llm.trie import Question, Tree, batches, grow
@@ -163,6 +164,28 @@ class LocalLLM:
         if self.stream:
             return writing.stream(self._network, rows, max_tokens, self.batch_tokens)
         return writing.batch(self._network, rows, max_tokens)
+
+    def embed(self, texts: Sequence[str]) -> Vectors:
+        """See `Embedder.embed`: the mean of the last hidden states over a text's own tokens.
+
+        No template stands around a text; what the tokenizer puts before every text is read, but is
+        not part of the mean.
+        """
+        self._encoder.ahead(texts)
+        most = self._network.context - len(self._encoder.start)
+        rows = [self._encoder.text(text)[:most] if text.strip() else [] for text in texts]
+        width, budget = self._network.width, self.batch_tokens
+        return by_length(rows, self._means, width, budget, self.progress)
+
+    @torch.inference_mode()
+    def _means(self, rows: Sequence[Tokens]) -> Vectors:
+        before = self._encoder.start
+        lengths = [len(before) + len(row) for row in rows]
+        self.tokens_read += sum(lengths)
+        tokens = torch.tensor([token for row in rows for token in (*before, *row)])
+        hidden = self._network.texts(tokens.to(self.device), lengths).float()  # [N, W]
+        means = [states[len(before) :].mean(0) for states in hidden.split(lengths)]
+        return torch.stack(means).cpu().numpy()
 
 
 def _read(network: Network, hidden: Tensor, trees: Sequence[Tree]) -> Tensor:

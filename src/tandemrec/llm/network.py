@@ -42,6 +42,10 @@ class Network:
     def layers(self) -> int:
         return int(self.model.config.get_text_config().num_hidden_layers)
 
+    @property
+    def width(self) -> int:
+        return int(self.model.config.get_text_config().hidden_size)
+
     def hidden(self, tokens: Tensor, positions: Tensor, row: Row) -> Tensor:
         """Last hidden states [N, D] of tokens [N] that stand at these positions of their texts.
 
@@ -161,7 +165,7 @@ def load(
     from transformers import AutoModelForCausalLM
 
     attention.register()
-    with quiet(), _explained(folder):
+    with quiet(), explained(folder):
         model = AutoModelForCausalLM.from_pretrained(
             folder,
             dtype=dtype,
@@ -181,19 +185,19 @@ def load_tokenizer(folder: Path) -> Any:
     """The folder's tokenizer."""
     from transformers import AutoTokenizer
 
-    with quiet(), _explained(folder):
+    with quiet(), explained(folder):
         return AutoTokenizer.from_pretrained(folder, local_files_only=True)
 
 
 def _merged(model: Any, adapter: Path) -> Any:
     from peft import PeftModel
 
-    with _explained(adapter):
+    with explained(adapter):
         return PeftModel.from_pretrained(model, str(adapter)).merge_and_unload()
 
 
 @contextlib.contextmanager
-def _explained(folder: Path) -> Iterator[None]:
+def explained(folder: Path) -> Iterator[None]:
     """What transformers, tokenizers and the like say of a folder, in one line of ours."""
     try:
         yield

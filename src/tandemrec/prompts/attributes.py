@@ -3,80 +3,24 @@
 Llama4Rec, section III-B3: attributes are asked for with a few worked examples. The wording is ours,
 and so are the second one, whose examples are others (so that a model which copies an example cannot
 agree with itself), the example of what nobody knows, and the answer "unknown". They are texts that
-go on: a small model does as the examples do there, and copies the first of them in a chat.
+go on: a small model does as the examples do there, and copies the first of them in a chat. A plain
+instruction (DALLRec's second strategy) is for a model that was tuned on such ones.
 """
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import polars as pl
 
 from tandemrec.data.attributes import Kind, Value
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.data.names import folded, title_keys, words, year_of
-from tandemrec.errors import ConfigError
 from tandemrec.llm.base import Prompt
 from tandemrec.prompts.titles import neutral, readable
 
 ANSWERS = ("Yes", "No")
 "Options of a judgement."
 
-_DIRECTOR = {
-    "The Dark Knight (2008)": "Christopher Nolan",
-    "Spirited Away (2001)": "Hayao Miyazaki",
-    "Inglourious Basterds (2009)": "Quentin Tarantino",
-    "Brokeback Mountain (2005)": "Ang Lee",
-    "There Will Be Blood (2007)": "Paul Thomas Anderson",
-    "Lost in Translation (2003)": "Sofia Coppola",
-}
-_STAR = {
-    "The Dark Knight (2008)": "Christian Bale",
-    "Amélie (2001)": "Audrey Tautou",
-    "Inception (2010)": "Leonardo DiCaprio",
-    "Lost in Translation (2003)": "Bill Murray",
-    "There Will Be Blood (2007)": "Daniel Day-Lewis",
-    "The Devil Wears Prada (2006)": "Meryl Streep",
-}
-_GENRE = {
-    "The Martian by Andy Weir": "Science Fiction",
-    "Gone Girl by Gillian Flynn": "Thriller",
-    "Wolf Hall by Hilary Mantel": "Historical Fiction",
-    "The Fault in Our Stars by John Green": "Young Adult",
-    "Educated by Tara Westover": "Memoir",
-    "The Name of the Wind by Patrick Rothfuss": "Fantasy",
-}
-_PAGES = {
-    "The Martian by Andy Weir": "369",
-    "Gone Girl by Gillian Flynn": "432",
-    "Wolf Hall by Hilary Mantel": "650",
-    "The Ocean at the End of the Lane by Neil Gaiman": "178",
-    "Educated by Tara Westover": "334",
-    "The Name of the Wind by Patrick Rothfuss": "662",
-}
-KINDS = {
-    "movie": (
-        Kind(name="director", about="the director", person=True, examples=_DIRECTOR),
-        Kind(
-            name="star",
-            about="the leading actor",
-            form="list",
-            person=True,
-            also=("actor", "cast", "actress"),
-            examples=_STAR,
-        ),
-    ),
-    "book": (
-        Kind(name="genre", about="the main genre", examples=_GENRE),
-        Kind(
-            name="pages",
-            about="the number of pages",
-            form="number",
-            also=("page count", "num pages", "length"),
-            examples=_PAGES,
-        ),
-    ),
-}
-"What is asked of an item by what it is called; the worked examples are newer than the data sets."
 INVENTED = ("The Glass Orchard of Velm", "Seven Quiet Tractors")
 "Titles of nothing, an example of what is unknown for each wording."
 _CONTROLS = (
@@ -90,17 +34,6 @@ _CONTROLS = (
     ("Cold Tangerine", 1993, "Dov Marsh"),
 )
 "More of them, to be asked about: what is answered for these is said without knowing anything."
-
-
-def kinds_of(noun: str) -> tuple[Kind, ...]:
-    """What is asked of such items. Raises ConfigError for items of which nothing is."""
-    if noun not in KINDS:
-        raise ConfigError(
-            f"Nothing is known to be asked about a {noun!r}; there are attributes of "
-            f"{' and '.join(KINDS)}. Give your own: attributes.kinds, each with name and about, or "
-            'leave them out with attributes.source = "none".'
-        )
-    return KINDS[noun]
 
 
 def told(title: str, author: str | None = None) -> str:
@@ -154,6 +87,51 @@ def question(noun: str, kind: Kind, item: str) -> Prompt:
 WORDINGS = (form, question)
 
 
+MOST_WORDS = 3
+"Of a list of words, as many are asked for, and read."
+
+
+def together(kinds: Sequence[Kind]) -> list[tuple[Kind, ...]]:
+    """Kinds that share an instruction: all but lists of words, which have one each (DALLRec asks
+    for genres by themselves, and for director, actor, country and language at once)."""
+    shared = tuple(kind for kind in kinds if not _is_words(kind))
+    alone = ((kind,) for kind in kinds if _is_words(kind))
+    return [*alone, *([shared] if shared else [])]
+
+
+def instruction(noun: str, kinds: Sequence[Kind], item: str, genres: str = "") -> Prompt:
+    """A plain instruction without examples; `genres` are those that the catalogue has, which only
+    a list of words is told, to go on from them."""
+    first, *others = kinds
+    lines = [f"{noun.capitalize()}: {item}"]
+    if genres and _is_words(first):
+        lines += [f"Known so far: {genres}"]
+    if others:
+        names = ", ".join(f"{kind.name}: ..." for kind in kinds)
+        lines += [f"Name {_listed([kind.about for kind in kinds])}, in the form {names}"]
+    elif _is_words(first):
+        lines += [f"Name {first.about}, separated by commas."]
+    else:
+        lines += [f"Name {first.about}."]
+    return Prompt(f"You know facts about {noun}s. Answer briefly, on one line.", "\n".join(lines))
+
+
+def instructed(kinds: Sequence[Kind], values: Mapping[str, Value]) -> str:
+    """The right answer to an instruction: "Action, Crime", or "director: Michael Mann, actor: Al
+    Pacino | Val Kilmer"; unknown for no value."""
+    if len(kinds) == 1:
+        return ", ".join(values[kinds[0].name]) or "unknown"
+    return ", ".join(f"{k.name}: {' | '.join(values[k.name]) or 'unknown'}" for k in kinds)
+
+
+def _is_words(kind: Kind) -> bool:
+    return kind.form == "list" and not kind.person
+
+
+def _listed(texts: Sequence[str]) -> str:
+    return f"{', '.join(texts[:-1])} and {texts[-1]}"
+
+
 def judgement(noun: str, kind: Kind, item: str, value: Value) -> Prompt:
     """Is this right? Options are `ANSWERS` (Llama4Rec, figure 8: a second model judges)."""
     return Prompt(
@@ -192,6 +170,7 @@ _NOTHING = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(r"\s*[,;|/&]\s*|\s+(?:and|with)\s+")
+_ARTICLES = {"a", "an", "the"}
 _SENTENCE = {"is", "was", "are", "directed", "starring", "think", "sorry", "know", "by"}
 _NUMBER = re.compile(
     r"(?:about |approximately |around )?([0-9]{1,3}(?:,?[0-9]{3})?)(?: ?pp?| pages?)?",
@@ -220,11 +199,38 @@ def parse(answer: str, noun: str, kind: Kind, item: str) -> Value | None:
     return tuple(dict.fromkeys(names))
 
 
+def parse_instructed(
+    answer: str, noun: str, kinds: Sequence[Kind], item: str
+) -> dict[str, Value | None]:
+    """What the answer to an instruction says of each kind, as `parse` reads it; none for a kind
+    that a common answer does not name. Never raises."""
+    parts = {kinds[0].name: answer} if len(kinds) == 1 else _parts(answer[:2000], kinds)
+    found = {
+        kind.name: parse(parts[kind.name], noun, kind, item) if kind.name in parts else None
+        for kind in kinds
+    }
+    words = {kind.name for kind in kinds if _is_words(kind)}
+    return {k: value[:MOST_WORDS] if value and k in words else value for k, value in found.items()}
+
+
+def _parts(answer: str, kinds: Sequence[Kind]) -> dict[str, str]:
+    """What follows each kind's name and a colon, up to the next name; the first counts."""
+    labels = {text.casefold(): kind.name for kind in kinds for text in (kind.name, _field(kind))}
+    names = "|".join(re.escape(text) for text in sorted(labels, key=len, reverse=True))
+    marks = list(re.finditer(rf"(?<!\w)({names})[*_ ]{{0,4}}:", answer, re.IGNORECASE))
+    ends = [mark.start() for mark in marks[1:]] + [len(answer)]
+    found: dict[str, str] = {}
+    for mark, end in zip(marks, ends, strict=False):  # one end is left where nothing is named
+        found.setdefault(labels[mark[1].casefold()], answer[mark.end() : end])
+    return found
+
+
 def _bare(line: str, kind: Kind) -> str:
     """Without the label, the marks of a list, quotes around it, and parentheses behind it."""
     line = neutral(line)
-    labels = "|".join(re.escape(text) for text in ("answer", kind.name, _field(kind)))
-    line = re.sub(rf"^[\W_]*(?:{labels})[\W_]*:", "", line, flags=re.IGNORECASE)
+    known = ("answer", kind.name, _field(kind), *kind.also)
+    labels = "|".join(re.escape(text) for text in known)
+    line = re.sub(rf"^[\W_]*(?:{labels})s?[\W_]*:", "", line, flags=re.IGNORECASE)
     return re.sub(r"(?<=\S)\s*\([^()]*\)?\W*$", "", line).strip(_EDGES)
 
 
@@ -241,6 +247,8 @@ def _is_name(name: str, noun: str, kind: Kind, item: str) -> bool:
     said = words(name)
     if not said or len(name) > LONGEST or len(said) > MOST or _SENTENCE & set(said):
         return False
+    if set(said) <= _ARTICLES or folded(name.partition(":")[0]) == folded(noun):
+        return False  # of "The ..." or "Movie: Heat" nothing is said
     if kind.person and any(sign.isdigit() for sign in name):
         return False
     main, others = title_keys(_title(item))

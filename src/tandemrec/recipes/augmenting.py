@@ -9,8 +9,10 @@ from typing import Any
 import numpy as np
 
 from tandemrec.augment.direct import Preferences, preferences
+from tandemrec.augment.interactions import Drawn, interactions
 from tandemrec.augment.sequential import Insertions, insertions
 from tandemrec.data.interactions import Interactions
+from tandemrec.data.tastes import Tastes
 from tandemrec.llm.base import LLM
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
@@ -80,6 +82,8 @@ def asked(
     name: str,
 ) -> Learnt:
     """What the language model prefers of items that users have not met in the past."""
+    if setup.config.interactions is not None and not setup.sequential:
+        return drawn(setup, llm, past, seed, name)
     stage, kind, settings = by_task(setup)
     config = settings.model_copy(update={"seed": seed})
     pool = rank(base, past, np.arange(past.n_users), config.pool) if config.pool else None
@@ -95,6 +99,23 @@ def asked(
         config=config,
         pool=pool,
         **({"into": setup.split.train} if setup.sequential else {}),
+    )
+
+
+def drawn(setup: Setup, llm: LLM, past: Interactions, seed: int, name: str) -> Drawn:
+    """DALLRec's way: for each item a user who will like it, and one who will not."""
+    data, config = setup.split.data, setup.config.interactions
+    assert config is not None
+    return setup.run.step(
+        f"seed-{seed}/{name}-interactions",
+        Drawn,
+        interactions,
+        train=past,
+        tastes=Tastes.of(past),
+        catalogue=data.catalogue,
+        noun=data.noun,
+        llm=llm,
+        config=config.model_copy(update={"seed": seed}),
     )
 
 

@@ -8,12 +8,13 @@ from typing import Any
 import numpy as np
 
 from tandemrec import backbones
-from tandemrec.backbones import RatingBackbone
+from tandemrec.backbones import ContentBackbone, RatingBackbone, SequentialBackbone
 from tandemrec.data.fields import Fields
 from tandemrec.data.split import Split
 from tandemrec.errors import BackboneError, ConfigError, DataError
+from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.fitting import learns, train_config
-from tandemrec.recipes.settings import Llama4RecConfig
+from tandemrec.recipes.settings import Llama4RecConfig, RecipeConfig
 from tandemrec.recipes.setup import kind_of
 
 
@@ -44,7 +45,7 @@ def backbone_of(given: Any) -> Any:
     return found
 
 
-def check_settings(backbone: Any, config: Llama4RecConfig) -> None:
+def check_settings(backbone: Any, config: RecipeConfig) -> None:
     """The names and values in `backbone` and `training`, which only the backbone knows.
 
     Raises ConfigError, which guesses what was meant.
@@ -58,17 +59,44 @@ def check_settings(backbone: Any, config: Llama4RecConfig) -> None:
         kind(**config.backbone)
     if learns(backbone):
         train_config(backbone, config, 0)
-    if config.examples.backbone is not None:
+    if isinstance(config, Llama4RecConfig) and config.examples.backbone is not None:
         backbone_of(config.examples.backbone)
 
 
-def check_task(split: Split, backbone: Any, config: Llama4RecConfig) -> None:
-    """A backbone of ratings needs ratings that differ, and the fields that it is told to read.
+def check_task(split: Split, backbone: Any, config: RecipeConfig) -> None:
+    """Whether the recipe can teach the backbone, and the data have what it reads.
 
-    Raises DataError and ConfigError.
+    Raises DataError, ConfigError, and BackboneError for a kind that the recipe does not take.
     """
-    if not issubclass(kind_of(backbone), RatingBackbone):
-        return
+    kind = kind_of(backbone)
+    if isinstance(config, DALLRecConfig):
+        check_dallrec(kind, config)
+    elif issubclass(kind, ContentBackbone):
+        raise BackboneError(
+            f"{kind.__name__} reads items' content, which Llama4Rec does not make. Take the recipe "
+            "dallrec, or a backbone that reads none."
+        )
+    if isinstance(config, Llama4RecConfig) and issubclass(kind, RatingBackbone):
+        check_ratings(split, backbone, config)
+
+
+def check_dallrec(kind: type[Any], config: DALLRecConfig) -> None:
+    """DALLRec adds interactions without a time, and content."""
+    if issubclass(kind, SequentialBackbone | RatingBackbone) or not learns(kind):
+        raise BackboneError(
+            f"DALLRec teaches direct backbones, which recommend from who met what. {kind.__name__} "
+            "is none that is fitted here; see `tandemrec list backbones`."
+        )
+    if not issubclass(kind, ContentBackbone) and "interactions" not in config.strategies:
+        raise ConfigError(
+            f"{kind.__name__} reads no items' content, so nothing of "
+            f"{' and '.join(config.strategies)} reaches it. Add interactions to strategies, or "
+            "take mmgcn, grcn or mmssl."
+        )
+
+
+def check_ratings(split: Split, backbone: Any, config: Llama4RecConfig) -> None:
+    """A backbone of ratings needs ratings that differ, and the fields that it is told to read."""
     Fields.of(split.train, split.catalogue, config.fields)
     ratings = split.train.ratings
     if ratings.min() == ratings.max():

@@ -7,17 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
-from tandemrec.data.sources import SOURCES, load
-from tandemrec.data.split import Split, leave_last_out
-from tandemrec.llm import llm as named_llm
-from tandemrec.llm.answers import AnswerStore, Remembering
+from tandemrec.data.content import Content
+from tandemrec.data.split import Split
 from tandemrec.llm.base import LLM
+from tandemrec.llm.embedding import Embedder
 from tandemrec.progress import Progress, silent
 from tandemrec.recipes import tasks
+from tandemrec.recipes.dallrec_settings import PLUS as DALLREC_PLUS
+from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.entrance import (
     backbone_of,
     check_seeds,
@@ -25,26 +26,25 @@ from tandemrec.recipes.entrance import (
     check_sizes,
     check_task,
 )
+from tandemrec.recipes.inputs import Inputs, inputs, model_of
 from tandemrec.recipes.record import RECORD, Record
-from tandemrec.recipes.settings import PLUS, Llama4RecConfig, preset_of
-from tandemrec.recipes.setup import ANSWERS, Setup
-from tandemrec.recipes.spec import RunSpec
-from tandemrec.recipes.tuning import tuned
+from tandemrec.recipes.settings import PLUS, Llama4RecConfig, RecipeConfig, preset_of
+from tandemrec.recipes.setup import DALLRecSetup, Setup
+from tandemrec.recipes.spec import RECIPES, RunSpec
 from tandemrec.recipes.weights import check_model
 from tandemrec.report import write
 from tandemrec.report.contents import Contents
 from tandemrec.runs import Run
-from tandemrec.tuning.tune import Tuned
 
 
 @dataclass(frozen=True)
 class Finished:
     """A run that is done: its table, its report, and recommendations from it."""
 
-    setup: Setup
+    setup: Setup[Any]
     seeds: Sequence[Any]
-    """What its task gives for each (`llama4rec.SeedResult`, `rating.RatedSeed`): all of them; of a
-    run that was loaded again, the first."""
+    """What its task gives for each (`llama4rec.SeedResult`, `rating.RatedSeed`, `dallrec.Learnt`):
+    all of them; of a run that was loaded again, the first."""
     contents: Contents
 
     @cached_property
@@ -84,22 +84,83 @@ def llama4rec(
     same data may have in common; by default they are in the run folder. Raises TandemrecError for
     what a user can put right.
     """
+    places = _Places(out, shared, progress)
+    return _carried_out(Inputs(split, llm), backbone, config, places, seeds, command)
+
+
+def dallrec(
+    split: Split,
+    *,
+    backbone: Any,
+    llm: LLM,
+    embedder: Embedder | None = None,
+    content: Content | None = None,
+    config: DALLRecConfig = DALLREC_PLUS,
+    out: str | Path | None = None,
+    shared: str | Path | None = None,
+    seeds: Sequence[int] = (0,),
+    progress: Progress = silent,
+    command: str = "",
+) -> Finished:
+    """Run DALLRec; `backbone` is the name or the class of a direct one.
+
+    `embedder` makes numbers of texts, for backbones that read items' content; by default `llm`
+    does. `content`: further modalities, such as images. What the LLM makes hangs
+    on no backbone and no seed: with `shared` several runs have it in common. The rest is as for
+    `llama4rec`.
+    """
+    given = Inputs(split, llm, embedder, content)
+    places = _Places(out, shared, progress)
+    return _carried_out(given, backbone, config, places, seeds, command)
+
+
+class _Places(NamedTuple):
+    """Where results and progress go."""
+
+    out: str | Path | None
+    shared: str | Path | None
+    progress: Progress
+
+
+def _carried_out(
+    given: Inputs,
+    backbone: Any,
+    config: RecipeConfig,
+    places: _Places,
+    seeds: Sequence[int],
+    command: str,
+) -> Finished:
+    """Everything from the checks to the report."""
     backbone = backbone_of(backbone)
     check_settings(backbone, config)
     check_seeds(seeds)
-    check_sizes(split)
-    check_task(split, backbone, config)
-    check_model(llm, config.tune)
-    folder = Path(out) if out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
-    run, common = _runs(folder, shared)
-    setup = Setup(split, backbone, llm, config, run, run.telling(progress), common)
-    results, tuning = _stages(setup, seeds)
-    found = tasks.of(setup).contents(
-        setup, results, tuning, preset=preset_of(config), command=command
-    )
+    check_sizes(given.split)
+    check_task(given.split, backbone, config)
+    check_model(given.llm, config.tune)
+    folder = Path(places.out) if places.out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
+    run, common = _runs(folder, places.shared)
+    setup = setup_of(given, backbone, config, run, places.progress, common)
+    results, made = _stages(setup, seeds)
+    how = {"preset": preset_of(config, RECIPES[config.recipe]), "command": command}
+    found = tasks.of(setup).contents(setup, results, made, **how)
     (folder / RECORD).unlink(missing_ok=True)  # it goes with the report that is replaced
     write(found, folder)
     return Finished(setup, results, found)
+
+
+def setup_of(
+    given: Inputs,
+    backbone: Any,
+    config: RecipeConfig,
+    run: Run,
+    progress: Progress,
+    common: Run | None,
+) -> Setup[Any]:
+    """What all seeds of a run share, of the recipe whose settings these are."""
+    models, places = (given.split, backbone, given.llm), (run, run.telling(progress), common)
+    if isinstance(config, DALLRecConfig):
+        return DALLRecSetup(*models, config, *places, given.embedder, given.content)
+    return Setup(*models, config, *places)
 
 
 def _runs(
@@ -110,17 +171,11 @@ def _runs(
     return Run(own, closed=closed), common
 
 
-def _stages(setup: Setup, seeds: Sequence[int]) -> tuple[list[Any], Tuned | None]:
-    """Everything that is computed, or loaded: the tuned model, and each seed with it."""
-    asked, tuning = _asking(setup, seeds[0])
-    return [tasks.of(setup).one_seed(setup, asked, seed) for seed in seeds], tuning
-
-
-def _asking(setup: Setup, seed: int) -> tuple[Remembering, Tuned | None]:
-    """The tuned model, which looks its answers up first."""
-    model, tuning = tuned(setup, seed)
-    store = AnswerStore(setup.common.folder / ANSWERS)
-    return Remembering(model, store, progress=setup.progress), tuning
+def _stages(setup: Setup[Any], seeds: Sequence[int]) -> tuple[list[Any], Any]:
+    """Everything that is computed, or loaded: what all seeds share, and each seed with it."""
+    task = tasks.of(setup)
+    asked, made = task.ready(setup, seeds[0])
+    return [task.one_seed(setup, asked, seed) for seed in seeds], made
 
 
 def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) -> Finished:
@@ -130,18 +185,9 @@ def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) ->
     anything is fetched; the model's files and the sizes of the data before anything is computed.
     """
     record = _checked(spec)
-    split, model = _inputs(spec, progress)
-    found = llama4rec(
-        split,
-        backbone=spec.backbone,
-        llm=model,
-        config=spec.config,
-        out=spec.out,
-        shared=spec.shared,
-        seeds=spec.all_seeds,
-        progress=progress,
-        command=command,
-    )
+    given = inputs(spec, progress)
+    places = _Places(spec.out, spec.shared, progress)
+    found = _carried_out(given, spec.backbone, spec.config, places, spec.all_seeds, command)
     record.save(spec.out)
     return found
 
@@ -152,7 +198,7 @@ def check(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
     for spec in specs:
         _checked(spec)
     for spec in {(spec.llm, spec.adapter): spec for spec in specs}.values():
-        check_model(_model(spec, progress), spec.config.tune)
+        check_model(model_of(spec, progress), spec.config.tune)
 
 
 def _checked(spec: RunSpec) -> Record:
@@ -168,43 +214,15 @@ def ask_ahead(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
     They share a folder (`shared`), where each finds the answers, and have one task. Fits
     every run's Base, which the run then loads.
     """
-    split, model = _inputs(specs[0], progress)
+    given = inputs(specs[0], progress)
     setups = []
     for spec in specs:
         run, common = _runs(spec.out, spec.shared)
-        backbone, told = backbone_of(spec.backbone), run.telling(progress)
-        setups.append(Setup(split, backbone, model, spec.config, run, told, common))
-    asking, _ = _asking(setups[0], specs[0].seed)
-    tasks.of(setups[0]).ask_ahead(setups, asking, specs[0].all_seeds)
-
-
-def _inputs(spec: RunSpec, progress: Progress) -> tuple[Split, LLM]:
-    """The data and the language model; files of one's own are read before anything is fetched."""
-    fetched = spec.data in SOURCES and not (spec.items or spec.users or spec.context)
-    split = None if fetched else _split(spec, progress)
-    model = _model(spec, progress)
-    return split or _split(spec, progress), model
-
-
-def _model(spec: RunSpec, progress: Progress) -> LLM:
-    model: Any = named_llm(spec.llm, adapter=spec.adapter, progress=progress)
-    model.progress = silent  # fetching is told by it, asking by the store of answers
-    found: LLM = model
-    return found
-
-
-def _split(spec: RunSpec, progress: Progress) -> Split:
-    data = load(
-        spec.data,
-        items=spec.items,
-        users=spec.users,
-        context=spec.context,
-        noun=spec.noun,
-        progress=progress,
-    )
-    split = leave_last_out(data)
-    check_sizes(split)
-    return split
+        backbone = backbone_of(spec.backbone)
+        setups.append(setup_of(given, backbone, spec.config, run, progress, common))
+    task = tasks.of(setups[0])
+    asked, _ = task.ready(setups[0], specs[0].seed)
+    task.ask_ahead(setups, asked, specs[0].all_seeds)
 
 
 def finished(folder: str | Path, progress: Progress = silent) -> Finished:
@@ -214,9 +232,9 @@ def finished(folder: str | Path, progress: Progress = silent) -> Finished:
     the run was never finished, or where the folder or the data has changed since.
     """
     found, record = Contents.load(folder), Record.load(Path(folder))
-    split, model = _inputs(record.spec, progress)
+    given = inputs(record.spec, progress)
     backbone = backbone_of(record.spec.backbone)
     run, common = _runs(folder, record.spec.shared, closed=True)
-    setup = Setup(split, backbone, model, record.config, run, run.telling(progress), common)
+    setup = setup_of(given, backbone, record.config, run, progress, common)
     results, _ = _stages(setup, found.seeds[:1])
     return Finished(setup, results, found)

@@ -5,15 +5,17 @@ from __future__ import annotations
 from typing import Any
 
 from tandemrec.augment.direct import Preferences
+from tandemrec.augment.interactions import Drawn
 from tandemrec.augment.sequential import Insertions
 from tandemrec.backbones import Fitted, hyper_of, training_of
+from tandemrec.data.content import Content
 from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
-from tandemrec.recipes.settings import Llama4RecConfig
+from tandemrec.recipes.settings import RecipeConfig
 from tandemrec.recipes.setup import Setup
 from tandemrec.training import TrainConfig, fit
 
-Learnt = Preferences | Insertions
+Learnt = Preferences | Insertions | Drawn
 "What a backbone learns from a language model."
 
 
@@ -23,17 +25,19 @@ def learns(backbone: Any) -> bool:
 
 
 def fitted(
-    setup: Setup,
+    setup: Setup[RecipeConfig],
     seed: int,
     name: str,
     learnt: Learnt | None = None,
     train: Interactions | None = None,
     like: Fitted | None = None,
     fields: Fields | None = None,
+    content: Content | None = None,
 ) -> Any:
-    """A backbone of the run: on its training data or on `train`, with the LLM's preferences or
+    """A backbone of the run: on its training data or on `train`, with what the LLM teaches it or
     without; as many epochs as validation says, or as an earlier one was `like`; one of ratings
-    reads the `fields`. What cannot learn is given back as it is: preferences do not change it."""
+    reads the `fields`, one of items' content the `content`. What cannot learn is given back as it
+    is: nothing changes it."""
     if not learns(setup.backbone):
         return setup.backbone
 
@@ -56,10 +60,11 @@ def fitted(
         hyper=hyper_of(setup.backbone, quick=setup.config.quick) | setup.config.backbone or None,
         preferences=learnt,
         **({} if fields is None else {"fields": fields}),
+        **({} if content is None else {"content": content}),
     )
 
 
-def train_config(backbone: Any, config: Llama4RecConfig, seed: int) -> TrainConfig:
+def train_config(backbone: Any, config: RecipeConfig, seed: int) -> TrainConfig:
     """The backbone's own settings, with the run's on top."""
     own = training_of(backbone, quick=config.quick)
     return TrainConfig.model_validate({**own, **config.training, "seed": seed})

@@ -1,40 +1,67 @@
-"""From metrics of every method and seed to rows, tests and groups, whatever the task."""
+"""From metrics of every method and seed to rows, tests and groups, whatever recipe and task."""
 
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
 from tandemrec.aggregate import Grid
+from tandemrec.data.attributes import Attributes
 from tandemrec.data.split import Split
 from tandemrec.evaluation import compare, groups
 from tandemrec.evaluation.metrics import UserMetrics
 from tandemrec.recipes.arms import ARMS, COUNTING
+from tandemrec.recipes.settings import RecipeConfig
 from tandemrec.recipes.setup import Setup
-from tandemrec.report.contents import BASE, FULL, GroupRow, Heatmap, Row, Test
+from tandemrec.report.contents import (
+    BASE,
+    DALLREC,
+    FULL,
+    AttributeRow,
+    GroupRow,
+    Heatmap,
+    Row,
+    Test,
+)
 from tandemrec.runs import seconds_of
 
+TITLES = {"llama4rec": FULL, "dallrec": DALLREC}
 UNTESTED = (BASE, "oracle")
 "What methods are tested against, and a bound that none can pass."
+RANDOM = "random users"
+"A control of DALLRec: as many interactions of the same items, with anybody."
+FURTHER = ((FULL, "IFT"), (DALLREC, RANDOM))
+"""What the whole method is tested against besides: in Llama4Rec's paper the language model alone,
+where it is the better; and what needs none."""
 Measured = Mapping[str, Sequence[UserMetrics]]  # method -> one for each seed
+Kinds = Mapping[str, Literal["main", "ablation", "control"]]
+LLAMA4REC = (BASE, "IFT", FULL)
+"The rows that are shown of each group of users."
+
+
+def llama4rec_kinds(measured: Measured, controls: Container[str]) -> Kinds:
+    """What each row of a Llama4Rec table is."""
+    arms = {name: arm.kind for name, arm in (ARMS | COUNTING).items()}
+    return {row: "control" if row in controls else arms.get(row, "main") for row in measured}
 
 
 def shared_by_tasks(
-    setup: Setup,
+    setup: Setup[RecipeConfig],
     seeds: Sequence[int],
     measured: Measured,
-    controls: Container[str],
+    kinds: Kinds,
     primary: str,
+    shown: Sequence[str] = LLAMA4REC,
     *,
     preset: str,
     command: str,
 ) -> dict[str, Any]:
-    """What a report shows of any run, by the names of `Contents`."""
-    rows = (table_rows(measured, n, seed, controls, primary) for n, seed in enumerate(seeds))
+    """What a report shows of any run, by the names of `Contents`; groups show these rows."""
+    rows = (table_rows(measured, n, seed, kinds, primary) for n, seed in enumerate(seeds))
     return {
-        "title": f"Llama4Rec on {setup.split.data.name}",
+        "title": f"{TITLES[setup.config.recipe]} on {setup.split.data.name}",
         "what": facts(setup.split),
         "backbone": name_of(setup.backbone),
         "llm": setup.llm.name,
@@ -44,7 +71,7 @@ def shared_by_tasks(
         "config": setup.config.model_dump(mode="json"),
         "rows": [row for each in rows for row in each],
         "tests": tests(measured),
-        "groups": activity(setup.split, measured),
+        "groups": activity(setup.split, measured, shown),
         "timings": timings(setup),
     }
 
@@ -65,7 +92,7 @@ def heatmaps(grid: Grid | None, seed: int, metric: str) -> list[Heatmap]:
     ]
 
 
-def timings(setup: Setup) -> dict[str, float]:
+def timings(setup: Setup[Any]) -> dict[str, float]:
     """How long each stage took when it was made, those in a shared folder too."""
     shared = setup.common.places if setup.shared else {}
     return setup.run.seconds | {f"shared/{name}": seconds_of(at) for name, at in shared.items()}
@@ -90,20 +117,16 @@ def facts(split: Split) -> dict[str, Any]:
     } | ({"order": split.data.order} if split.data.order else {})
 
 
-def table_rows(
-    measured: Measured, n: int, seed: int, controls: Container[str], primary: str
-) -> list[Row]:
+def table_rows(measured: Measured, n: int, seed: int, kinds: Kinds, primary: str) -> list[Row]:
     """The n-th seed's row of each method, tested against Base by the primary metric."""
     base = measured[BASE][n]
     found = []
     for method, runs in measured.items():
-        arm = (ARMS | COUNTING).get(method)
-        kind = "control" if method in controls else arm.kind if arm else "main"
         test = None if method in UNTESTED else compare.over_users([runs[n]], [base], primary)
         found.append(
             Row(
                 method=method,
-                kind=kind,
+                kind=kinds[method],
                 seed=seed,
                 metrics=runs[n].means(),
                 p_value=test and test.p_value,
@@ -113,11 +136,12 @@ def table_rows(
 
 
 def tests(measured: Measured) -> list[Test]:
-    """Every method but the bound against Base, and Llama4Rec against IFT too, which the paper tests
-    against where it is the better: over users and, from two seeds on, over runs."""
+    """Every method but the bound against Base, and the whole method against what else it has to
+    beat: over users and, from two seeds on, over runs."""
     found = []
     pairs = [(method, BASE) for method in measured if method not in UNTESTED]
-    for method, other in [*pairs, (FULL, "IFT")]:
+    others = [pair for pair in FURTHER if measured.keys() >= set(pair)]
+    for method, other in [*pairs, *others]:
         runs = measured[method]
         for metric in runs[0].values:
             ways = {"users": compare.over_users} | (
@@ -141,11 +165,11 @@ def tests(measured: Measured) -> list[Test]:
     return found
 
 
-def activity(split: Split, measured: Measured) -> list[GroupRow]:
+def activity(split: Split, measured: Measured, shown: Sequence[str]) -> list[GroupRow]:
     """Users by activity; each user's metrics are means over the seeds."""
     parts = groups.by_activity(split.train, measured[BASE][0].users)
     rows = []
-    for method in (BASE, "IFT", FULL):
+    for method in (name for name in shown if name in measured):
         runs = measured[method]
         mean = UserMetrics(
             runs[0].users, {m: np.mean([run.values[m] for run in runs], 0) for m in runs[0].values}
@@ -154,3 +178,12 @@ def activity(split: Split, measured: Measured) -> list[GroupRow]:
             row = GroupRow(group=part.label, users=len(part.users), method=method, metrics=metrics)
             rows.append(row)
     return rows
+
+
+def attribute_rows(attributes: Attributes | None) -> list[AttributeRow]:
+    """How many values of each kind came from where."""
+    return [
+        AttributeRow(kind=kind, source=source, items=n, share=n / max(sum(counts.values()), 1))
+        for kind, counts in (attributes.counts if attributes else {}).items()
+        for source, n in counts.items()
+    ]

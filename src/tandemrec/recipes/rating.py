@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tandemrec.aggregate import Grid, blend_ratings, search_ratings
-from tandemrec.augment.rating import Attributes, attributes
+from tandemrec.augment.attributes import Attributes, attributes
 from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.scales import Scale
@@ -122,7 +122,7 @@ def attributes_of(setup: Setup) -> Attributes:
 
 
 def _attributes(content: str = "", **inputs: Any) -> Attributes:
-    """`augment.rating.attributes`; the content of its table is looked at to know it again."""
+    """`augment.attributes.attributes`; the content of its table is looked at to know it again."""
     return attributes(**inputs)
 
 

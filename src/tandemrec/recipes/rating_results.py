@@ -11,14 +11,18 @@ from tandemrec.evaluation.baselines import biases, mean_rating
 from tandemrec.evaluation.metrics import UserMetrics, rating_errors
 from tandemrec.recipes.arms import Weighing
 from tandemrec.recipes.llama4rec import told_past
-from tandemrec.recipes.measuring import heatmaps, shared_by_tasks
+from tandemrec.recipes.measuring import (
+    attribute_rows,
+    heatmaps,
+    llama4rec_kinds,
+    shared_by_tasks,
+)
 from tandemrec.recipes.rating import METRIC, RatedSeed, RatingChoice, profiles_of, scale_of
 from tandemrec.recipes.setup import Setup
-from tandemrec.recipes.telling import learning_curves, on_tuning
+from tandemrec.recipes.telling import learning_curves, on_tuning, tuning_curves
 from tandemrec.report.contents import (
     FULL,
     AnswerCount,
-    AttributeRow,
     Contents,
     RatingStory,
     Selection,
@@ -41,16 +45,17 @@ def contents(
     measured = measure(setup.split, seeds)
     numbers, full = [each.seed for each in seeds], seeds[0]
     how = {"preset": preset, "command": command}
-    shared = shared_by_tasks(setup, numbers, measured, CONTROLS, METRIC, **how)
+    kinds = llama4rec_kinds(measured, CONTROLS)
+    shared = shared_by_tasks(setup, numbers, measured, kinds, METRIC, **how)
     models = {"Base": full.base, "with the attributes": full.augmented}
     return Contents(
         **shared | {"what": shared["what"] | _scale(setup)},
         task="rating",
         selection=[row for each in seeds for row in _selection(each)],
         heatmaps=heatmaps(full.choices[FULL].grid, full.seed, METRIC),
-        curves=learning_curves(models, METRIC, tuning),
+        curves=[*learning_curves(models, METRIC), *tuning_curves({"the LLM": tuning})],
         rating_stories=_stories(setup, full),
-        attributes=_attributes(full),
+        attributes=attribute_rows(full.attributes),
         answers=_answers(seeds),
         notes=list(_notes(setup, seeds, tuning)),
     )
@@ -99,15 +104,6 @@ def _line(choice: RatingChoice) -> str:
     """The line that the LLM's ratings are put on."""
     line = choice.calibration
     return f"{line.intercept:.2f} + {line.slope:.2f} · rating"
-
-
-def _attributes(seed: RatedSeed) -> list[AttributeRow]:
-    """How many values of each kind came from where."""
-    return [
-        AttributeRow(kind=kind, source=source, items=n, share=n / max(sum(counts.values()), 1))
-        for kind, counts in seed.attributes.counts.items()
-        for source, n in counts.items()
-    ]
 
 
 def _answers(seeds: Sequence[RatedSeed]) -> list[AnswerCount]:

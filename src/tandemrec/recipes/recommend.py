@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -17,6 +18,7 @@ from tandemrec.prompts.profiles import Profiles
 from tandemrec.ranking import rank
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import Weighing
+from tandemrec.recipes.dallrec import TaughtSeed
 from tandemrec.recipes.llama4rec import SeedResult, told_profiles
 from tandemrec.recipes.rating import RatedSeed
 from tandemrec.recipes.setup import Setup
@@ -65,7 +67,29 @@ def for_history(setup: Setup, seed: SeedResult, items: Sequence[str], k: int) ->
     return frame(setup, blended, candidates, ["new"], k)
 
 
-def numbers_of(setup: Setup, items: Sequence[str]) -> NDArray[np.int64]:
+def of_backbone(setup: Setup[Any], seed: TaughtSeed, names: Sequence[str], k: int) -> pl.DataFrame:
+    """The same frame from the backbone alone, which has learnt what the LLM said."""
+    known = setup.split.data.interactions
+    users = np.array([setup.split.catalogue.user(name) for name in names], np.int64)
+    found = rank(seed.backbone, known, users, k)
+    return frame(setup, found, found, list(names), k)
+
+
+def of_backbone_new(
+    setup: Setup[Any], seed: TaughtSeed, items: Sequence[str], k: int
+) -> pl.DataFrame:
+    """The same for somebody new, by the 50 training users whose histories are most alike."""
+    train, met = setup.split.train, numbers_of(setup, items)
+    _, scores = by_neighbours(seed, train, met)
+    scores[met] = -np.inf
+    best = np.argsort(-scores, kind="stable")[:k]
+    best = best[np.isfinite(scores[best])]
+    values = scores[best][None].astype(np.float32)
+    found = Rankings(np.array([train.n_users]), best[None], values)
+    return frame(setup, found, found, ["new"], k)
+
+
+def numbers_of(setup: Setup[Any], items: Sequence[str]) -> NDArray[np.int64]:
     """The numbers of a history's items. Raises DataError if it is empty, or for an unknown one."""
     if not len(items):
         raise DataError("The history is empty; give at least one item that the run knows.")
@@ -86,7 +110,7 @@ def _by_sequence(
 
 
 def by_neighbours(
-    seed: SeedResult | RatedSeed, train: Interactions, met: NDArray[np.int64]
+    seed: SeedResult | RatedSeed | TaughtSeed, train: Interactions, met: NDArray[np.int64]
 ) -> tuple[int, NDArray[np.float64]]:
     """The most similar user, and the weighted mean of the neighbours' scores of every item, [I]."""
     users, weights = _neighbours(train, met)
@@ -127,7 +151,7 @@ def _blended(
 
 
 def frame(
-    setup: Setup, blended: Rankings, candidates: Rankings, names: Sequence[str], k: int
+    setup: Setup[Any], blended: Rankings, candidates: Rankings, names: Sequence[str], k: int
 ) -> pl.DataFrame:
     """Each user's `k` best: what is blended, then the candidates behind it, which have no score."""
     catalogue, depth = setup.split.catalogue, blended.items.shape[1]

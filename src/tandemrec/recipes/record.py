@@ -11,6 +11,7 @@ from tandemrec.data.sources import SOURCES
 from tandemrec.errors import ConfigError, RunError
 from tandemrec.llm import known
 from tandemrec.oneline import short
+from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.runs import version
@@ -28,7 +29,7 @@ class Record(Settings):
     """The version that made it."""
     spec: RunSpec
     """What was asked for, with absolute paths."""
-    config: Llama4RecConfig
+    config: Llama4RecConfig | DALLRecConfig
     """All settings as they were, whatever the preset of that name says later."""
 
     @classmethod

@@ -11,7 +11,7 @@ from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import Choice
 from tandemrec.recipes.augmenting import on_validation
 from tandemrec.recipes.llama4rec import SeedResult
-from tandemrec.recipes.measuring import heatmaps, shared_by_tasks
+from tandemrec.recipes.measuring import heatmaps, llama4rec_kinds, shared_by_tasks
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.telling import answers, curves, notes, stories
 from tandemrec.report.contents import (
@@ -38,9 +38,9 @@ def contents(
     """Everything that the page, the tables and `scores.json` show."""
     measured = measure(setup.split, seeds)
     numbers, full = [each.seed for each in seeds], seeds[0]
-    how = {"preset": preset, "command": command}
+    kinds, how = llama4rec_kinds(measured, CONTROLS), {"preset": preset, "command": command}
     return Contents(
-        **shared_by_tasks(setup, numbers, measured, CONTROLS, PRIMARY, **how),
+        **shared_by_tasks(setup, numbers, measured, kinds, PRIMARY, **how),
         selection=[row for each in seeds for row in _selection(setup, each)],
         heatmaps=heatmaps(full.choices[FULL].grid, full.seed, setup.config.metric),
         curves=curves(full, tuning),

@@ -1,14 +1,17 @@
-"""The settings of a Llama4Rec run, and its presets: the paper's way, and ours."""
+"""The settings that every recipe has; those of a Llama4Rec run, and its presets: the paper's way,
+and ours."""
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import Field
 
 from tandemrec.aggregate import BlendConfig
+from tandemrec.augment.attributes import AttributesConfig
 from tandemrec.augment.direct import PreferenceConfig
-from tandemrec.augment.rating import AttributesConfig
+from tandemrec.augment.interactions import InteractionsConfig
 from tandemrec.augment.sequential import InsertionConfig
 from tandemrec.config import Settings, differing
 from tandemrec.data.fields import FieldsConfig
@@ -21,11 +24,29 @@ from tandemrec.tuning.ratings import RatingExamplesConfig
 from tandemrec.tuning.tune import TuneConfig
 
 
-class Llama4RecConfig(Settings):
-    """Every choice of a run; a stage is given its own part of it, and nothing else."""
+class RecipeConfig(Settings):
+    """What a run of any recipe is told."""
+
+    recipe: ClassVar[str]
+    "The paper's name."
 
     about: str = ""
     """These settings in a line."""
+    backbone: dict[str, Any] = Field(default_factory=dict)
+    """Hyperparameters of the backbone that differ from its own defaults."""
+    quick: bool = False
+    """Whether the backbone's training settings are those that reach as much in less time, or those
+    of its paper."""
+    training: dict[str, Any] = Field(default_factory=dict)
+    """Training settings of the backbone that differ from its own defaults."""
+    tune: TuneConfig | None = TuneConfig()
+    """The tuning of the LLM; none leaves it as it came."""
+
+
+class Llama4RecConfig(RecipeConfig):
+    """Every choice of a run; a stage is given its own part of it, and nothing else."""
+
+    recipe: ClassVar[str] = "llama4rec"
     candidates: int = Field(default=10, ge=10, le=26)
     """How many of the backbone's best items the LLM re-ranks: the paper's k'."""
     ask: Literal["decidable", "all"] = "decidable"
@@ -39,23 +60,17 @@ class Llama4RecConfig(Settings):
     ] = "NDCG@5"
     """What ranking ways and weights are chosen by, on validation: a metric, or how likely they make
     the held-out items among the candidates, which is smooth (ours)."""
-    backbone: dict[str, Any] = Field(default_factory=dict)
-    """Hyperparameters of the backbone that differ from its own defaults."""
-    quick: bool = False
-    """Whether the backbone's training settings are those that reach as much in less time, or those
-    of its paper."""
-    training: dict[str, Any] = Field(default_factory=dict)
-    """Training settings of the backbone that differ from its own defaults."""
     prompt: PromptConfig = PromptConfig()
     """How much a prompt tells."""
     examples: ExamplesConfig = ExamplesConfig()
     """The instruction set."""
-    tune: TuneConfig | None = TuneConfig()
-    """The tuning of the LLM; none leaves it as it came."""
     preferences: PreferenceConfig = PreferenceConfig()
     """Data augmentation of a direct backbone."""
     insertions: InsertionConfig = InsertionConfig()
     """Data augmentation of a sequential backbone."""
+    interactions: InteractionsConfig | None = None
+    """DALLRec's first strategy as the data augmentation of a direct backbone, in the place of
+    preferences: for each item a user who will like it."""
     trusted: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(default=(1.0,), min_length=1)
     """The shares of the LLM's preferences, the most decided first, of which validation chooses how
     many join the backbone's triples, by the backbone's own NDCG@10; all of them is the paper's way,
@@ -120,13 +135,13 @@ PLUS = Llama4RecConfig(
 PRESETS: dict[str, Llama4RecConfig] = {"paper": PAPER, "plus": PLUS}
 
 
-def preset_of(config: Llama4RecConfig) -> str:
+def preset_of(config: RecipeConfig, presets: Mapping[str, RecipeConfig] = PRESETS) -> str:
     """The preset that these settings are, or are nearest to, and in what they differ."""
-    found = {name: _changes(config, each) for name, each in PRESETS.items()}
+    found = {name: _changes(config, each) for name, each in presets.items()}
     name = min(found, key=lambda name: len(found[name]))
     return f"{name}, but for {', '.join(found[name])}" if found[name] else name
 
 
-def _changes(config: Llama4RecConfig, preset: Llama4RecConfig) -> list[str]:
+def _changes(config: RecipeConfig, preset: RecipeConfig) -> list[str]:
     names = [name for name, _, _ in differing(config.model_dump(), preset.model_dump())]
     return [name for name in names if name != "about"]

@@ -3,29 +3,38 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Generic
 
-from tandemrec.backbones import Fitted, RatingBackbone, SequentialBackbone
+from typing_extensions import TypeVar
+
+from tandemrec.backbones import ContentBackbone, Fitted, RatingBackbone, SequentialBackbone
+from tandemrec.data.content import Content
 from tandemrec.data.split import Split
 from tandemrec.llm.base import LLM
+from tandemrec.llm.embedding import Embedder
 from tandemrec.progress import Progress
-from tandemrec.recipes.settings import Llama4RecConfig
+from tandemrec.recipes.dallrec_settings import DALLRecConfig
+from tandemrec.recipes.settings import Llama4RecConfig, RecipeConfig
 from tandemrec.runs import Run
 
 ANSWERS = "answers.sqlite"
 "The store of answers, in the common folder."
 
 
+Config = TypeVar("Config", bound=RecipeConfig, default=Llama4RecConfig, covariant=True)
+
+
 @dataclass(frozen=True)
-class Setup:
-    """The split, the two models, the settings, and where results and progress go."""
+class Setup(Generic[Config]):
+    """The split, the two models, the settings, and where results and progress go; of Llama4Rec, if
+    nothing else is said."""
 
     split: Split
     backbone: Any
     "A backbone class, or an object that scores already."
     llm: LLM
     "The language model as it came, before tuning."
-    config: Llama4RecConfig
+    config: Config
     run: Run
     progress: Progress
     shared: Run | None = None
@@ -45,6 +54,21 @@ class Setup:
     def rating(self) -> bool:
         """Whether the backbone predicts ratings."""
         return issubclass(kind_of(self.backbone), RatingBackbone)
+
+
+@dataclass(frozen=True)
+class DALLRecSetup(Setup[DALLRecConfig]):
+    """The same of DALLRec, with what becomes items' content."""
+
+    embedder: Embedder | None = None
+    "What makes numbers of texts; none takes the language model itself."
+    content: Content | None = None
+    "Items' content of one's own."
+
+    @property
+    def reads_content(self) -> bool:
+        """Whether the backbone reads items' content."""
+        return issubclass(kind_of(self.backbone), ContentBackbone)
 
 
 def kind_of(backbone: Any) -> type[Any]:

@@ -7,17 +7,22 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt
 
 from tandemrec.config import Settings
 from tandemrec.errors import ConfigError, UnknownName
-from tandemrec.recipes.settings import PRESETS, Llama4RecConfig
+from tandemrec.recipes.dallrec_settings import PRESETS as DALLREC
+from tandemrec.recipes.settings import PRESETS as LLAMA4REC
+from tandemrec.recipes.settings import RecipeConfig
+
+RECIPES: dict[str, Mapping[str, RecipeConfig]] = {"llama4rec": LLAMA4REC, "dallrec": DALLREC}
+"The presets of each paper."
 
 
 class RunSpec(Settings):
     """A whole run in one value; `tandemrec run FILE.toml` reads it from a file."""
 
-    recipe: Literal["llama4rec"] = "llama4rec"
+    recipe: Literal["llama4rec", "dallrec"] = "llama4rec"
     """The paper."""
     data: str = "ml-100k"
     """A data set's name, or a file of your own interactions."""
@@ -29,12 +34,24 @@ class RunSpec(Settings):
     """Columns of your own interactions that rating backbones read, such as device."""
     noun: str | None = None
     """What one of your items is called in a prompt: movie, book, item."""
+    split: Literal["last", "ratio", "released"] | None = None
+    """last: each user's last interaction is test, the one before it validation. ratio: 8:1:1 of
+    each user's interactions, drawn at random. released: by the data's own column `part`. None takes
+    the data's own where it has one, else what the recipe's paper has: last (Llama4Rec), ratio
+    (DALLRec)."""
+    core: NonNegativeInt = 0
+    """Users and items with fewer interactions are dropped before the split."""
+    content: tuple[str, ...] = ()
+    """Files of your own arrays of what items consist of, a vector for each item id."""
     backbone: str = "lightgcn"
     """The conventional recommender."""
     llm: str = "smollm2-135m"
     """A language model's name, folder or hub id."""
     adapter: str | None = None
     """A LoRA adapter's folder."""
+    embedder: str | None = None
+    """What makes numbers of texts: a sentence encoder's name, folder or hub id; none takes the
+    language model itself."""
     preset: str = "plus"
     """paper: as published. plus: ours."""
     out: Path = Path("runs/first")
@@ -47,23 +64,21 @@ class RunSpec(Settings):
     seeds: PositiveInt = 1
     """How many runs, with seeds seed, seed + 1, ..."""
     settings: dict[str, Any] = Field(default_factory=dict)
-    """What differs from the preset: nested tables of Llama4RecConfig."""
+    """What differs from the preset: nested tables of Llama4RecConfig or DALLRecConfig."""
 
     @property
-    def config(self) -> Llama4RecConfig:
+    def config(self) -> RecipeConfig:
         """The preset with this run's settings on top."""
-        if self.preset not in PRESETS:
-            raise UnknownName("preset", self.preset, PRESETS)
-        whole = merged(PRESETS[self.preset].model_dump(), self.settings)
-        return Llama4RecConfig.model_validate(whole)
+        presets = RECIPES[self.recipe]
+        if self.preset not in presets:
+            raise UnknownName("preset", self.preset, presets)
+        preset = presets[self.preset]
+        return type(preset).model_validate(merged(preset.model_dump(), self.settings))
 
     @property
     def all_seeds(self) -> list[int]:
         """Every seed of the run."""
         return list(range(self.seed, self.seed + self.seeds))
-
-
-RECIPES = ("llama4rec",)
 
 
 def spec_of(what: str, given: Mapping[str, Any]) -> RunSpec:
@@ -73,7 +88,8 @@ def spec_of(what: str, given: Mapping[str, Any]) -> RunSpec:
     if not what.endswith(".toml"):
         raise UnknownName("recipe", what, RECIPES)
     table = _read(Path(what))
-    for name in table.keys() & (Llama4RecConfig.model_fields.keys() - RunSpec.model_fields.keys()):
+    known = {name for presets in RECIPES.values() for name in type(presets["paper"]).model_fields}
+    for name in table.keys() & (known - RunSpec.model_fields.keys()):
         raise ConfigError(
             f"{what}: {name!r} is a setting of the recipe; it stands below [settings]."
         )

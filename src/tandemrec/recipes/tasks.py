@@ -1,4 +1,4 @@
-"""The two tasks of a run, rankings and ratings: the same stages by other files."""
+"""What a run does, by its recipe and task: the same stages by other files."""
 
 from __future__ import annotations
 
@@ -6,19 +6,24 @@ from collections.abc import Callable
 from typing import Any, NamedTuple
 
 from tandemrec.recipes import (
+    dallrec,
+    dallrec_results,
     llama4rec,
     rating,
     rating_recommend,
     rating_results,
     recommend,
     results,
+    tuning,
 )
-from tandemrec.recipes.setup import Setup
+from tandemrec.recipes.setup import DALLRecSetup, Setup
 
 
 class Task(NamedTuple):
     """What is called, in this order; each is told in its own file."""
 
+    ready: Callable[..., tuple[Any, Any]]
+    "What all seeds share: what `one_seed` is given, and what `contents` is."
     one_seed: Callable[..., Any]
     contents: Callable[..., Any]
     ask_ahead: Callable[..., None]
@@ -27,6 +32,7 @@ class Task(NamedTuple):
 
 
 RANKING = Task(
+    tuning.asking,
     llama4rec.one_seed,
     results.contents,
     llama4rec.ask_ahead,
@@ -34,6 +40,7 @@ RANKING = Task(
     recommend.for_history,
 )
 RATING = Task(
+    tuning.asking,
     rating.one_seed,
     rating_results.contents,
     rating.ask_ahead,
@@ -42,6 +49,18 @@ RATING = Task(
 )
 
 
-def of(setup: Setup) -> Task:
-    """The task of a run's backbone."""
+DALLREC = Task(
+    dallrec.ready,
+    dallrec.one_seed,
+    dallrec_results.contents,
+    dallrec.ask_ahead,
+    recommend.of_backbone,
+    recommend.of_backbone_new,
+)
+
+
+def of(setup: Setup[Any]) -> Task:
+    """What a run does."""
+    if isinstance(setup, DALLRecSetup):
+        return DALLREC
     return RATING if setup.rating else RANKING

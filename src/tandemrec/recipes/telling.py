@@ -17,11 +17,11 @@ from tandemrec.tuning.tune import Tuned
 def curves(seed: SeedResult, tuning: Tuned | None) -> list[Curve]:
     """How the backbones and the language model learnt."""
     models = {"Base": seed.base, "with what the LLM preferred": seed.augmentation.model}
-    return learning_curves(models, "NDCG@10", tuning)
+    return [*learning_curves(models, "NDCG@10"), *tuning_curves({"the LLM": tuning})]
 
 
-def learning_curves(models: Mapping[str, Any], metric: str, tuning: Tuned | None) -> list[Curve]:
-    """Each backbone's metric on validation, and the language model's loss."""
+def learning_curves(models: Mapping[str, Any], metric: str) -> list[Curve]:
+    """Each backbone's metric on validation."""
     found = []
     for name, model in models.items():
         points = [p for p in getattr(model, "curve", ()) if p.valid is not None]
@@ -29,11 +29,17 @@ def learning_curves(models: Mapping[str, Any], metric: str, tuning: Tuned | None
         if points:
             label = f"{metric} on validation"
             found.append(Curve(name=name, x=x, y=y, x_label="epoch", y_label=label))
-    if tuning is not None and tuning.curve:
-        x, y = ([float(value) for value in column] for column in zip(*tuning.curve, strict=True))
-        found.append(
-            Curve(name="the LLM", x=x, y=y, x_label="tokens read", y_label="loss of the batch")
-        )
+    return found
+
+
+def tuning_curves(tunings: Mapping[Any, Tuned | None]) -> list[Curve]:
+    """How the language model's loss fell, in each of these tunings that there was."""
+    found = []
+    for name, tuning in tunings.items():
+        if tuning is not None and tuning.curve:
+            x, y = ([float(value) for value in part] for part in zip(*tuning.curve, strict=True))
+            axes = {"x_label": "tokens read", "y_label": "loss of the batch"}
+            found.append(Curve(name=str(name), x=x, y=y, **axes))
     return found
 
 
@@ -46,11 +52,7 @@ def answers(setup: Setup, seeds: Sequence[SeedResult]) -> list[AnswerCount]:
     ]
     asked = sum(each.asked for each in said)
     dropped = asked - sum(len(each.users) for each in said)
-    kind, reason = (
-        ("items to insert", "picked twice")
-        if setup.sequential
-        else ("pairs", "not consistent, or too close")
-    )
+    kind, reason = _asked_for(setup)
     rejected = {reason: dropped} if dropped else {}
     found = [AnswerCount(stage=f"data augmentation ({kind})", asked=asked, rejected=rejected)]
     for part in ("valid", "test"):
@@ -66,6 +68,15 @@ def answers(setup: Setup, seeds: Sequence[SeedResult]) -> list[AnswerCount]:
             )
         )
     return found
+
+
+def _asked_for(setup: Setup) -> tuple[str, str]:
+    """What data augmentation asked, and why an answer was dropped."""
+    if setup.sequential:
+        return "items to insert", "picked twice"
+    if setup.config.interactions is not None:
+        return "users for items", "unreadable"
+    return "pairs", "not consistent, or too close"
 
 
 def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import cached_property
 from hashlib import sha256
@@ -12,6 +13,7 @@ import numpy as np
 
 from tandemrec import backbones
 from tandemrec.errors import ConfigError
+from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.base import LLM
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
@@ -19,7 +21,7 @@ from tandemrec.ranking import rank, similar_users
 from tandemrec.recipes.fitting import fitted
 from tandemrec.recipes.llama4rec import plain_profiles
 from tandemrec.recipes.rating_tuning import rating_examples
-from tandemrec.recipes.setup import Setup
+from tandemrec.recipes.setup import ANSWERS, Setup
 from tandemrec.tuning.examples import Example, Fold, hold_out, instructions, sequences
 from tandemrec.tuning.tune import Tuned, tune
 
@@ -35,12 +37,27 @@ class InstructionSet:
         return sha256(repr(self.examples).encode()).hexdigest()
 
 
-def tuned(setup: Setup, seed: int) -> tuple[LLM, Tuned | None]:
-    """The LLM after tuning, with what the tuning left behind.
+def asking(setup: Setup, seed: int) -> tuple[Remembering, Tuned | None]:
+    """The tuned model, which looks its answers up first, and what the tuning left behind.
 
-    It is tuned once for all seeds of a run, with the first one's draws. A model that has no folder
-    of weights (a fake one, somebody's own class) is taken as it is, and so is any model where
-    `tune` is none.
+    It is tuned once for all seeds of a run, with the first one's draws.
+    """
+    model, tuning = tuned(setup, "tuned", instruction_set, seed)
+    return remembering(setup, model), tuning
+
+
+def remembering(setup: Setup[Any], model: LLM) -> Remembering:
+    """The model, which looks its answers up first, in the common folder."""
+    return Remembering(model, AnswerStore(setup.common.folder / ANSWERS), progress=setup.progress)
+
+
+def tuned(
+    setup: Setup[Any], name: str, examples: Callable[[Any, int], InstructionSet], seed: int
+) -> tuple[LLM, Tuned | None]:
+    """The LLM after tuning on these examples, with what the tuning left behind.
+
+    A model that has no folder of weights (a fake one, somebody's own class) is taken as it is, and
+    so is any model where `tune` is none.
     """
     config, model = setup.config.tune, getattr(setup.llm, "folder", None)
     if config is None or model is None:
@@ -57,9 +74,9 @@ def tuned(setup: Setup, seed: int) -> tuple[LLM, Tuned | None]:
         return tune(examples.examples, Path(model), config, out, progress=setup.progress)
 
     found = setup.common.step(
-        "tuned", Tuned, stage, examples=instruction_set(setup, seed), llm=setup.llm, config=config
+        name, Tuned, stage, examples=examples(setup, seed), llm=setup.llm, config=config
     )
-    again = Tuned.load(setup.common.places["tuned"])
+    again = Tuned.load(setup.common.places[name])
     return again.llm(f"{setup.llm.name}, tuned"), found
 
 

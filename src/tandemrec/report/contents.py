@@ -11,11 +11,13 @@ from tandemrec.config import Settings
 from tandemrec.errors import RunError
 
 FILE = "report.json"
-BASE, FULL = "Base", "Llama4Rec"
+BASE, FULL, DALLREC = "Base", "Llama4Rec", "DALLRec"
 PRIMARY = "NDCG@5"
 "The metric that tests, groups and the headline are about, where it was measured."
 RATING_PRIMARY = "RMSE"
 "The same of a run that predicts ratings."
+DALLREC_PRIMARY = "Recall@20"
+"The same of a run of DALLRec."
 
 Share = Annotated[float, Field(ge=0, le=1)]
 
@@ -89,10 +91,10 @@ class Heatmap(Part):
 
 
 class GroupRow(Part):
-    """One method's metrics on one group of users."""
+    """One method's metrics on one group of users, or on what users hold of one group of items."""
 
     group: str
-    "Its range of N(u), such as 8–23."
+    "Its range of training interactions, such as 8–23: the users', or the items'."
     users: int
     method: str
     metrics: dict[str, float]
@@ -134,6 +136,24 @@ class RatingStory(Part):
     final: float
     rating: float
     "What the user gave."
+
+
+class Draw(Part):
+    """A user who was asked about for an item."""
+
+    user_id: str
+    chance: Share | None
+    "The probability of yes; None where the answer could not be read."
+    label: Literal["yes", "no", "unreadable"]
+
+
+class DrawStory(Part):
+    """Who was asked about for one real item, in order, and what else was made of it."""
+
+    item: str
+    "Its title."
+    summary: str
+    draws: list[Draw]
 
 
 class AttributeRow(Part):
@@ -187,6 +207,8 @@ class AnswerCount(Part):
     asked: int
     rejected: dict[str, int] = Field(default_factory=dict)
     "How many, by what was wrong with them."
+    tokens: int | None = None
+    "How many tokens the language model read for it when it was made; None where nobody counted."
 
 
 class Contents(Part):
@@ -203,13 +225,17 @@ class Contents(Part):
     config: dict[str, JsonValue]
     rows: list[Row]
     task: Literal["ranking", "rating"] = "ranking"
+    recipe: Literal["llama4rec", "dallrec"] = "llama4rec"
     tests: list[Test] = Field(default_factory=list)
     selection: list[Selection] = Field(default_factory=list)
     heatmaps: list[Heatmap] = Field(default_factory=list)
     groups: list[GroupRow] = Field(default_factory=list)
+    item_groups: list[GroupRow] = Field(default_factory=list)
+    "Of held-out items by how often they were met in training."
     curves: list[Curve] = Field(default_factory=list)
     stories: list[Story] = Field(default_factory=list)
     rating_stories: list[RatingStory] = Field(default_factory=list)
+    draw_stories: list[DrawStory] = Field(default_factory=list)
     attributes: list[AttributeRow] = Field(default_factory=list)
     accuracy: list[Accuracy] = Field(default_factory=list)
     position_bias: list[Bias] = Field(default_factory=list)
@@ -225,10 +251,16 @@ class Contents(Part):
 
     @property
     def primary(self) -> str:
-        """NDCG@5 of rankings, RMSE of ratings, or the first metric where that was not measured;
-        empty without rows."""
-        wanted = RATING_PRIMARY if self.task == "rating" else PRIMARY
+        """NDCG@5 of rankings, RMSE of ratings, DALLRec's Recall@20, or the first metric where that
+        was not measured; empty without rows."""
+        known = {"rating": RATING_PRIMARY, "dallrec": DALLREC_PRIMARY}
+        wanted = known.get(self.task, known.get(self.recipe, PRIMARY))
         return wanted if wanted in self.metrics else next(iter(self.metrics), "")
+
+    @property
+    def full(self) -> str:
+        """The row of the whole method."""
+        return DALLREC if self.recipe == "dallrec" else FULL
 
     @classmethod
     def load(cls, folder: str | Path) -> Self:

@@ -12,7 +12,17 @@ from matplotlib.patches import FancyBboxPatch
 
 from tandemrec.evaluation.metrics import LOWER
 from tandemrec.report import tables
-from tandemrec.report.contents import BASE, FULL, Bias, Contents, Curve, Heatmap, Test
+from tandemrec.report.contents import (
+    BASE,
+    DALLREC,
+    FULL,
+    Bias,
+    Contents,
+    Curve,
+    GroupRow,
+    Heatmap,
+    Test,
+)
 from tandemrec.report.drawing import (
     BAD,
     GOOD,
@@ -41,7 +51,7 @@ class Figure:
 
 def colours(methods: Sequence[str]) -> dict[str, str]:
     """Base is grey, the whole method the accent, in every figure."""
-    fixed = {BASE: SERIES[0], FULL: SERIES[1]}
+    fixed = {BASE: SERIES[0], FULL: SERIES[1], DALLREC: SERIES[1]}
     rest = [method for method in dict.fromkeys(methods) if method not in fixed]
     others = SERIES[2:]
     return fixed | {method: others[n % len(others)] for n, method in enumerate(rest)}
@@ -88,19 +98,29 @@ def _interval(axes: Axes, row: int, test: Test) -> None:
 
 def activity(contents: Contents) -> Figure | None:
     """The primary metric of each method in each group of users, as bars side by side."""
-    if not contents.groups:
+    title = f"{contents.primary} by how active the users are"
+    axis = "training interactions of the user"
+    return _grouped(title, contents.groups, contents.primary, axis, "activity")
+
+
+def popularity(contents: Contents) -> Figure | None:
+    """The same of held-out items, by how often they were met in training."""
+    title = f"{contents.primary} by how often held-out items were met"
+    axis = "training interactions of the item"
+    return _grouped(title, contents.item_groups, contents.primary, axis, "popularity")
+
+
+def _grouped(
+    title: str, rows: Sequence[GroupRow], metric: str, axis: str, salt: str
+) -> Figure | None:
+    if not rows:
         return None
-    metric = contents.primary
-    sizes = {row.group: row.users for row in contents.groups}
-    values: dict[str, dict[str, float]] = {
-        f"{group}\n{users:,} users": {} for group, users in sizes.items()
-    }
-    for row in contents.groups:
+    values: dict[str, dict[str, float]] = {}
+    for row in rows:
+        mine = values.setdefault(f"{row.group}\n{row.users:,} users", {})
         if metric in row.metrics:
-            label = f"{row.group}\n{sizes[row.group]:,} users"
-            values[label][row.method] = row.metrics[metric]
-    title = f"{metric} by how active the users are"
-    return bars(title, values, ("training interactions of the user", read(metric)), "activity")
+            mine[row.method] = row.metrics[metric]
+    return bars(title, values, (axis, read(metric)), salt)
 
 
 @styled

@@ -7,7 +7,7 @@ from typing import Literal
 
 from tandemrec.evaluation.metrics import LOWER
 from tandemrec.report import tables
-from tandemrec.report.contents import BASE, FULL, Contents, Test
+from tandemrec.report.contents import BASE, Contents, Test
 from tandemrec.report.scoreboard import LEVEL, change, find_test, p_users, result
 
 
@@ -78,7 +78,7 @@ def _p(value: float) -> str:
 def _method(contents: Contents) -> str:
     """The whole method, or the last main one of a run that has no such row."""
     mains = [row.method for row in contents.rows if row.kind == "main"]
-    return FULL if FULL in mains else next(reversed(mains), BASE)
+    return contents.full if contents.full in mains else next(reversed(mains), BASE)
 
 
 def _context(contents: Contents) -> str:

@@ -10,7 +10,7 @@ from typing import Literal
 from tandemrec.evaluation.compare import improvement
 from tandemrec.evaluation.metrics import better, winner
 from tandemrec.report import tables, wording
-from tandemrec.report.contents import BASE, FULL, Contents, Test
+from tandemrec.report.contents import BASE, Contents, Test
 from tandemrec.report.tables import Cell, Table
 
 LEVEL = 0.05
@@ -72,8 +72,8 @@ def main(contents: Contents) -> Table:
 def ablations(contents: Contents) -> Table:
     """The whole method without each of its parts, against the whole."""
     parts = _methods(contents, "ablation")
-    whole = [name for name in _methods(contents, "main") if name == FULL]
-    against = FULL if whole else BASE
+    whole = [name for name in _methods(contents, "main") if name == contents.full]
+    against = contents.full if whole else BASE
     caption = f"Without one part at a time{_over_seeds(contents)}"
     return _board(contents, "ablations", caption, [*whole, *parts] if parts else [], against)
 

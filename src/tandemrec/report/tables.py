@@ -130,19 +130,25 @@ def heatmap(grid: Heatmap, name: str) -> Table:
 def groups(contents: Contents) -> Table:
     """The primary metric of each method in each group of users."""
     metric = contents.primary
-    methods = list(dict.fromkeys(row.method for row in contents.groups))
-    sizes = {row.group: row.users for row in contents.groups}
-    rows = []
-    for group, users in sizes.items():
-        found = {row.method: row.metrics.get(metric) for row in _in_group(contents, group)}
-        values = [found.get(method) for method in methods]
-        rows.append((*words(group), count(users), *_best_of(metric, values)))
     caption = f"{metric} by activity: quartiles of N(u), the user's training interactions"
-    return Table("groups", caption, ("N(u)", "Users", *methods), tuple(rows))
+    return _grouped("groups", caption, "N(u)", metric, contents.groups)
 
 
-def _in_group(contents: Contents, group: str) -> list[GroupRow]:
-    return [row for row in contents.groups if row.group == group]
+def item_groups(contents: Contents) -> Table:
+    """The primary metric of each method on held-out items of each group."""
+    metric = contents.primary
+    caption = f"{metric} by how often a held-out item was met in training"
+    return _grouped("item_groups", caption, "Times met", metric, contents.item_groups)
+
+
+def _grouped(name: str, caption: str, head: str, metric: str, found: Sequence[GroupRow]) -> Table:
+    methods = list(dict.fromkeys(row.method for row in found))
+    rows = []
+    for group, users in {row.group: row.users for row in found}.items():
+        mine = {row.method: row.metrics.get(metric) for row in found if row.group == group}
+        values = [mine.get(method) for method in methods]
+        rows.append((*words(group), count(users), *_best_of(metric, values)))
+    return Table(name, caption, (head, "Users", *methods), tuple(rows))
 
 
 def _best_of(metric: str, values: Sequence[float | None]) -> list[Cell]:
@@ -181,11 +187,19 @@ def answers(contents: Contents) -> Table:
         lost = sum(kinds.values())
         reasons = ", ".join(f"{kind} {number:,}" for kind, number in kinds.items() if number)
         part = share(lost / stage.asked if stage.asked else None)
-        counts = (count(stage.asked), count(lost))
+        counts = (count(stage.asked), *_tokens(contents, stage.tokens), count(lost))
         rows.append((*words(stage.stage), *counts, part, *words(reasons or MISSING)))
-    columns = ("Stage", "Asked", "Rejected", "Share", "Why")
+    read = ("Tokens",) if any(stage.tokens for stage in contents.answers) else ()
+    columns = ("Stage", "Asked", *read, "Rejected", "Share", "Why")
     caption = "Questions to the language model"
     return Table("answers", caption, columns, tuple(rows), note=wording.of(contents).answers)
+
+
+def _tokens(contents: Contents, read: int | None) -> list[Cell]:
+    """The tokens of a stage, in a table where any stage has some."""
+    if not any(stage.tokens for stage in contents.answers):
+        return []
+    return [Cell(MISSING) if read is None else count(read)]
 
 
 def timings(contents: Contents) -> Table:

@@ -1,4 +1,4 @@
-"""What pages and tables say of a run's task: of rankings, or of ratings."""
+"""What pages and tables say of a run's recipe and task."""
 
 from __future__ import annotations
 
@@ -21,6 +21,17 @@ class Wording:
     "Below the counts of answers."
     users: str
     "Above the stories."
+    attributes: str
+    "Above attributes."
+    short: str = ""
+    "What the names of ablations are short for."
+
+
+ATTRIBUTES = (
+    "What the language model, or a table, adds to the catalogue (data augmentation). Where nothing "
+    'is known, or nothing that can be used, a backbone reads "unknown".'
+)
+LLAMA4REC = "DA: data augmentation. PA: prompt augmentation. AA: adaptive aggregation."
 
 
 RANKING = Wording(
@@ -37,6 +48,8 @@ RANKING = Wording(
     "learns.",
     users="From history to final list. The held-out item is marked; α is the language model's "
     "weight for this user; arrows count places against the backbone's list.",
+    attributes=ATTRIBUTES,
+    short=LLAMA4REC,
 )
 RATING = Wording(
     results="Each user's last rating is held out and predicted. RMSE is the root of the mean "
@@ -50,9 +63,28 @@ RATING = Wording(
     "unknown.",
     users="From rated history to the final rating of the held-out item. α is the language model's "
     "weight for this user; below each prediction, how far it is from what the user gave.",
+    attributes=ATTRIBUTES,
+    short=LLAMA4REC,
+)
+DALLREC = Wording(
+    results="Each user's held-out interactions are sought in the whole catalogue, less what he met "
+    "before. Recall is the share of them that is found, Precision the share of the list that is "
+    "theirs. Nothing in this run was chosen on these numbers.",
+    less="",
+    parts="DALLRec without one strategy at a time, and what needs no language model: as many added "
+    "interactions, of the same items, with users who are drawn at random (random users). What does "
+    "not beat that has not learnt who likes what.",
+    answers="An item without a yes gains no interaction; an attribute or a summary that cannot be "
+    "used is left out of the item's text.",
+    users="Items and the users who were asked about, in the order in which they were drawn, with "
+    "the language model's probability of a yes.",
+    attributes="What the language model adds to the items' texts. Where nothing is known, or "
+    "nothing that can be used, an item has the mean of the others.",
 )
 
 
 def of(contents: Contents) -> Wording:
-    """The wording of a run's task."""
+    """The wording of a run's recipe and task."""
+    if contents.recipe == "dallrec":
+        return DALLREC
     return RATING if contents.task == "rating" else RANKING

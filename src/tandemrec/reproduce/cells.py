@@ -6,7 +6,6 @@ import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from fnmatch import fnmatch
 from pathlib import Path
-from typing import Any
 
 from tandemrec.errors import ConfigError, DataError, RunError, UnknownName
 from tandemrec.progress import Progress, silent
@@ -108,13 +107,13 @@ def _run_is_there(spec: RunSpec) -> bool:
 def spec_of(piece: Piece, cell: Cell, spec: RunSpec) -> RunSpec:
     """The run of a cell: in a folder of its own, on a model and answers that are shared by all of
     its data set and variant."""
-    taught: dict[str, Any] = {"examples": {"backbone": piece.teacher}}
     changes = {
+        "recipe": piece.paper,
         "data": cell.data,
         "backbone": cell.backbone,
         "out": folder_of(spec.out, cell),
         "shared": folder_of(spec.out, cell._replace(backbone="shared")),
-        "settings": merged(taught, spec.settings),
+        "settings": merged(piece.settings, spec.settings),
     }
     return piece.varied(cell, spec.model_copy(update=changes))
 

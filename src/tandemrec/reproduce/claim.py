@@ -27,6 +27,7 @@ class Claim(Settings):
     piece: str
     llm: str | None
     """None where each run names its own."""
+    embedder: str | None = None
     preset: str
     seed: int
     seeds: int
@@ -37,7 +38,8 @@ class Claim(Settings):
     def of(cls, piece: Piece, spec: RunSpec) -> Self:
         """By this piece and what its runs have in common."""
         known = Record.of(spec).spec  # a model's folder from the root
-        values = known.model_dump(include={"llm", "preset", "seed", "seeds", "settings"})
+        names = {"llm", "embedder", "preset", "seed", "seeds", "settings"}
+        values = known.model_dump(include=names)
         values |= {} if piece.one_llm else {"llm": None}
         return cls(paper=piece.paper, piece=piece.key, **values)
 
@@ -49,7 +51,8 @@ class Claim(Settings):
     @property
     def spec(self) -> RunSpec:
         """Its preset and settings, as a run has them."""
-        return RunSpec(preset=self.preset, settings=self.settings)
+        asked = {"recipe": self.paper, "preset": self.preset, "settings": self.settings}
+        return RunSpec.model_validate(asked)
 
 
 CLAIM = TypeAdapter(Claim)
@@ -94,7 +97,7 @@ def _any_run(out: Path) -> bool:
 
 
 def _changed(asked: Claim, there: Claim) -> Iterator[str]:
-    for name in ("llm", "preset", "seed"):
+    for name in ("llm", "embedder", "preset", "seed"):
         here, before = getattr(asked, name), getattr(there, name)
         if here != before:
             yield f"{name} {before}, not {here}"

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from tandemrec.errors import ConfigError, UnknownName
 from tandemrec.reproduce.attributes import Attributed
+from tandemrec.reproduce.dallrec import StrategyTable
 from tandemrec.reproduce.duel import Duel
 from tandemrec.reproduce.found import Cell
 from tandemrec.reproduce.piece import Piece
@@ -16,8 +17,9 @@ from tandemrec.reproduce.sweep import Sweep
 from tandemrec.reproduce.tables import PaperTable
 from tandemrec.reproduce.variants import Instructions, Sizes
 
-LLAMA = "LLaMA-2 7B"
+LLAMA, LLAMA3 = "LLaMA-2 7B", "Llama-3-8B-Instruct"
 DIRECT, SEQUENTIAL = ("mf", "lightgcn", "mixgcf", "sgl"), ("sasrec", "bert4rec", "cl4srec")
+SEVEN = "Three strategies, seven backbones,"
 SMALL = {"ml-100k": ("lightgcn", "sasrec")}
 "Beside what the paper has, for a machine without a GPU."
 
@@ -77,6 +79,12 @@ PIECES: dict[str, Piece] = {
         LLAMA,
         {data: ("deepfm",) for data in NOUNS},
         nouns=NOUNS,
+    ),
+    "dallrec/movielens": StrategyTable(
+        "dallrec", "movielens", f"{SEVEN} on films.", "", LLAMA3, data="dallrec-movielens"
+    ),
+    "dallrec/book": StrategyTable(
+        "dallrec", "book", f"{SEVEN} on books.", "", LLAMA3, data="dallrec-book"
     ),
 }
 

@@ -40,6 +40,11 @@ class Piece(ABC):
         return f"{self.paper}/{self.key}"
 
     @property
+    def settings(self) -> dict[str, Any]:
+        """What all its runs have: an instruction set that shows one backbone's candidates."""
+        return {"examples": {"backbone": self.teacher}}
+
+    @property
     @abstractmethod
     def cells(self) -> list[Cell]:
         """All its runs."""

@@ -13,7 +13,14 @@ from typing import Any, ClassVar
 
 from tandemrec.evaluation.compare import improvement
 from tandemrec.evaluation.metrics import LOWER, best, better, winner
-from tandemrec.report.contents import BASE, FULL, PRIMARY, RATING_PRIMARY, Contents
+from tandemrec.report.contents import (
+    BASE,
+    DALLREC_PRIMARY,
+    FULL,
+    PRIMARY,
+    RATING_PRIMARY,
+    Contents,
+)
 from tandemrec.report.scoreboard import mark, result
 from tandemrec.report.tables import MISSING, Table, percent, words
 from tandemrec.report.tables import Cell as Value
@@ -43,6 +50,10 @@ class PaperTable(Piece):
 
     note: ClassVar[str] = NOTE
     "Below each table."
+    whole: ClassVar[str] = FULL
+    "The row of the whole method."
+    over: ClassVar[str] = "the better baseline"
+    "What its improvement is over."
 
     @cached_property
     def published(self) -> Figures:
@@ -57,9 +68,14 @@ class PaperTable(Piece):
         return marks
 
     @property
+    def grid(self) -> Mapping[str, Sequence[str]]:
+        """The backbones of each data set."""
+        return {data: list(row) for data, row in self.published.items()}
+
+    @property
     def cells(self) -> list[Cell]:
         """One data set after the other."""
-        return [Cell(data, backbone) for data, row in self.published.items() for backbone in row]
+        return [Cell(data, backbone) for data, row in self.grid.items() for backbone in row]
 
     @property
     def methods(self) -> list[str]:
@@ -74,21 +90,22 @@ class PaperTable(Piece):
     def tables(self, found: Found) -> list[Table]:
         """One for each data set of which at least one cell is there."""
         there = {cell.data for cell in found}
-        return [self._beside(data, found) for data in self.published if data in there]
+        return [self._beside(data, found) for data in self.grid if data in there]
 
     @property
     def primary(self) -> str:
         """The metric that tests are about, or the last one."""
-        known = (metric for metric in (PRIMARY, RATING_PRIMARY) if metric in self.metrics)
+        wanted = (PRIMARY, RATING_PRIMARY, DALLREC_PRIMARY)
+        known = (metric for metric in wanted if metric in self.metrics)
         return next(known, self.metrics[-1])
 
     def further(self, found: Found) -> Iterator[str]:
         metric = self.primary
         ours = [(cell, result(made.contents, BASE, metric)) for cell, made in found.items()]
         won = [
-            better(metric, mine.mean, self.published[cell.data][cell.backbone][BASE][metric])
+            better(metric, mine.mean, self._printed(cell, metric)[BASE])
             for cell, mine in ours
-            if mine is not None
+            if mine is not None and self._printed(cell, metric)
         ]
         if won:
             side = "below" if metric in LOWER else "above"
@@ -96,9 +113,9 @@ class PaperTable(Piece):
 
     def _beside(self, data: str, found: Found) -> Table:
         rows: list[tuple[Value, ...]] = []
-        for backbone in self.published[data]:
+        for backbone in self.grid[data]:
             made = found.get(Cell(data, backbone))
-            rows += self._block(data, backbone, made and made.contents)
+            rows += self._block(Cell(data, backbone), made and made.contents)
         remarks = (f"({sign}) {text}" for sign, text in self._remarks(data).values())
         return Table(
             f"{self.key}_{data.replace('-', '_')}",
@@ -114,37 +131,51 @@ class PaperTable(Piece):
             for name in (metric, f"{metric} vs {BASE}") if self.changes else (metric,):
                 yield from (name, f"{name}, paper")
 
-    def _block(
-        self, data: str, backbone: str, contents: Contents | None
-    ) -> Iterator[tuple[Value, ...]]:
-        """One backbone's rows: each method, and the improvement over the better baseline."""
-        columns = [self._column(data, backbone, contents, metric) for metric in self.metrics]
-        names = (*self.methods, f"{FULL} over the better baseline")
+    def _block(self, cell: Cell, contents: Contents | None) -> Iterator[tuple[Value, ...]]:
+        """One backbone's rows: each method, and the improvement of the whole."""
+        columns = [self._column(cell, contents, metric) for metric in self.metrics]
+        names = (*self.methods, f"{self.whole} over {self.over}")
         for name, *parts in zip(names, *columns, strict=True):
-            yield (*words(backbone, name), *(value for part in parts for value in part))
+            yield (*words(cell.backbone, name), *(value for part in parts for value in part))
+
+    def _printed(self, cell: Cell, metric: str) -> Means:
+        """What the paper prints, if it does."""
+        rows = self.published.get(cell.data, {}).get(cell.backbone, {})
+        return {name: each[metric] for name, each in rows.items()}
 
     def _column(
-        self, data: str, backbone: str, contents: Contents | None, metric: str
+        self, cell: Cell, contents: Contents | None, metric: str
     ) -> Iterator[Sequence[Value]]:
         """What stands below one metric in each row: ours and the paper's, and maybe their changes
         against Base."""
-        printed = {name: each[metric] for name, each in self.published[data][backbone].items()}
+        printed = self._printed(cell, metric)
         ours = _means(contents, self.methods, metric)
         for method in self.methods:
             pair = (
-                _ours(contents, ours, method, metric),
-                self._theirs(Cell(data, backbone), method, metric, printed[method]),
+                self._ours(contents, ours, method, metric),
+                self._theirs(cell, method, metric, printed.get(method)),
             )
             changes = (_change(metric, each, method) for each in (ours, printed) if self.changes)
             yield (*pair, *changes)
-        gain = percent(_over(metric, printed, FULL, BASELINES))
-        remarked = self._remarked(f"{data}/{backbone}/{GAIN}/{metric}", gain)
+        gain = percent(_over(metric, printed, self.whole, BASELINES))
+        remarked = self._remarked(f"{cell.name}/{GAIN}/{metric}", gain)
         none = [Value(MISSING)] * 2 if self.changes else []
-        yield (percent(_over(metric, ours, FULL, BASELINES)), remarked, *none)
+        yield (percent(_over(metric, ours, self.whole, BASELINES)), remarked, *none)
 
-    def _theirs(self, cell: Cell, method: str, metric: str, figure: float) -> Value:
+    def _ours(self, contents: Contents | None, means: Means, method: str, metric: str) -> Value:
+        mine = None if contents is None else result(contents, method, metric)
+        if contents is None or mine is None:
+            return Value(MISSING)
+        whole = method == self.whole
+        sign = mark(contents, method, _better(metric, means), metric) if whole else ""
+        top = winner(metric, means.values())
+        return Value(f"{mine.mean:.4f}", mine.mean, mine.sd, best=mine.mean == top, mark=sign)
+
+    def _theirs(self, cell: Cell, method: str, metric: str, figure: float | None) -> Value:
+        if figure is None:
+            return Value(MISSING)
         plain = any(fnmatch(f"{cell.name}/{metric}", each) for each in self.marks["unstarred"])
-        star = "*" if method == FULL and not plain else ""
+        star = "*" if method == self.whole and not plain else ""
         value = Value(f"{figure:.4f}", figure, mark=star)
         return self._remarked(f"{cell.name}/{method}/{metric}", value)
 
@@ -165,15 +196,6 @@ class PaperTable(Piece):
 def _printed(name: str) -> Any:
     file = Path(__file__).parent / "published" / f"{name}.json"
     return json.loads(file.read_text(encoding="utf-8"))
-
-
-def _ours(contents: Contents | None, means: Means, method: str, metric: str) -> Value:
-    mine = None if contents is None else result(contents, method, metric)
-    if contents is None or mine is None:
-        return Value(MISSING)
-    sign = mark(contents, FULL, _better(metric, means), metric) if method == FULL else ""
-    top = winner(metric, means.values())
-    return Value(f"{mine.mean:.4f}", mine.mean, mine.sd, best=mine.mean == top, mark=sign)
 
 
 def _means(contents: Contents | None, methods: Sequence[str], metric: str) -> Means:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.report.contents import BASE, FULL, PRIMARY
 from tandemrec.report.figures import Figure, bars, read
@@ -117,7 +118,9 @@ class Instructions(Compared):
         return tuple(SHARES)
 
     def varied(self, cell: Cell, spec: RunSpec) -> RunSpec:
-        kept = max(1, round(SHARES[cell.variant] * spec.config.examples.instructions))
+        config = spec.config
+        assert isinstance(config, Llama4RecConfig)
+        kept = max(1, round(SHARES[cell.variant] * config.examples.instructions))
         less: dict[str, Any] = {"examples": {"instructions": kept}}
         return spec.model_copy(update={"settings": merged(spec.settings, less)})
 

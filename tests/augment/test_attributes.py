@@ -1,12 +1,12 @@
 """Attributes by a language model that knows what a test says, or nothing."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import polars as pl
 import pytest
 
-from tandemrec.augment.rating import AttributesConfig, attributes
+from tandemrec.augment.attributes import AttributesConfig, attributes
 from tandemrec.data.attributes import (
     DISAGREE,
     IDLE,
@@ -22,11 +22,11 @@ from tandemrec.errors import ConfigError, DataWarning
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
-from tandemrec.prompts.attributes import KINDS
+from tandemrec.prompts.kinds import DALLREC, LLAMA4REC
 
 TITLES = ["Heat (1995)", "Fargo (1996)", "Babe (1995)", "Alien (1979)"]
 FILMS = Catalogue([], [1, 2, 3, 4], TITLES)
-DIRECTOR = KINDS["movie"][:1]
+DIRECTOR = LLAMA4REC["movie"][:1]
 
 
 def last(prompt: Prompt) -> str:
@@ -172,3 +172,80 @@ def test_a_model_without_sense_makes_no_attributes(tmp_path: Path) -> None:
     assert found.found == 0 and sum(found.counts["director"].values()) == 4
     found.save(tmp_path)
     assert Attributes.load(tmp_path).fingerprint == found.fingerprint
+
+
+def instructed(prompt: Prompt) -> str:
+    """Knows Heat; of what else is asked it says that it does not."""
+    if "genre" in prompt.user:
+        return "Genres: Action, Crime, Thriller, Drama"
+    if "Heat" not in prompt.user:
+        return "director: unknown, actor: unknown, country: unknown, language: unknown"
+    return "director: Michael Mann, actor: Al Pacino | Val Kilmer, country: Heat, language: English"
+
+
+def test_dallrecs_attributes_by_instruction() -> None:
+    llm = FollowingLLM(lambda *_: 0.0, instructed)
+    config = AttributesConfig(paper="dallrec", manner="instruction")
+    found = attributes(FILMS, "movie", llm, config)
+    assert found.kinds == DALLREC["movie"] and llm.asked == found.asked == 2 * len(TITLES)
+    assert found.values["genre_words"][0].value == ("Action", "Crime", "Thriller")
+    assert found.values["actor"][0].value == ("Al Pacino", "Val Kilmer")
+    assert found.counts["director"] == {MODEL: 1, UNKNOWN: 3}
+    assert found.counts["country"] == {UNKNOWN: 3, UNREADABLE: 1}
+    assert found.rejected == {"unreadable": 1}
+
+
+def test_dallrecs_attributes_join_a_catalogue_that_has_genres() -> None:
+    table = pl.DataFrame({"genres": [["Action"]] * 4})
+    films = Catalogue([], [1, 2, 3, 4], TITLES, table)
+    llm = FollowingLLM(lambda *_: 0.0, instructed)
+    found = attributes(films, "movie", llm, AttributesConfig(paper="dallrec", manner="instruction"))
+    assert found.joined(films).items["genre_words"].to_list()[1] == ["Action", "Crime", "Thriller"]
+    asked = [prompt.user for prompt, _ in llm.log]
+    assert all(("Known so far: Action" in text) == ("genre" in text) for text in asked)
+
+
+def test_dallrecs_attributes_with_worked_examples_and_agreement() -> None:
+    llm = saying(*[lambda asked: "unknown"] * 2)
+    found = attributes(FILMS, "movie", llm, AttributesConfig(paper="dallrec"))
+    assert found.asked == 5 * 2 * len(TITLES) and found.found == 0
+    books = Catalogue([], [1], ["Emma"])
+    genre = saying(*[lambda asked: "Romance, Comedy, Classic"] * 2)
+    found = attributes(books, "book", genre, AttributesConfig(paper="dallrec"))
+    assert found.values["genre_words"][0].value == ("Romance", "Comedy", "Classic")
+
+
+def test_an_instruction_asks_only_about_what_a_table_does_not_know(tmp_path: Path) -> None:
+    llm = FollowingLLM(lambda *_: 0.0, lambda prompt: "Joel Coen")
+    found = ask(llm, source="both", table=table(tmp_path), manner="instruction")
+    assert values(found) == ["Ann Lee", "Joel Coen", "Joel Coen", "Ridley Scott"]
+    assert found.asked == llm.asked == 2
+    assert not any("Heat" in prompt.user or "Alien" in prompt.user for prompt, _ in llm.log)
+
+
+class Dying(FollowingLLM):
+    """Dies once it has answered so many questions."""
+
+    chunk = 2
+
+    def __init__(self, left: int) -> None:
+        super().__init__(lambda *_: 0.0, instructed)
+        self.left = left
+
+    def generate(self, prompts: Sequence[Prompt], *, max_tokens: int) -> list[str]:
+        if self.asked + len(prompts) > self.left:
+            raise KeyboardInterrupt
+        return super().generate(prompts, max_tokens=max_tokens)
+
+
+def test_instructions_go_on_where_a_run_was_killed(tmp_path: Path) -> None:
+    config = AttributesConfig(paper="dallrec", manner="instruction")
+    whole = attributes(FILMS, "movie", FollowingLLM(lambda *_: 0.0, instructed), config)
+    first, second = Dying(5), Dying(99)
+    with AnswerStore(tmp_path / "answers.sqlite") as store:
+        with pytest.raises(KeyboardInterrupt):
+            attributes(FILMS, "movie", Remembering(first, store), config)
+        again = attributes(FILMS, "movie", Remembering(second, store), config)
+    assert again.fingerprint == whole.fingerprint
+    assert (first.asked, second.asked) == (4, 4)
+    assert not {prompt for prompt, _ in first.log} & {prompt for prompt, _ in second.log}

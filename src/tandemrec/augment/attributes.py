@@ -1,7 +1,8 @@
-"""Data augmentation for rating prediction: attributes of items, from a language model or a table.
+"""Data augmentation by attributes of items, from a language model or a table.
 
 Llama4Rec, section III-B3: A' = A + LLM(prompt with a few worked examples); the attributes join the
-catalogue as fields, which every rating backbone reads.
+catalogue as fields, which every rating backbone reads. DALLRec's second strategy: others of them,
+which a tuned model is asked for by a plain instruction, become content of the items.
 """
 
 from __future__ import annotations
@@ -31,11 +32,13 @@ from tandemrec.data.catalogue import Catalogue
 from tandemrec.errors import ConfigError, DataWarning
 from tandemrec.llm.base import LLM
 from tandemrec.prompts import attributes as prompts
+from tandemrec.prompts.described import genres_of
+from tandemrec.prompts.kinds import PAPERS, kinds_of
 
 __all__ = ["Attributes", "AttributesConfig", "Kind", "attributes"]
 
 LONGEST = 16
-"Tokens of an answer."
+"Tokens of an answer, for each kind that it is about."
 
 
 class AttributesConfig(Settings):
@@ -45,11 +48,16 @@ class AttributesConfig(Settings):
     """The language model's memory, a table of one's own, the table and the model for what is not in
     it, or no attributes."""
     kinds: tuple[Kind, ...] | None = None
-    """What is asked; none takes director and star of movies, genre and pages of books."""
+    """What is asked; none takes what the paper asks."""
+    paper: Literal["llama4rec", "dallrec"] = "llama4rec"
+    """Llama4Rec: director and star of movies, genre and pages of books. DALLRec: the genre in three
+    words of both, and of movies director, actor, country and language."""
+    manner: Literal["examples", "instruction"] = "examples"
+    """With worked examples, or by a plain instruction, for a model that was tuned on such ones."""
     agree: bool = True
     """Ask in two wordings, whose worked examples are others, and keep what both answer; ask who
     made invented items too, and keep nobody who is said of those (ours). False asks once, as in the
-    paper."""
+    paper. An instruction is asked once in any case."""
     table: str | None = None
     """A file with title, year (or item id), and a column for each kind."""
 
@@ -71,16 +79,19 @@ def attributes(
     """
     if config.source == "none":
         return Attributes((), {})
-    if config.source == "model" and config.kinds is None and noun not in prompts.KINDS:
+    if config.source == "model" and config.kinds is None and noun not in PAPERS[config.paper]:
         text = f"Nothing is known to be asked about a {noun!r}: no attributes (attributes.kinds)."
         warnings.warn(text, DataWarning, stacklevel=2)
         return Attributes((), {})
-    kinds = prompts.kinds_of(noun) if config.kinds is None else config.kinds
+    kinds = kinds_of(noun, config.paper) if config.kinds is None else config.kinds
     grounded = None if config.source == "model" else from_table(catalogue, _table(config), kinds)
     if grounded is not None and config.source == "table":
         return grounded
     open_rows = [_open(grounded, kind, len(catalogue.titles)) for kind in kinds]
-    said = _said(catalogue, noun, _model(llm), kinds, open_rows, config.agree)
+    if config.manner == "instruction":
+        said = _instructed(catalogue, noun, _model(llm), kinds, open_rows)
+    else:
+        said = _said(catalogue, noun, _model(llm), kinds, open_rows, config.agree)
     return said if grounded is None else grounded.filled(said)
 
 
@@ -122,6 +133,31 @@ def _said(
             found[item] = answer
         values[kind.name] = found
         asked += len(items) * (1 + agree)
+    return Attributes(tuple(kinds), values, asked)
+
+
+def _instructed(
+    catalogue: Catalogue,
+    noun: str,
+    llm: LLM,
+    kinds: Sequence[Kind],
+    rows: Sequence[Sequence[int]],
+) -> Attributes:
+    """By instructions, each about one item and all kinds that share it; of items that are open in
+    any of these."""
+    names, genres = prompts.items(catalogue), genres_of(catalogue)
+    values = {kind.name: [Found((), UNKNOWN)] * len(names) for kind in kinds}
+    is_open = {kind.name: row for kind, row in zip(kinds, rows, strict=True)}
+    asked = 0
+    for group in prompts.together(kinds):
+        items = sorted(set().union(*(is_open[kind.name] for kind in group)))
+        questions = [prompts.instruction(noun, group, names[n], genres[n]) for n in items]
+        answers = llm.generate(questions, max_tokens=LONGEST * len(group))
+        for item, answer in zip(items, answers, strict=True):
+            read = prompts.parse_instructed(answer, noun, group, names[item])
+            for name, value in read.items():
+                values[name][item] = _single(value)
+        asked += len(items)
     return Attributes(tuple(kinds), values, asked)
 
 

@@ -1,0 +1,154 @@
+"""A user-item graph whose edges have weights that are learnt, or computed from what is."""
+
+from __future__ import annotations
+
+import warnings
+from typing import Any
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor, nn
+
+
+class Edges(nn.Module):
+    """The edges of who met what [U, I], by user and then by item: [E]. Nothing here learns, and no
+    copy of a row is made for an edge."""
+
+    def __init__(self, met: sparse.csr_array) -> None:
+        super().__init__()
+        met = met.sorted_indices()
+        self.n_users, self.n_items = met.shape
+        order = np.argsort(met.indices, kind="stable")  # edges by item
+        users = np.repeat(np.arange(self.n_users), np.diff(met.indptr))
+        ends = np.cumsum(np.bincount(met.indices, minlength=self.n_items))
+        tables = {
+            "users": users.astype(np.int32),  # [E]
+            "items": met.indices.astype(np.int32),  # [E]
+            "user_starts": met.indptr.astype(np.int32),  # [U + 1]
+            "item_starts": np.append(0, ends).astype(np.int32),  # [I + 1]
+            "users_by_item": users[order].astype(np.int32),  # [E]
+            "by_item": order.astype(np.int64),  # [E]
+        }
+        for name, table in tables.items():
+            self.register_buffer(name, torch.from_numpy(table), persistent=False)
+
+    users: Tensor
+    items: Tensor
+    user_starts: Tensor
+    item_starts: Tensor
+    users_by_item: Tensor
+    by_item: Tensor
+
+    def products(self, users: Tensor, items: Tensor) -> Tensor:
+        """The inner product of each edge's two ends, [U, D] and [I, D] -> [E]."""
+        result: Tensor = _Products.apply(self, users, items)  # type: ignore[no-untyped-call]
+        return result
+
+    def to_users(self, weights: Tensor, items: Tensor) -> Tensor:
+        """What users hear: the sum over their edges of weight times item, [E] and [I, D] ->
+        [U, D]."""
+        result: Tensor = _ToUsers.apply(self, weights, items)  # type: ignore[no-untyped-call]
+        return result
+
+    def to_items(self, weights: Tensor, users: Tensor) -> Tensor:
+        """What items hear: [E] and [U, D] -> [I, D]."""
+        result: Tensor = _ToItems.apply(self, weights, users)  # type: ignore[no-untyped-call]
+        return result
+
+    def among_user(self, values: Tensor) -> Tensor:
+        """The softmax of values [E] among the edges of each user.
+
+        No maximum is taken off before: values must be small, such as cosines.
+        """
+        result: Tensor = _Shares.apply(values, self.users, self.n_users)  # type: ignore[no-untyped-call]
+        return result
+
+    def among_item(self, values: Tensor) -> Tensor:
+        """The same among the edges of each item."""
+        result: Tensor = _Shares.apply(values, self.items, self.n_items)  # type: ignore[no-untyped-call]
+        return result
+
+    def by_user(self, weights: Tensor) -> Tensor:
+        """The graph with such edges, a CSR tensor [U, I]."""
+        return _csr(self.user_starts, self.items, weights, (self.n_users, self.n_items))
+
+    def by_items(self, weights: Tensor) -> Tensor:
+        """The same the other way, [I, U]."""
+        mixed = weights.index_select(0, self.by_item)
+        return _csr(self.item_starts, self.users_by_item, mixed, (self.n_items, self.n_users))
+
+    def between(self, users: Tensor, items: Tensor) -> Tensor:
+        """`products`, without a gradient."""
+        nothing = self.by_user(users.new_zeros(len(self.users)))
+        return torch.sparse.sampled_addmm(nothing, users, items.T, beta=0.0).values()
+
+
+class _Shares(torch.autograd.Function):
+    """A softmax by group, its gradient by the same sums."""
+
+    @staticmethod
+    def forward(ctx: Any, values: Tensor, to: Tensor, n: int) -> Tensor:
+        heights = values.exp()
+        shares = heights / _sums(heights, to, n)
+        ctx.save_for_backward(shares, to)
+        ctx.n = n
+        return shares
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor, None, None]:
+        shares, to = ctx.saved_tensors
+        pulled = gradients[0] * shares
+        return pulled - shares * _sums(pulled, to, ctx.n), None, None
+
+
+def _sums(values: Tensor, to: Tensor, n: int) -> Tensor:
+    """The sum of its group's values, for each value: [E]."""
+    return values.new_zeros(n).index_add(0, to, values).index_select(0, to)
+
+
+def _csr(starts: Tensor, columns: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
+    with warnings.catch_warnings():
+        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
+        return torch.sparse_csr_tensor(
+            starts, columns, values, size, device=values.device, check_invariants=False
+        )
+
+
+class _Products(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, edges: Edges, users: Tensor, items: Tensor) -> Tensor:
+        ctx.edges = edges
+        ctx.save_for_backward(users, items)
+        return edges.between(users, items)
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:
+        (users, items), weights = ctx.saved_tensors, gradients[0]
+        return None, ctx.edges.by_user(weights) @ items, ctx.edges.by_items(weights) @ users
+
+
+class _ToUsers(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, edges: Edges, weights: Tensor, items: Tensor) -> Tensor:
+        ctx.edges = edges
+        ctx.save_for_backward(weights, items)
+        return edges.by_user(weights) @ items
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:
+        (weights, items), heard = ctx.saved_tensors, gradients[0]
+        return None, ctx.edges.between(heard, items), ctx.edges.by_items(weights) @ heard
+
+
+class _ToItems(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, edges: Edges, weights: Tensor, users: Tensor) -> Tensor:
+        ctx.edges = edges
+        ctx.save_for_backward(weights, users)
+        return edges.by_items(weights) @ users
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:
+        (weights, users), heard = ctx.saved_tensors, gradients[0]
+        return None, ctx.edges.between(users, heard), ctx.edges.by_user(weights) @ heard

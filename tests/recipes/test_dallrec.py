@@ -1,0 +1,408 @@
+"""Whole DALLRec runs: what each row is, what it was taught, and what the page says of it."""
+
+import json
+import math
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+
+import tandemrec as tr
+from tandemrec.augment.interactions import InteractionsConfig
+from tandemrec.backbones import MF, LightGCN, SASRec, ScoreMatrix
+from tandemrec.backbones.mmgcn import MMGCN
+from tandemrec.data.catalogue import Catalogue, Dataset
+from tandemrec.data.interactions import Interactions
+from tandemrec.data.split import Split, ratio_split
+from tandemrec.errors import BackboneError, ConfigError, RunError
+from tandemrec.evaluation.full import evaluate
+from tandemrec.llm.base import Prompt
+from tandemrec.llm.embedding import WordEmbedder
+from tandemrec.llm.fake import FakeLLM, FollowingLLM
+from tandemrec.recipes import inputs
+from tandemrec.recipes.dallrec_settings import PAPER, PLUS, DALLRecConfig
+from tandemrec.recipes.execute import Finished, dallrec, execute, finished, llama4rec
+from tandemrec.recipes.settings import PLUS as LLAMA4REC
+from tandemrec.recipes.spec import RunSpec, spec_of
+from tandemrec.report.contents import Contents
+
+N_USERS, N_ITEMS = 90, 60
+FAST = {"epochs": 30, "every": 2, "patience": 5, "batch_size": 128, "learning_rate": 1e-2}
+CONFIG = PLUS.model_copy(update={"training": FAST, "backbone": {"width": 8}, "tune": None})
+EVERY = ("Base", "DALLRec", "random users")
+
+
+def world(seed: int = 0, n_users: int = N_USERS, n_items: int = N_ITEMS) -> Split:
+    """Users like the films of their own parity, of which they met eight, and disliked another."""
+    rng = np.random.default_rng(seed)
+    rows = []
+    for user in range(n_users):
+        liked = rng.permutation(np.arange(user % 2, n_items, 2))[:8]
+        rows += [(user, item, 5) for item in liked]
+        rows.append((user, int(rng.choice(np.arange(1 - user % 2, n_items, 2))), 1))
+    users, items, ratings = np.array(rows).T
+    interactions = Interactions.sorted(
+        users, items, ratings.astype(np.float32), n_users=n_users, n_items=n_items
+    )
+    titles = [f"Film {n:02d}" for n in range(n_items)]
+    catalogue = Catalogue(range(n_users), range(n_items), titles)
+    return ratio_split(Dataset("parity", interactions, catalogue, "movie"), by_time=False)
+
+
+def answer(prompt: Prompt, option: str) -> float:
+    """Yes where the film's parity is that of the first liked one."""
+    liked, _, rest = prompt.user.partition("disliked:")
+    known = [int(n) for n in re.findall(r"Film (\d\d)", liked)]
+    if option not in ("Yes", "No"):
+        return FakeLLM("lists").logprob(prompt, option)
+    asked = int(re.findall(r"Film (\d\d)", rest)[-1])
+    yes = 0.9 if known and known[0] % 2 == asked % 2 else 0.2
+    return math.log(yes if option == "Yes" else 1 - yes)
+
+
+def written(prompt: Prompt) -> str:
+    """Attributes and summaries that tell the parity and nothing else."""
+    kind = "even" if int(re.findall(r"Film (\d\d)", prompt.user)[-1]) % 2 == 0 else "odd"
+    if "sentence" in prompt.user + prompt.system:
+        return f"A story about {kind} people and their {kind} days. They stay {kind} to the end."
+    return f"{kind} one, {kind} two, {kind} three"
+
+
+KNOWING = FollowingLLM(answer, written, "knowing")
+
+
+def run(out: Path, backbone: Any = MF, llm: Any = None, **change: Any) -> Finished:
+    config = CONFIG.model_copy(update=change)
+    return dallrec(
+        world(),
+        backbone=backbone,
+        llm=llm or KNOWING,
+        embedder=WordEmbedder(),
+        config=config,
+        out=out,
+    )
+
+
+def recall(done: Finished, method: str, k: int = 10) -> float:
+    return next(row.metrics[f"Recall@{k}"] for row in done.contents.rows if row.method == method)
+
+
+def test_the_rows_of_a_backbone_that_reads_no_content(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    assert [(row.method, row.kind) for row in done.contents.rows] == [
+        ("Base", "main"),
+        ("DALLRec", "main"),
+        ("random users", "control"),
+    ]
+    ks = (10, 20, 50)
+    names = [f"{name}@{k}" for k in ks for name in ("Recall", "NDCG", "Precision")]
+    assert done.contents.metrics == names and done.contents.primary == "Recall@20"
+    note = " ".join(done.contents.notes)
+    assert "attributes and summaries do not reach it" in note
+    split = done.setup.split
+    for row in done.contents.rows:
+        model = done.seeds[0].model(row.method)
+        again = evaluate(
+            model, split.before_test, split.test, ks, metrics=("Recall", "NDCG", "Precision")
+        )
+        assert row.metrics == pytest.approx(again.means())
+
+
+def test_each_item_gains_a_liking_user_and_no_row_counts_him_as_having_met_it(
+    tmp_path: Path,
+) -> None:
+    done = run(tmp_path)
+    drawn, train = done.setup.run.places["interactions"], done.setup.split.train
+    assert drawn.is_dir()
+    seed = done.seeds[0]
+    base, taught = seed.model("Base").train, seed.model("DALLRec").train
+    assert len(base) == len(train) and len(taught) == len(train) + N_ITEMS
+    added = set(zip(taught.users, taught.items, strict=True)) - set(
+        zip(train.users, train.items, strict=True)
+    )
+    assert all(user % 2 == item % 2 for user, item in added)
+    anybody = seed.model("random users").train
+    assert len(anybody) == len(taught)
+    mine = set(zip(anybody.users, anybody.items, strict=True)) - set(
+        zip(train.users, train.items, strict=True)
+    )
+    assert {item for _, item in mine} == {item for _, item in added}
+    assert any(user % 2 != item % 2 for user, item in mine)
+
+
+def test_what_the_language_model_knows_helps_and_random_users_do_not(tmp_path: Path) -> None:
+    gains = []
+    for seed in range(3):
+        done = dallrec(
+            world(seed, 40, 98),  # two interactions an item
+            backbone=LightGCN,
+            llm=KNOWING,
+            config=CONFIG.model_copy(update={"interactions": InteractionsConfig(draws=20)}),
+            out=tmp_path / str(seed),
+        )
+        gains.append([recall(done, name) for name in EVERY])
+    base, ours, anybody = np.mean(gains, axis=0)
+    assert ours > base + 0.02 and ours > anybody + 0.02
+
+
+def test_a_backbone_of_content_reads_what_each_strategy_made(tmp_path: Path) -> None:
+    done = run(tmp_path, MMGCN)
+    assert [row.method for row in done.contents.rows] == [
+        *("Base", "DALLRec"),
+        *("w/o interactions", "w/o attributes", "w/o summaries"),
+        "random users",
+    ]
+    read = {
+        name: list(done.seeds[0].model(name).model.content.arrays)
+        for name in ("Base", "DALLRec", "w/o interactions", "w/o attributes", "w/o summaries")
+    }
+    assert read == {
+        "Base": ["title"],
+        "DALLRec": ["title", "attributes", "summary"],
+        "w/o interactions": ["title", "attributes", "summary"],
+        "w/o attributes": ["title", "summary"],
+        "w/o summaries": ["title", "attributes"],
+    }
+    edges = {name: len(done.seeds[0].model(name).train) for name in read}
+    n = len(done.setup.split.train)
+    assert edges["Base"] == edges["w/o interactions"] == n < edges["DALLRec"]
+    stages = [row.stage for row in done.contents.answers]
+    assert [stage.partition(" ")[0] for stage in stages] == [
+        *("interactions,", "interactions"),
+        *("attributes", "summaries"),
+    ]
+
+
+def test_what_the_language_model_says_of_items_helps_where_little_is_known(tmp_path: Path) -> None:
+    gains = []
+    for seed in range(2):
+        given = {"llm": KNOWING, "embedder": WordEmbedder(), "out": tmp_path / str(seed)}
+        done = dallrec(world(seed, 40, 98), backbone=MMGCN, config=CONFIG, **given)
+        gains.append([recall(done, name) for name in ("Base", "w/o interactions")])
+    base, told = np.mean(gains, axis=0)
+    assert told > base + 0.02
+
+
+def test_the_same_again_asks_and_trains_nothing(tmp_path: Path) -> None:
+    first = run(tmp_path / "one", MMGCN)
+    asked = KNOWING.asked
+    second = run(tmp_path / "one", MMGCN)
+    assert second.setup.run.made == [] and KNOWING.asked == asked
+    assert second.contents == first.contents
+    other = run(tmp_path / "two", MMGCN)
+    assert [row.metrics for row in other.contents.rows] == [
+        row.metrics for row in first.contents.rows
+    ]
+
+
+def test_backbones_share_what_was_asked(tmp_path: Path) -> None:
+    llm, asked = FollowingLLM(answer, written, "knowing"), []
+    for backbone in (MF, LightGCN):
+        places = {"out": tmp_path / backbone.__name__, "shared": tmp_path / "shared"}
+        dallrec(world(), backbone=backbone, llm=llm, config=CONFIG, **places)
+        asked.append(llm.asked)
+    assert asked[0] == asked[1] > 0
+
+
+def test_validation_chooses_how_many_are_learnt(tmp_path: Path) -> None:
+    done = run(tmp_path, trusted=(0.5, 1.0))
+    seed = done.seeds[0]
+    assert list(seed.trials["DALLRec"]) == [0.5, 1.0]
+    best = max(model.best_valid for model in seed.trials["DALLRec"].values())
+    assert seed.model("DALLRec").best_valid == best
+    sizes = [len(model.train) for model in seed.trials["DALLRec"].values()]
+    assert sizes[0] < sizes[1]
+    rows = [row for row in done.contents.selection if row.what.endswith("in DALLRec")]
+    assert [row.option for row in rows] == ["50%", "100%"] and sum(row.chosen for row in rows) == 1
+
+
+def test_triples_between_users_are_learnt(tmp_path: Path) -> None:
+    config = InteractionsConfig(learn="triples", draws=20)
+    done = run(tmp_path, interactions=config)
+    seed, split = done.seeds[0], done.setup.split
+    assert len(seed.model("DALLRec").train) == len(split.train)
+    base, taught = (seed.model(name).model for name in ("Base", "DALLRec"))
+    assert not np.allclose(base.items.weight.detach(), taught.items.weight.detach())
+
+
+def test_the_paper_takes_the_likelier_answer(tmp_path: Path) -> None:
+    config = PAPER.model_copy(update={"training": FAST, "backbone": {"width": 8}, "tune": None})
+    done = dallrec(world(), backbone=MF, llm=FakeLLM(), config=config, out=tmp_path)
+    assert done.contents.preset.startswith("paper, but for")
+    assert "threshold" not in done.setup.run.places
+    assert not any("has the higher probability" in note for note in done.contents.notes)
+
+
+def test_an_item_that_nobody_likes_is_counted(tmp_path: Path) -> None:
+    never = FollowingLLM(lambda prompt, option: 0.0 if option == "No" else -9.0, written, "never")
+    config = {"interactions": InteractionsConfig(draws=3, threshold=0.5), "threshold": None}
+    done = run(tmp_path, llm=never, **config)
+    note = next(note for note in done.contents.notes if "items" in note)
+    assert f"{N_ITEMS} only the second" in note and "at most 3 users" in note
+    base, taught = (done.seeds[0].model(name) for name in ("Base", "DALLRec"))
+    assert base.fingerprint == taught.fingerprint
+
+
+def test_cold_items_have_a_table_of_their_own(tmp_path: Path) -> None:
+    done = run(tmp_path, cold=5)
+    groups = list(dict.fromkeys(row.group for row in done.contents.item_groups))
+    assert groups[0].startswith("0")
+    assert {row.method for row in done.contents.item_groups} == set(EVERY)
+    page = (tmp_path / "index.html").read_text()
+    assert "how often held-out items were met" in page and "random users" in page
+
+
+def test_recommendations_come_from_what_was_taught(tmp_path: Path) -> None:
+    done = run(tmp_path)
+    found = done.recommend([3], k=4)
+    assert found["user_id"].to_list() == ["3"] * 4 and found["rank"].to_list() == [1, 2, 3, 4]
+    met = done.setup.split.data.interactions.of(3)
+    assert not set(found["item_id"].cast(pl.Int64)) & set(met.tolist())
+    fresh = done.recommend_new([1, 3, 5], k=3)
+    assert len(fresh) == 3 and not {"1", "3", "5"} & set(fresh["item_id"])
+
+
+@pytest.mark.parametrize(
+    ("backbone", "change", "message"),
+    [
+        (SASRec, {}, "DALLRec teaches direct backbones"),
+        (MF, {"strategies": ("attributes",)}, "reads no items' content"),
+    ],
+)
+def test_what_cannot_be_taught_is_said_at_once(
+    tmp_path: Path, backbone: Any, change: dict[str, Any], message: str
+) -> None:
+    with pytest.raises((BackboneError, ConfigError), match=message):
+        run(tmp_path / "out", backbone, **change)
+    assert not (tmp_path / "out").exists()
+
+
+def test_what_scores_already_cannot_be_taught() -> None:
+    scores = ScoreMatrix(np.zeros((N_USERS, N_ITEMS)))
+    with pytest.raises(BackboneError, match="none that is fitted here"):
+        dallrec(world(), backbone=scores, llm=KNOWING, config=PAPER)
+
+
+def test_content_without_anything_that_reads_texts(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="makes no vectors"):
+        dallrec(world(), backbone=MMGCN, llm=KNOWING, config=CONFIG, out=tmp_path)
+
+
+def test_llama4rec_does_not_take_a_backbone_of_content() -> None:
+    with pytest.raises(BackboneError, match="recipe dallrec"):
+        llama4rec(world(), backbone=MMGCN, llm=FakeLLM())
+
+
+@pytest.fixture
+def log(tmp_path: Path) -> Path:
+    """The world as a file, with a column that says which part a row is of."""
+    split = world()
+    parts = {"train": split.train, "test": split.test, "valid": split.valid}
+    lines = [
+        f"u{user},f{item},{rating:g},{name}"
+        for name, part in parts.items()
+        for user, item, rating in zip(part.users, part.items, part.ratings, strict=True)
+    ]
+    file = tmp_path / "log.csv"
+    file.write_text("user_id,item_id,rating,part\n" + "\n".join(lines) + "\n")
+    titles = "\n".join(f"f{n},Film {n:02d}" for n in range(N_ITEMS))
+    (tmp_path / "films.csv").write_text(f"item_id,title\n{titles}\n")
+    return file
+
+
+def spec(log: Path, **change: Any) -> RunSpec:
+    given = {
+        "recipe": "dallrec",
+        "data": str(log),
+        "items": str(log.parent / "films.csv"),
+        "backbone": "mf",
+        "llm": "fake",
+        "noun": "movie",
+        "out": log.parent / "out",
+        "settings": {"training": FAST, "backbone": {"width": 8}},
+    }
+    return RunSpec.model_validate({**given, **change})
+
+
+def test_a_spec_runs_and_is_loaded_again(log: Path) -> None:
+    done = execute(spec(log))
+    record = json.loads((log.parent / "out" / "run.json").read_text())
+    assert record["spec"]["recipe"] == "dallrec"
+    again = finished(log.parent / "out")
+    assert again.contents == Contents.load(log.parent / "out") == done.contents
+    assert isinstance(again.setup.config, DALLRecConfig)
+    assert again.recommend(["u3"], k=3).equals(done.recommend(["u3"], k=3))
+    (log.parent / "out" / "interactions" / "stage.json").unlink()
+    with pytest.raises(RunError, match="interactions"):
+        finished(log.parent / "out")
+
+
+def test_the_split_of_a_spec(log: Path) -> None:
+    def parts(**change: Any) -> tuple[int, int, int]:
+        split = execute(spec(log, out=log.parent / str(change), **change)).setup.split
+        return len(split.train), len(split.valid), len(split.test)
+
+    own = world()
+    given = {"context": ("part",)}
+    assert parts(**given) == (len(own.train), len(own.valid), len(own.test))
+    assert parts(**given, split="last") == (N_USERS * 7, N_USERS, N_USERS)
+    assert sum(parts(split="ratio")) == sum(parts()) == N_USERS * 9
+
+
+def test_own_arrays_are_content(log: Path) -> None:
+    ids = [f"f{n}" for n in range(N_ITEMS)]
+    images = np.random.default_rng(0).random((N_ITEMS, 5))
+    np.savez(log.parent / "images.npz", item_id=np.array(ids), image=images)
+    files = {"content": (str(log.parent / "images.npz"),), "embedder": "words"}
+    done = execute(spec(log, backbone="mmgcn", **files))
+    kept = done.seeds[0].model("Base").model.content.arrays
+    assert list(kept) == ["title", "image"]
+    numbers = [int(str(name)[1:]) for name in done.setup.split.catalogue.item_ids]
+    assert np.allclose(kept["image"], images[numbers].astype(np.float32))
+
+
+def test_settings_of_the_other_recipe_are_refused_with_a_guess(tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match="blend"):
+        _ = spec_of("dallrec", {"settings": {"blend": {"constant": 0.3}}}).config
+    file = tmp_path / "run.toml"
+    file.write_text('recipe = "dallrec"\ncut_offs = [10]\n')
+    with pytest.raises(ConfigError, match=r"stands below \[settings\]"):
+        spec_of(str(file), {})
+
+
+def test_dallrecs_interactions_and_llama4recs_aggregation_are_one_config(tmp_path: Path) -> None:
+    split = world()
+    config = LLAMA4REC.model_copy(
+        update={
+            "training": FAST,
+            "backbone": {"width": 8},
+            "tune": None,
+            "augment": "always",
+            "trusted": (1.0,),
+            "interactions": InteractionsConfig(),
+        }
+    )
+    done = llama4rec(
+        tr.leave_last_out(split.data), backbone=MF, llm=KNOWING, config=config, out=tmp_path
+    )
+    taught = done.seeds[0].augmentation
+    assert len(taught.model.train) == len(done.setup.split.train) + N_ITEMS
+    assert done.contents.answers[0].stage == "data augmentation (users for items)"
+    assert {row.method for row in done.contents.rows} >= {"Base", "Llama4Rec", "w/o DA", "w/o AA"}
+
+
+def test_the_documented_run_file_of_both_papers(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    text = (Path(__file__).parents[2] / "docs" / "papers.md").read_text()
+    file = tmp_path / "both.toml"
+    file.write_text(text.partition("```toml\n")[2].partition("```")[0])
+    monkeypatch.setattr(inputs, "load", lambda name, **_: world().data)
+    little = {"training": FAST, "backbone": {"width": 8}, "quick": False}
+    done = execute(spec_of(str(file), {"llm": "fake", "out": tmp_path, "settings": little}))
+    config = done.setup.config
+    assert config.interactions == InteractionsConfig(draws=10, threshold=0.35)
+    assert list(done.seeds[0].augmentation.trials) == [0.5, 1.0]
