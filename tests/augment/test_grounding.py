@@ -9,7 +9,7 @@ from tandemrec.data.attributes import SEVERAL, TABLE, UNKNOWN, Attributes, Found
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.errors import DataError
 from tandemrec.evaluation.attributes import accuracy, read_truth
-from tandemrec.prompts.attributes import KINDS
+from tandemrec.prompts.kinds import LLAMA4REC as KINDS
 
 DIRECTOR, STAR = KINDS["movie"]
 PAGES = KINDS["book"][1]
