@@ -5,6 +5,7 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 OUT ?= runs/first
+JOBS ?= 2
 
 .PHONY: run test check format setup clean
 
@@ -12,7 +13,7 @@ run: $(VENV)/.runs
 	@$(BIN)/tandemrec run llama4rec --data ml-100k --backbone lightgcn --llm smollm2-135m --out $(OUT)
 
 test: check
-	@$(BIN)/python -m pytest
+	@OMP_NUM_THREADS=1 $(BIN)/python -m pytest --numprocesses $(JOBS) --dist worksteal
 
 check: $(VENV)/.tests
 	@$(BIN)/ruff format --check src tests benchmarks

@@ -27,7 +27,7 @@ def authors() -> Path:
 
 def source(folder: Path, **parts: list[tuple[str, str]]) -> Path:
     """Files of books; a part without rows of its own gets one that can be read."""
-    plain = {"inter": BOOK, "arr": ("Title: Emma", "Genres: A, B, C."), "sum": SUM}
+    plain = {"inter": BOOK, "arr": ("Title: Emma", "Genres: Drama, Love, Satire."), "sum": SUM}
     for part, row in plain.items():
         rows = parts.get(part, [row])
         file = folder / FOLDER / "book" / part / "train.json"
@@ -73,7 +73,7 @@ def test_a_zip_reads_as_its_folder_does(tmp_path: Path) -> None:
         ("inter", (BOOK[0], "maybe"), "row 2 has no likes, dislikes, item and answer"),
         ("inter", (BOOK[0].replace(" written by J", ""), "No."), "row 2 .*be read: 'Fire, Ice: A"),
         ("inter", (BOOK[0].replace("Ask Me?(1999) written by", ""), "No."), "row 2 has an item"),
-        ("arr", ("Emma", "Genres: A, B, C."), "row 2 names no title"),
+        ("arr", ("Emma", "Genres: Drama, Love, Satire."), "row 2 names no title"),
         ("arr", ("Title: Emma", "unknown"), "row 2 does not say the genre_words of its book"),
         ("sum", ("named: Emma", ""), r"row 2 has no summary \(empty\)"),
     ],
@@ -81,7 +81,7 @@ def test_a_zip_reads_as_its_folder_does(tmp_path: Path) -> None:
 def test_a_row_that_cannot_be_read_is_named(
     tmp_path: Path, part: str, row: tuple[str, str], says: str
 ) -> None:
-    good = {"inter": BOOK, "arr": ("Title: Emma", "Genres: A, B, C."), "sum": SUM}[part]
+    good = {"inter": BOOK, "arr": ("Title: Emma", "Genres: Drama, Love, Satire."), "sum": SUM}[part]
     with pytest.raises(DataError, match=f"(?s)book/{part}/train.json: {says}"):
         released(source(tmp_path, **{part: [good, row]}), "book")
 

@@ -106,13 +106,14 @@ class Drawn:
 
     def at_random(self, train: Interactions, seed: int) -> Drawn:
         """A control that needs no language model: the same items with the same answers, each of
-        anybody who has training data and has not met the item."""
+        anybody who has training data and has not met the item; two users where there are two."""
         rows = np.sort(np.append(self._first(YES), self._first(NO)))
         items, rng = self.items[rows], np.random.default_rng([seed, 6])
-        active = np.flatnonzero(train.counts)
+        active, again = np.flatnonzero(train.counts), np.append(False, items[1:] == items[:-1])
         users = rng.choice(active, len(items))
-        while (met := train.met(users, items)).any():  # somebody has not: who was asked
-            users[met] = rng.choice(active, int(met.sum()))
+        # It ends: those who were asked are two different ones who have not met the item.
+        while (bad := train.met(users, items) | (again & (users == np.roll(users, 1)))).any():
+            users[bad] = rng.choice(active, int(bad.sum()))
         kept = {name: getattr(self, name)[rows] for name in ("order", "chances", "labels")}
         return replace(self, items=items, users=users, **kept, asked=0, tokens=None)
 
