@@ -145,6 +145,21 @@ def test_similar_users_by_hand() -> None:
         assert similar_users(model, batch_size=size).tolist() == [1, 2, 1, 2, 0]
 
 
+@pytest.mark.parametrize("k", [1, 3, 9])
+def test_tiles_of_users_change_nothing(k: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is rounded and many are equal, of which the lower number wins."""
+    vectors = np.array([[1, 0], [0, 2], [-3, 0], [0, 0]])[
+        np.random.default_rng(0).integers(4, size=30)
+    ]
+    model = ScoreMatrix(np.zeros((30, 4)), embeddings=vectors)
+    asked = np.array([29, 0, 7, 7, 15])
+    whole = neighbours(model, asked, k)
+    monkeypatch.setattr(scoring, "CELLS", 4 * 5 * 4)  # four users wide
+    tiled = neighbours(model, asked, k)
+    assert tiled.items.tolist() == whole.items.tolist()
+    assert tiled.scores.tolist() == whole.scores.tolist()
+
+
 def test_a_single_user_has_nobody() -> None:
     assert similar_users(ScoreMatrix(np.ones((1, 3)))).tolist() == [-1]
 

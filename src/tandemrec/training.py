@@ -31,6 +31,7 @@ from tandemrec.data.learnt import Learnt
 from tandemrec.data.split import Split
 from tandemrec.errors import BackboneError, ConfigError
 from tandemrec.progress import Progress, silent
+from tandemrec.sharing import Share
 
 
 class TrainConfig(Settings):
@@ -69,6 +70,7 @@ def fit(
     between_users: Columns | None = None,
     checkpoint: Path | None = None,
     progress: Progress | None = None,
+    ddp: bool = False,
 ) -> Fitted:
     """Train a backbone; the result holds the weights of the epoch that is best on validation.
 
@@ -85,7 +87,9 @@ def fit(
     was. `between_users`: (items, liking, other), each [N]: an item, a user who likes it and one who
     does not, learnt once an epoch in steps of their own (DALLRec). `checkpoint`: a file; a fit that
     was killed goes on from it and ends with the same weights bit for bit (on a CPU), and a
-    checkpoint of other inputs is replaced. `progress` is called after each epoch.
+    checkpoint of other inputs is replaced. `progress` is called after each epoch. `ddp`: under
+    torchrun, each process learns its share of every batch and gets the same weights as one would,
+    but for rounding; for models whose class says `by_rows`.
 
     Raises BackboneError if there is nothing to train, the loss is not finite or the backbone cannot
     read or learn what is given, ConfigError for a wrong setting or device, DataError for triples or
@@ -105,7 +109,8 @@ def fit(
     refuse_one_rating(model, known)
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         _seed(device, config.seed)
-        loop = _Loop(model, train, held_out, learnt, config, _adam(model, config))
+        share = Share.joined(model, device) if ddp else Share()
+        loop = _Loop(model, train, held_out, learnt, config, _adam(model, config), share)
         loop.run(checkpoint, progress or silent)
     model.load_state_dict(loop.best_weights)
     return Fitted(model.eval(), known, tuple(loop.curve), loop.best_epoch)
@@ -147,6 +152,7 @@ class _Loop:
     learnt: Learnt
     config: TrainConfig
     optimizer: torch.optim.Adam
+    share: Share
     curve: list[Epoch] = field(default_factory=list)
     best_epoch: int = 0
     best_weights: dict[str, Tensor] = field(default_factory=dict)
@@ -168,9 +174,9 @@ class _Loop:
             known = "" if self.best is None else f", best {self.measure.name} {self.best:.4f}"
             note = f"loss {last.loss:.4f}{known}"
             progress(type(self.model).__name__, last.epoch, self.config.epochs, note)
-            if store and last.epoch % self.config.checkpoint_every == 0:
+            if store and self.share.first and last.epoch % self.config.checkpoint_every == 0:
                 store.save(_state(self))
-        if store:
+        if store and self.share.first:
             store.save(_state(self))
 
     def step(self) -> None:
@@ -203,10 +209,11 @@ class _Loop:
         """One step; gives the loss before it."""
         batch = type(batch)(*(column.to(self.device) for column in batch))
         self.optimizer.zero_grad()
-        loss = loss_of(batch)
+        loss = self.share.loss(loss_of, batch, self.model)
         loss.backward()
+        loss = self.share.add_up(loss, self.model)
         self.optimizer.step()
-        return loss.detach()
+        return loss
 
     def batches(self) -> Iterator[Any]:
         """The model's own batches, else BPR triples."""

@@ -5,6 +5,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
+from tandemrec.backbones import losses
 from tandemrec.backbones.losses import gathered, margins, softmax
 from tandemrec.backbones.transformers import Dropout
 from tandemrec.data.batches import Triples
@@ -25,14 +26,27 @@ def same_gradients(shortcut: Tensor, plain: Tensor, *weights: Tensor) -> None:
         torch.testing.assert_close(a, b)
 
 
-def test_margins_and_gradients_where_rows_repeat_or_are_absent() -> None:
+@pytest.mark.parametrize("part", [2**20, 3])  # beyond it no row is kept for each triple
+@pytest.mark.parametrize("piece", [2**16, 3])
+@pytest.mark.parametrize("by_user", [False, True])
+def test_margins_and_gradients_where_rows_repeat_or_are_absent(
+    part: int, piece: int, by_user: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(losses, "PART", part)
+    monkeypatch.setattr(losses, "_PIECE", piece)
     users, items = leaf(5, 3), leaf(4, 3)
     rows = torch.tensor([[3, 0, 2], [3, 0, 1], [0, 2, 1], [3, 1, 0]]).T  # user 4, item 3: nowhere
+    rows = rows[:, rows[0].argsort(stable=True)] if by_user else rows
     batch, weights = Triples(*rows), torch.randn(4)
     plain = (users[rows[0]] * (items[rows[1]] - items[rows[2]])).sum(1)
     torch.testing.assert_close(margins(users, items, batch), plain)
     shortcut = margins(users, items, batch)
     same_gradients((shortcut * weights).sum(), (plain * weights).sum(), users, items)
+
+
+def test_no_triples_have_no_margins() -> None:
+    empty = torch.zeros(0, dtype=torch.int64)
+    assert margins(leaf(2, 3), leaf(2, 3), Triples(empty, empty, empty)).shape == (0,)
 
 
 def test_gathered_rows_and_gradients() -> None:

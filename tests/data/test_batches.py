@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tandemrec.data import batches, blocks
 from tandemrec.data.batches import Rated, rated, stated, triples
 from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
@@ -51,6 +52,34 @@ def test_an_epoch_holds_every_interaction_once_in_a_new_order() -> None:
     expected = np.sort(train.users * train.n_items + train.items)
     assert (np.sort(pairs[0]) == expected).all() and (np.sort(pairs[1]) == expected).all()
     assert (pairs[0] != pairs[1]).any()
+
+
+@pytest.fixture
+def long(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every table is a long one."""
+    for module in (batches, blocks):
+        monkeypatch.setattr(module, "LONG", 10)
+
+
+@pytest.mark.usefixtures("long")
+def test_an_epoch_of_a_long_table_holds_every_interaction_and_statement_once() -> None:
+    train, said = clubs(), (np.array([3, 3, 59]), np.array([0, 1, 2]), np.array([5, 6, 7]))
+    epoch = list(triples(train, 32, np.random.default_rng(0), said))
+    assert [len(batch.users) for batch in epoch[:-1]] == [32] * (len(epoch) - 1)
+    found = np.stack([torch.cat(column).numpy() for column in zip(*epoch, strict=True)], axis=1)
+    stated_rows = {tuple(row) for row in np.stack(said, axis=1).tolist()}
+    own = np.array([row for row in found.tolist() if tuple(row) not in stated_rows])
+    assert len(own) == len(train) and len(found) == len(train) + 3
+    pairs = np.sort(own[:, 0] * train.n_items + own[:, 1])
+    assert (pairs == np.sort(train.users * train.n_items + train.items)).all()
+    assert not train.met(own[:, 0], own[:, 2]).any()
+
+
+@pytest.mark.usefixtures("long")
+def test_a_long_table_leaves_out_users_who_met_everything() -> None:
+    train = world([(0, i) for i in range(4)] + [(u, 1) for u in range(1, 12)], 12, 4)
+    found = torch.cat([batch.users for batch in triples(train, 5, np.random.default_rng(0))])
+    assert sorted(found.tolist()) == list(range(1, 12))
 
 
 def test_the_same_seed_gives_the_same_epoch() -> None:

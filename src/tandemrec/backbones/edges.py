@@ -10,6 +10,8 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
+from tandemrec.backbones.graphs import product
+
 
 class Edges(nn.Module):
     """The edges of who met what [U, I], by user and then by item: [E]. Nothing here learns, and no
@@ -125,7 +127,11 @@ class _Products(torch.autograd.Function):
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:
         (users, items), weights = ctx.saved_tensors, gradients[0]
-        return None, ctx.edges.by_user(weights) @ items, ctx.edges.by_items(weights) @ users
+        return (
+            None,
+            product(ctx.edges.by_user(weights), items),
+            product(ctx.edges.by_items(weights), users),
+        )
 
 
 class _ToUsers(torch.autograd.Function):
@@ -133,12 +139,12 @@ class _ToUsers(torch.autograd.Function):
     def forward(ctx: Any, edges: Edges, weights: Tensor, items: Tensor) -> Tensor:
         ctx.edges = edges
         ctx.save_for_backward(weights, items)
-        return edges.by_user(weights) @ items
+        return product(edges.by_user(weights), items)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:
         (weights, items), heard = ctx.saved_tensors, gradients[0]
-        return None, ctx.edges.between(heard, items), ctx.edges.by_items(weights) @ heard
+        return None, ctx.edges.between(heard, items), product(ctx.edges.by_items(weights), heard)
 
 
 class _ToItems(torch.autograd.Function):
@@ -146,9 +152,9 @@ class _ToItems(torch.autograd.Function):
     def forward(ctx: Any, edges: Edges, weights: Tensor, users: Tensor) -> Tensor:
         ctx.edges = edges
         ctx.save_for_backward(weights, users)
-        return edges.by_items(weights) @ users
+        return product(edges.by_items(weights), users)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:
         (weights, users), heard = ctx.saved_tensors, gradients[0]
-        return None, ctx.edges.between(users, heard), ctx.edges.by_user(weights) @ heard
+        return None, ctx.edges.between(users, heard), product(ctx.edges.by_user(weights), heard)

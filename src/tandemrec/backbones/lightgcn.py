@@ -15,7 +15,7 @@ from pydantic import NonNegativeFloat, NonNegativeInt, PositiveFloat, PositiveIn
 from torch import Tensor, nn
 
 from tandemrec.backbones.base import BackboneConfig, EmbeddingBackbone
-from tandemrec.backbones.graphs import mean_over_steps, normalised
+from tandemrec.backbones.graphs import Graph, mean_over_steps, travelled
 from tandemrec.backbones.losses import bpr, half_squares, margins
 from tandemrec.data.batches import Triples
 from tandemrec.data.interactions import Interactions
@@ -41,6 +41,8 @@ class LightGCN(EmbeddingBackbone):
     Config: ClassVar[type[BackboneConfig]] = LightGCNConfig
     published: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-3, "batch_size": 1024}
     quick: ClassVar[Mapping[str, Any]] = {"learning_rate": 5e-3, "batch_size": 8192}
+    by_rows: ClassVar[bool] = True
+    "The loss of a batch is the mean of its rows' losses, so that processes can share it."
 
     def __init__(self, config: LightGCNConfig, train: Interactions) -> None:
         super().__init__(config, train)
@@ -48,8 +50,12 @@ class LightGCN(EmbeddingBackbone):
         self.sizes = [train.n_users, train.n_items]
         self.nodes = nn.Embedding(sum(self.sizes), config.width)
         nn.init.normal_(self.nodes.weight, std=config.spread)
-        self.graph: Tensor
-        self.register_buffer("graph", normalised(train.matrix), persistent=False)
+        self.graph: Graph
+        graph = travelled(train.matrix)
+        if isinstance(graph, Tensor):
+            self.register_buffer("graph", graph, persistent=False)
+        else:
+            self.graph = graph
 
     def embed(self) -> tuple[Tensor, Tensor]:
         final = mean_over_steps(self.graph, self.nodes.weight, self.layers)

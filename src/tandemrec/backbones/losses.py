@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy, embedding_bag
 
 from tandemrec.data.batches import Triples
+from tandemrec.data.blocks import PART, by_number, parts
 
 
 class _Gathered(torch.autograd.Function):
@@ -42,31 +42,70 @@ class _Margins(torch.autograd.Function):
     def forward(ctx: Any, users: Tensor, items: Tensor, *places: Tensor) -> Tensor:
         user, liked, other = places
         pairs = torch.stack([liked, other], dim=1)
-        signs = items.new_ones(pairs.shape)
-        signs[:, 1] = -1
-        difference = embedding_bag(pairs, items, per_sample_weights=signs, mode="sum")  # [B, D]
-        ctx.save_for_backward(users, difference, *places)
-        ctx.n_items = len(items)
-        return torch.einsum("bd,bd->b", users.index_select(0, user), difference)
+        kept = _differences(items, pairs) if len(pairs) <= PART else None  # [B, D]
+        ctx.save_for_backward(users, items, kept, *places)
+        found = []
+        for part in parts(len(pairs), _PIECE):
+            difference = _differences(items, pairs[part]) if kept is None else kept[part]
+            found.append(_products(users, user[part], difference))
+        return torch.cat(found) if found else users.new_zeros(0)
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
-        users, difference, user, liked, other = ctx.saved_tensors
+        users, items, kept, user, liked, other = ctx.saved_tensors
         weights, rows = gradients[0], torch.arange(len(user), device=user.device)
-        to_users = _added(difference, rows, weights, user, len(users))
+        if kept is None:
+            pairs = torch.stack([liked, other], dim=1)
+            return *_long_gradients(users, items, user, pairs, weights), None, None, None
+        to_users = _added(kept, rows, weights, user, len(users))
         both, item = torch.cat([weights, -weights]), torch.cat([liked, other])
-        to_items = _added(users, torch.cat([user, user]), both, item, ctx.n_items)
+        to_items = _added(users, torch.cat([user, user]), both, item, len(items))
         return to_users, to_items, None, None, None
+
+
+def _long_gradients(
+    users: Tensor, items: Tensor, user: Tensor, pairs: Tensor, weights: Tensor
+) -> tuple[Tensor, Tensor]:
+    """The gradients of a long batch's margins, without a row for each triple. Its triples lie by
+    user, or are put so; then a part's users and items are in the processor's cache."""
+    if not bool((user[1:] >= user[:-1]).all()):
+        order = order_of(user, len(users))
+        user, pairs, weights = user[order], pairs[order], weights[order]
+    signed = torch.stack([weights, -weights], dim=1)
+    flat = pairs.reshape(-1), signed.reshape(-1)
+    to_users = _summed(items, *flat, torch.bincount(user, minlength=len(users)) * 2)
+    to_items = torch.zeros_like(items)
+    for part in parts(len(user), PART):
+        twice, own = user[part].repeat_interleave(2), signed[part].reshape(-1)
+        to_items += _added(users, twice, own, pairs[part].reshape(-1), len(items))
+    return to_users, to_items
+
+
+def _differences(items: Tensor, pairs: Tensor) -> Tensor:
+    """The first item of each pair [B, 2] less the second: [I, D] -> [B, D]."""
+    signs = items.new_ones(pairs.shape)
+    signs[:, 1] = -1
+    return embedding_bag(pairs, items, per_sample_weights=signs, mode="sum")
+
+
+def _products(table: Tensor, rows: Tensor, vectors: Tensor) -> Tensor:
+    """Inner products of rows [N] of a table and of vectors [N, D]: [N]."""
+    return torch.einsum("bd,bd->b", table.index_select(0, rows), vectors)
 
 
 def _added(table: Tensor, rows: Tensor, weights: Tensor, to: Tensor, length: int) -> Tensor:
     """Rows [N] of a table, times weights [N], added up by where they go [N]: [length, D]."""
-    order, ends = order_of(to, length), torch.bincount(to, minlength=length).cumsum(0)
+    order, counts = order_of(to, length), torch.bincount(to, minlength=length)
+    return _summed(table, rows.index_select(0, order), weights.index_select(0, order), counts)
+
+
+def _summed(table: Tensor, rows: Tensor, weights: Tensor, counts: Tensor) -> Tensor:
+    """Rows [N] of a table, times weights [N], added up by so many in a row, [M]: [M, D]."""
     return embedding_bag(
-        rows.index_select(0, order),
+        rows,
         table,
-        nn.functional.pad(ends, (1, 0)),
-        per_sample_weights=weights.index_select(0, order),
+        nn.functional.pad(counts.cumsum(0), (1, 0)),
+        per_sample_weights=weights,
         mode="sum",
         include_last_offset=True,
     )
@@ -77,8 +116,11 @@ def order_of(numbers: Tensor, length: int) -> Tensor:
     numbers takes a tenth of the time of torch's."""
     if numbers.device.type != "cpu":
         return numbers.argsort(stable=True)
-    small = numbers.numpy().astype(np.min_scalar_type(length))
-    return torch.from_numpy(small.argsort(kind="stable"))
+    return torch.from_numpy(by_number(numbers.numpy(), length))
+
+
+_PIECE = 2**16
+"Rows of a batch whose copies are in memory at a time."
 
 
 def margins(users: Tensor, items: Tensor, batch: Triples) -> Tensor:

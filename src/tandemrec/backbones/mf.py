@@ -38,6 +38,8 @@ class MF(EmbeddingBackbone):
     Config: ClassVar[type[BackboneConfig]] = MFConfig
     published: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-3, "batch_size": 1024}
     quick: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-2, "batch_size": 8192}
+    by_rows: ClassVar[bool] = True
+    "The loss of a batch is the mean of its rows' losses, so that processes can share it."
 
     def __init__(self, config: MFConfig, train: Interactions) -> None:
         super().__init__(config, train)

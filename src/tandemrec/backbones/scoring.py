@@ -85,11 +85,11 @@ def device_of(model: Any) -> torch.device:
 
 def hide_met(scores: Tensor, users: NDArray[np.int64], met: Interactions) -> None:
     """Set the score of every item that these users met to -inf, in place; scores [B, I]."""
-    bounds, items = met.matrix.indptr.astype(np.int64), met.matrix.indices
+    bounds = met.bounds
     lengths = bounds[users + 1] - bounds[users]
     rows = np.repeat(np.arange(len(users)), lengths)
     within = np.arange(len(rows)) - np.repeat(np.cumsum(lengths) - lengths, lengths)
-    columns = items[np.repeat(bounds[users], lengths) + within].astype(np.int64)
+    columns = met.items[np.repeat(bounds[users], lengths) + within]
     places = torch.from_numpy(rows), torch.from_numpy(columns)
     scores[tuple(place.to(scores.device) for place in places)] = -torch.inf
 
@@ -98,9 +98,11 @@ CELLS = 2**24
 "Scores that are in memory at a time: 64 MB."
 
 
-def height(size: int, columns: int) -> int:
-    """How many users to score at a time: at most `size`, and no more than memory is to hold."""
-    return max(1, min(size, CELLS // max(columns, 1)))
+def height(size: int, columns: int, arrays: int = 1) -> int:
+    """How many users to score at a time: at most `size`, and no more than memory is to hold where
+    so many arrays of that size come and go. Small ones malloc keeps for the next; pages that are
+    new each time cost more than what is done with them."""
+    return max(1, min(size, CELLS // arrays // max(columns, 1)))
 
 
 def blocks(users: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:

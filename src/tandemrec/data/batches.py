@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from tandemrec.data.blocks import LONG, dealt
 from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import DataError
@@ -44,11 +45,30 @@ def triples(
     (Llama4Rec, equation 2: D' = D + those triples). Rows of a user who met every item are left
     out, since nothing can be ranked below.
     """
+    if len(train) > LONG:
+        yield from _long(train, size, rng, extra)
+        return
     columns = _with(extra, _drawn(train, rng))
     order = rng.permutation(len(columns[0]))
     whole = Triples(*(torch.from_numpy(column[order]) for column in columns))
     for start in range(0, len(order), size):
         yield Triples(*(column[start : start + size] for column in whole))
+
+
+def _long(
+    train: Interactions, size: int, rng: np.random.Generator, extra: Columns | None
+) -> Iterator[Triples]:
+    """The same for a long table, whose columns are not copied: unmet items are drawn batch by
+    batch, and each batch has its rows by user."""
+    users, liked = _usable(train)
+    nobody = np.empty(0, np.int64)
+    said = extra or (nobody, nobody, nobody)
+    for rows in dealt(len(users) + len(said[0]), size, rng):
+        own, others = rows[rows < len(users)], rows[rows >= len(users)] - len(users)
+        met = users[own], liked[own], train.unmet.draw(users[own], rng)
+        chosen = [column[others] for column in said]
+        both = (np.append(a, b) for a, b in zip(met, chosen, strict=True))
+        yield Triples(*(torch.from_numpy(column) for column in both))
 
 
 class BetweenUsers(NamedTuple):
@@ -131,7 +151,10 @@ def rated(rows: Rated, size: int, rng: np.random.Generator) -> Iterator[Rated]:
 
 def _usable(train: Interactions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """The interactions of users who have an item left that they have not met."""
-    usable = (train.unmet.counts(np.arange(train.n_users)) > 0)[train.users]
+    able = train.unmet.counts(np.arange(train.n_users)) > 0
+    if able.all():
+        return train.users, train.items
+    usable = able[train.users]
     return train.users[usable], train.items[usable]
 
 

@@ -40,11 +40,13 @@ ALL_NAMES = frozenset(plain(name) for names in NAMES.values() for name in names)
 
 @dataclass(frozen=True, eq=False)
 class Table:
-    """A frame, what messages call it, and how its file was written if it is a text file."""
+    """A frame, what messages call it, how its file was written if it is a text file, and which of
+    the file's rows is the frame's first."""
 
     frame: pl.DataFrame
     name: str
     layout: Layout | None = None
+    first: int = 0
 
     def error(
         self, problem: str, *, row: int | None = None, column: str | None = None, remedy: str = ""
@@ -54,7 +56,7 @@ class Table:
         if row is not None and self.layout:
             line = self.layout.line(row)
         elif row is not None:
-            name = f"{name}, row {row} (from 0)"
+            name = f"{name}, row {self.first + row} (from 0)"
         return DataError(problem, file=name, line=line, column=column, remedy=remedy)
 
     def column(self, role: str, *, also: tuple[str, ...] = ()) -> str | None:

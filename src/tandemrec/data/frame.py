@@ -5,16 +5,19 @@ from __future__ import annotations
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tandemrec.data.blocks import in_order
 from tandemrec.data.catalogue import Catalogue, Dataset
 from tandemrec.data.columns import Table, contexts, identities, ratings, texts, times
 from tandemrec.data.interactions import Interactions
-from tandemrec.data.tables import ITEMS, USERS, as_table
+from tandemrec.data.parquet import Numbering, mapped
+from tandemrec.data.tables import ITEMS, USERS, as_data_error, as_table
 from tandemrec.data.text import Layout
 from tandemrec.errors import DataWarning
 from tandemrec.oneline import counted
@@ -119,24 +122,67 @@ def build(
     item_ids, item_numbers, item_rows = _numbered(ids["item"], items, "item", findings)
     further = contexts(table, context)
     rows = _interactions(table, user_numbers, item_numbers, further, findings)
+    numbered = Numbering(user_ids, user_rows), Numbering(item_ids, item_rows)
+    beside = _titles_beside(table, table.frame.lazy()) if items is None else None
+    return _described(name, noun, rows, numbered, (users, items, beside), findings)
+
+
+def build_mapped(
+    path: Path,
+    items: Table | None,
+    users: Table | None,
+    *,
+    name: str,
+    noun: str,
+    cache: Path,
+) -> tuple[Dataset, Findings]:
+    """As `build`, of a Parquet file that is read in blocks and mapped from the cache."""
+    findings = Findings(noun=noun)
+    tables = {"user": users, "item": items}
+    known = {role: _places(table, role, findings) for role, table in tables.items() if table}
+    found = mapped(path, known, cache)
+    findings.duplicates = found.duplicates
+    findings.first_duplicate = _in_row(found.first_duplicate)
+    findings.order = "" if found.timed else BY_ROWS
+    numbered, scan = (found.users, found.items), pl.scan_parquet(path)
+    beside = None
+    if items is None:
+        with as_data_error(path):
+            beside = _titles_beside(Table(scan.head(0).collect(), str(path)), scan)
+    return _described(name, noun, found.rows, numbered, (users, items, beside), findings)
+
+
+def _described(
+    name: str,
+    noun: str,
+    rows: Interactions,
+    numbered: tuple[Numbering, Numbering],
+    tables: tuple[Table | None, Table | None, Table | None],
+    findings: Findings,
+) -> tuple[Dataset, Findings]:
+    """Numbered rows and what tables of users, of items and of titles alone say of them."""
+    (user_ids, user_rows), (item_ids, item_rows) = numbered
+    users, items, beside = tables
     findings.short_users = int((rows.counts < 3).sum())
-    source = items or _titles_beside(table)
-    if source is not items and source is not None:
-        _, _, item_rows = _numbered(ids["item"], source, "item", Findings())
-    titles = _titles(source, item_rows, item_ids, findings)
+    titled = item_rows
+    if beside is not None:
+        keys = pl.DataFrame({"key": item_ids.cast(pl.String)})
+        places = _places(beside, "item", Findings())
+        titled = keys.join(places, on="key", how="left", maintain_order="left")["place"]
+    titles = _titles(items or beside, titled, item_ids, findings)
     features = _features(items, item_rows, ("item", "title"))
     described = _features(users, user_rows, ("user",))
     catalogue = Catalogue(user_ids.to_list(), item_ids.to_list(), titles, features, described)
     return Dataset(name, rows, catalogue, noun), findings
 
 
-def _titles_beside(table: Table) -> Table | None:
-    """The interactions as a table of items, where they bring titles and no such table is given."""
+def _titles_beside(table: Table, rows: pl.LazyFrame) -> Table | None:
+    """The interactions as a table of items, where they bring titles."""
     title, item = table.column("title"), table.needed("item")
     if title is None:
         return None
-    once = table.frame.select(item, title).unique(item, keep="first", maintain_order=True)
-    return Table(once, table.name)
+    once = rows.select(item, title).unique(item, keep="first", maintain_order=True)
+    return Table(once.collect(), table.name)
 
 
 def _numbered(
@@ -191,15 +237,20 @@ def _last_of_each_pair(
     users: NDArray[np.int64], items: NDArray[np.int64], clock: NDArray[np.int64], n_items: int
 ) -> NDArray[np.int64]:
     """The rows that stay, in order: of each (user, item) the last by (time, position); [N']."""
-    pairs = users * n_items + items
-    order = np.lexsort((clock, pairs))  # stable, so that ties in time keep the order of rows
-    last = np.append(np.diff(pairs[order]) != 0, True)
-    return np.sort(order[last])
+    order = in_order(users, items, clock)  # ties in time keep the order of rows
+    pairs = users[order] * n_items + items[order]
+    kept = np.zeros(len(users), dtype=bool)
+    kept[order[np.append(pairs[1:] != pairs[:-1], True)]] = True
+    return np.flatnonzero(kept)
 
 
 def _place(table: Table, row: int) -> str:
     line = table.layout.line(row) if table.layout else None
-    return f"on line {line}" if line is not None else f"in row {row} (from 0)"
+    return f"on line {line}" if line is not None else _in_row(row)
+
+
+def _in_row(row: int) -> str:
+    return f"in row {row} (from 0)"
 
 
 def _titles(

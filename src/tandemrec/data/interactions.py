@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tandemrec.data.blocks import LONG, in_order
 from tandemrec.data.unmet import Pairs, Unmet
 
 
@@ -41,7 +42,7 @@ class Interactions:
                 raise ValueError(
                     f"context {name!r} must hold texts or numbers. Received: {values.dtype}."
                 )
-        if (np.diff(self.users) < 0).any():
+        if (self.users[1:] < self.users[:-1]).any():
             raise ValueError("rows must be sorted by user; use Interactions.sorted")
 
     @classmethod
@@ -59,13 +60,25 @@ class Interactions:
         """Build from rows in any order; ties in time keep the order that the rows came in."""
         ratings = np.ones(len(users), np.float32) if ratings is None else ratings
         times = np.zeros(len(users), np.int64) if times is None else times
-        order = np.lexsort((np.arange(len(users)), times, users))
+        order = in_order(users, times)
         columns = (users[order], items[order], ratings[order], times[order])
         further = {name: values[order] for name, values in (context or {}).items()}
         return cls(*columns, n_users, n_items, further)
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def with_rows(self, more: Interactions) -> Interactions:
+        """These rows and more of the same users and items, which come later where times are equal.
+        One column at a time is there twice."""
+        order = in_order(np.append(self.users, more.users), np.append(self.times, more.times))
+        pairs = zip(self._columns, more._columns, strict=True)
+        users, items, ratings, times = (np.append(*pair)[order] for pair in pairs)
+        context = {
+            name: np.append(values, more.context[name])[order]
+            for name, values in self.context.items()
+        }
+        return Interactions(users, items, ratings, times, self.n_users, self.n_items, context)
 
     def rows(self, keep: NDArray[np.bool_] | NDArray[np.int64]) -> Interactions:
         """Some of the rows, in the same order; the numbers of users and items stay."""
@@ -103,15 +116,18 @@ class Interactions:
 
     @cached_property
     def matrix(self) -> sparse.csr_array:
-        """The [U, I] matrix with a 1 for each pair that met."""
-        ones = np.ones(len(self), dtype=np.float32)
-        matrix = sparse.csr_array((ones, (self.users, self.items)), (self.n_users, self.n_items))
+        """The [U, I] matrix with a 1 for each pair that met; each row's items rise."""
+        largest = max(len(self), self.n_items)
+        kind: Any = np.int32 if largest <= np.iinfo(np.int32).max else np.int64
+        rows = np.ones(len(self), np.float32), self.items.astype(kind), self.bounds.astype(kind)
+        matrix: sparse.csr_array[Any] = sparse.csr_array(rows, (self.n_users, self.n_items))
+        matrix.sum_duplicates()
         matrix.data[:] = 1
         return matrix
 
     @cached_property
     def _pairs(self) -> Pairs:
-        return Pairs.of(np.unique(self.users * self.n_items + self.items))
+        return Pairs.of(self.matrix)
 
     @cached_property
     def unmet(self) -> Unmet:
@@ -121,26 +137,27 @@ class Interactions:
     def met(self, users: NDArray[np.int64], items: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each user met the item beside it, [N]."""
         found = np.zeros(len(users), dtype=bool)
-        found[self._pairs.held(users * self.n_items + items)] = True
+        found[self._pairs.held(users, items)] = True
         return found
 
     @cached_property
     def fingerprint(self) -> str:
         digest = hashlib.sha256(f"{self.n_users},{self.n_items}".encode())
         for column in self._columns:
-            digest.update(np.ascontiguousarray(column).tobytes())
+            digest.update(_bytes(column))
         for name, values in self.context.items():
-            digest.update(
-                f"{name},{values.dtype}".encode() + np.ascontiguousarray(values).tobytes()
-            )
+            digest.update(f"{name},{values.dtype}".encode())
+            digest.update(_bytes(values))
         return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
+        """As one file; a long table is not compressed, which would take minutes."""
         folder.mkdir(parents=True, exist_ok=True)
         values: dict[str, Any] = dict(zip(_COLUMNS, self._columns, strict=True))
         values |= {"n_users": self.n_users, "n_items": self.n_items}
         values |= {f"{_CONTEXT}{name}": column for name, column in self.context.items()}
-        np.savez_compressed(folder / "interactions.npz", **values)
+        write = np.savez if len(self) > LONG else np.savez_compressed
+        write(folder / "interactions.npz", **values)
 
     @classmethod
     def load(cls, folder: Path) -> Interactions:
@@ -150,6 +167,11 @@ class Interactions:
             names = [name for name in file.files if name.startswith(_CONTEXT)]
             context = {name.removeprefix(_CONTEXT): file[name] for name in names}
             return cls(users, items, ratings, times, *sizes, context)
+
+
+def _bytes(column: NDArray[Any]) -> memoryview:
+    """A column as it lies in memory, without a copy of it."""
+    return np.ascontiguousarray(column).view(np.uint8).data
 
 
 _COLUMNS, _CONTEXT = ("users", "items", "ratings", "times"), "context."

@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from tandemrec.cache import cache_folder
 from tandemrec.data.bookcrossing import (
     BOOK_CROSSING,
     read_book_crossing,
@@ -17,7 +18,7 @@ from tandemrec.data.catalogue import Dataset
 from tandemrec.data.columns import Table
 from tandemrec.data.dallrec import DALLREC, read_dallrec_book, read_dallrec_movielens
 from tandemrec.data.download import Obtained, Source, Wheel, obtain
-from tandemrec.data.frame import Findings, build
+from tandemrec.data.frame import Findings, build, build_mapped
 from tandemrec.data.movielens import (
     ML_1M,
     ML_100K,
@@ -25,7 +26,8 @@ from tandemrec.data.movielens import (
     read_ml_1m,
     read_ml_100k,
 )
-from tandemrec.data.tables import ITEMS, USERS, as_table, read_table
+from tandemrec.data.parquet import LARGE, rows_of
+from tandemrec.data.tables import ITEMS, USERS, as_table, is_parquet, read_table
 from tandemrec.errors import DataError, DataWarning, UnknownName
 from tandemrec.progress import Progress
 
@@ -95,6 +97,7 @@ def load(
     noun: str | None = None,
     cache: str | Path | None = None,
     progress: Progress | None = None,
+    large: int = LARGE,
 ) -> Dataset:
     """A data set by its name in SOURCES, or interactions from a file of the user's own.
 
@@ -102,7 +105,9 @@ def load(
     what describes them; beside a RecBole file NAME.inter, NAME.item and NAME.user are found.
     `context` names further columns of the interactions (`from_frames`). `noun` is what one item is
     called in prompts. Raises UnknownName, or DataError with file, line and column; DataWarning
-    tells what was odd. `cache` and `progress` are for a download (`data.download.obtain`).
+    tells what was odd. `cache` and `progress` are for a download (`data.download.obtain`). A
+    Parquet file of more than `large` rows is read in blocks, and its columns are mapped from files
+    in the cache (`data.parquet`), unless `context` is asked for.
     """
     if str(source) in SOURCES:
         if users is not None or context:
@@ -110,7 +115,8 @@ def load(
         dataset, findings, _ = named(str(source), items, cache=cache, progress=progress)
     else:
         path, noun = find_file(source), noun or "item"
-        dataset, findings = read_own(path, items, users=users, context=context, noun=noun)
+        own = {"users": users, "context": context, "noun": noun, "cache": cache, "large": large}
+        dataset, findings = read_own(path, items, **own)
     for message in findings.messages():
         warnings.warn(f"{dataset.name}: {message}", DataWarning, stacklevel=2)
     return dataset
@@ -151,10 +157,15 @@ def read_own(
     users: Any = None,
     context: Sequence[str] = (),
     noun: str = "item",
+    cache: str | Path | None = None,
+    large: int = LARGE,
 ) -> tuple[Dataset, Findings]:
     """An own file as a Dataset, and what was odd about it."""
     catalogue = _described(path, ".item", items, "items", ITEMS)
     people = _described(path, ".user", users, "users", USERS)
+    if not context and is_parquet(path) and rows_of(path) > large:
+        named = {"name": path.stem, "noun": noun}
+        return build_mapped(path, catalogue, people, **named, cache=cache_folder(cache))
     table = read_table(path)
     return build(table, catalogue, people, name=path.stem, noun=noun, context=context)
 

@@ -34,19 +34,7 @@ class Split:
     @cached_property
     def before_test(self) -> Interactions:
         """Training and validation together: what is past when test is asked about."""
-        first, second = self.train, self.valid
-        return Interactions.sorted(
-            np.append(first.users, second.users),
-            np.append(first.items, second.items),
-            np.append(first.ratings, second.ratings),
-            np.append(first.times, second.times),
-            n_users=first.n_users,
-            n_items=first.n_items,
-            context={
-                name: np.append(values, second.context[name])
-                for name, values in first.context.items()
-            },
-        )
+        return self.train.with_rows(self.valid)
 
     @cached_property
     def fingerprint(self) -> str:
@@ -62,16 +50,16 @@ def leave_last_out(data: Dataset) -> Split:
     whole, and are not tested; an error if that is everybody.
     """
     rows = data.interactions
-    from_end = rows.bounds[rows.users + 1] - 1 - np.arange(len(rows))
-    enough = rows.counts[rows.users] >= 3
-    if not enough.any():
+    ends = rows.bounds[1:][rows.counts >= 3]
+    if not len(ends):
         raise DataError(
             "No user has three interactions, so nobody can be split into training, validation and "
             f"test. Received: {len(rows)} interactions of {rows.n_users} users.",
             remedy="Give a longer log, or use ratio_split.",
         )
-    test, valid = enough & (from_end == 0), enough & (from_end == 1)
-    return Split(data, rows.rows(~(test | valid)), rows.rows(valid), rows.rows(test))
+    kept = np.ones(len(rows), dtype=bool)
+    kept[ends - 1] = kept[ends - 2] = False
+    return Split(data, rows.rows(kept), rows.rows(ends - 2), rows.rows(ends - 1))
 
 
 def ratio_split(

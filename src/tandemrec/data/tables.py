@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -29,8 +31,10 @@ def read_table(path: str | Path, roles: tuple[str, ...] = INTERACTIONS) -> Table
     if not path.is_file():
         what = "this is a folder" if path.is_dir() else "there is no such file"
         raise DataError(f"{what}.", file=path, remedy=f"Give a file of {name}.")
-    if _starts_with(path, b"PAR1"):
-        return _named_table(_parquet(path), str(path))
+    if is_parquet(path):
+        with as_data_error(path):
+            frame = pl.read_parquet(path)
+        return _named_table(frame, str(path))
     frame, layout = read_text(path, least)
     if not layout.header:
         names = [NAMES[role][0] for role in roles][: frame.width]
@@ -50,9 +54,16 @@ def _starts_with(path: Path, magic: bytes) -> bool:
         return file.read(len(magic)) == magic
 
 
-def _parquet(path: Path) -> pl.DataFrame:
+def is_parquet(path: Path) -> bool:
+    """Whether a file begins as Parquet does."""
+    return path.is_file() and _starts_with(path, b"PAR1")
+
+
+@contextmanager
+def as_data_error(path: Path) -> Iterator[None]:
+    """What Polars says of a damaged Parquet file, as a DataError."""
     try:
-        return pl.read_parquet(path)
+        yield
     except (pl.exceptions.PolarsError, OSError) as error:
         reason = str(error).splitlines()[0]
         raise DataError(f"the Parquet file cannot be read: {reason}.", file=path) from None

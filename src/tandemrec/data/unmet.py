@@ -2,42 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from tandemrec.data.blocks import LONG, PART, parts
+
 Ints = NDArray[np.int64]
+_ABOVE = 2**31
+"More than any item's number."
 
 
 @dataclass(frozen=True, eq=False)
 class Pairs:
-    """A set of pairs, each told as one number; asking for what it does not hold is fast."""
+    """Who met what, each pair once; asking for pairs that are not there is fast."""
 
-    numbers: Ints  # rising
-    marks: NDArray[np.bool_]  # [a power of two], true where a number of the set falls
+    bounds: Ints  # [U + 1], user u's part of the items
+    items: NDArray[Any]  # [pairs], each user's rising
+    marks: NDArray[np.bool_]  # [8 pairs + 1], true where a pair falls
 
     @classmethod
-    def of(cls, numbers: Ints) -> Pairs:
-        """Of numbers in rising order, each once."""
-        marks = np.zeros(1 << (8 * len(numbers) + 1).bit_length(), dtype=bool)
-        marks[_fall(numbers, len(marks))] = True
-        return cls(numbers, marks)
+    def of(cls, matrix: sparse.csr_array) -> Pairs:
+        """Of a matrix [U, I] that holds each pair once, each row's items rising."""
+        bounds, marks = matrix.indptr.astype(np.int64), np.zeros(8 * matrix.nnz + 1, dtype=bool)
+        pairs = cls(bounds, matrix.indices, marks)
+        for part in parts(matrix.shape[0], PART // 16):
+            rows = slice(bounds[part.start], bounds[part.stop])
+            users = np.repeat(np.arange(part.start, part.stop), np.diff(bounds)[part])
+            pairs.marks[pairs._fall(users, matrix.indices[rows])] = True
+        return pairs
 
-    def held(self, numbers: Ints) -> Ints:
-        """Which of the numbers are in the set: their places, rising. Where there is no mark, there
-        is nothing to search for."""
-        likely = np.flatnonzero(self.marks[_fall(numbers, len(self.marks))])
-        wanted = numbers[likely]
-        places = np.searchsorted(self.numbers, wanted)
-        return likely[self.numbers.take(places, mode="clip") == wanted]
+    def held(self, users: Ints, items: Ints) -> Ints:
+        """Which of these pairs [N] are in the set: their places, rising. Where there is no mark,
+        there is nothing to search for."""
+        likely = np.flatnonzero(self.marks[self._fall(users, items)])
+        users, wanted = users[likely], items[likely]
+        places = self._places(users, wanted)
+        found = self.items.take(places, mode="clip") == wanted
+        return likely[found & (places < self.bounds[users + 1])]
 
+    def _places(self, users: Ints, wanted: Ints) -> Ints:
+        """The first place of each user's part, [B], whose item is not below the wanted one."""
+        if len(self.items) <= LONG:
+            return np.searchsorted(self._numbers, users * _ABOVE + wanted)
+        return self.search(users, lambda rows, at: self.items[at] < wanted[rows])
 
-def _fall(numbers: Ints, places: int) -> NDArray[np.uint64]:
-    """Multiplicative hashing (Knuth, TAOCP 3, section 6.4) into a power of two of places."""
-    shift = np.uint64(65 - places.bit_length())
-    return (numbers.view(np.uint64) * np.uint64(0x9E3779B97F4A7C15)) >> shift
+    @cached_property
+    def _numbers(self) -> Ints:
+        """Each pair as one number, rising: fast to search, and too long for a long table."""
+        users = np.repeat(np.arange(len(self.bounds) - 1), np.diff(self.bounds))
+        return users * _ABOVE + self.items
+
+    def search(self, users: Ints, before: Callable[[Ints, Ints], NDArray[np.bool_]]) -> Ints:
+        """The first place of each user's part, [B], that is not `before` (rows of these users,
+        places in their parts) what is sought, or the end of the part: all searches at once."""
+        low, high = self.bounds[users], self.bounds[users + 1]
+        while len(left := np.flatnonzero(low < high)):
+            middle = (low[left] + high[left]) // 2
+            passed = before(left, middle)
+            low[left[passed]] = middle[passed] + 1
+            high[left[~passed]] = middle[~passed]
+        return low
+
+    def _fall(self, users: Ints, items: NDArray[Any]) -> Ints:
+        """Where pairs fall, [N]: among the eight marks for each of the user's pairs, by
+        multiplicative hashing (Knuth, TAOCP 3, section 6.4) of the item. So the marks of one user
+        lie together, and asking for users in order reads them in order."""
+        starts = self.bounds[users]
+        room = 8 * (self.bounds[users + 1] - starts)
+        scattered = (items * np.int64(0x9E3779B1)) & 0xFFFFFFFF
+        scattered *= room
+        scattered >>= 32
+        return scattered + 8 * starts
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,37 +87,39 @@ class Unmet:
 
     First any item. Where the user met it, which is seldom, an unmet one by its number: if he met
     the items a_0 < a_1 < ..., then `a_j - j` unmet items stand before a_j, so the r-th unmet item
-    is r plus the number of a_j with `a_j - j <= r`: one binary search for all rows. Both together
-    give each of a user's I - n unmet items the chance 1 / I + (n / I) / (I - n) = 1 / (I - n).
+    is r plus the number of a_j with `a_j - j <= r`: a binary search. Both together give each of a
+    user's I - n unmet items the chance 1 / I + (n / I) / (I - n) = 1 / (I - n).
     """
 
     n_items: int
-    met: Pairs  # u * I + a_j
-    bounds: Ints  # [U + 1], user u's part of `before`
-    before: Ints  # [pairs], u * (I + 1) + a_j - j, rising
+    met: Pairs
 
     @classmethod
     def of(cls, matrix: sparse.csr_array, met: Pairs) -> Unmet:
-        """From a matrix [U, I] that holds each pair once, and the same pairs as u * I + i."""
-        n_users, n_items = matrix.shape
-        bounds = matrix.indptr.astype(np.int64)
-        users = np.repeat(np.arange(n_users), np.diff(bounds))
-        place = np.arange(len(users)) - bounds[users]
-        return cls(n_items, met, bounds, met.numbers + users - place)
+        """From a matrix [U, I] that holds each pair once, and its pairs."""
+        return cls(matrix.shape[1], met)
 
     def counts(self, users: Ints) -> Ints:
         """How many items each of these users has not met, [B]."""
-        return self.n_items - (self.bounds[users + 1] - self.bounds[users])
+        return self.n_items - (self.met.bounds[users + 1] - self.met.bounds[users])
 
     def draw(self, users: Ints, rng: np.random.Generator) -> Ints:
         """One unmet item for each of these users, [B]; each user must have one."""
+        if len(users) <= LONG:
+            return self._drawn(users, rng)
+        return np.concatenate([self._drawn(users[part], rng) for part in parts(len(users))])
+
+    def _drawn(self, users: Ints, rng: np.random.Generator) -> Ints:
         items = rng.integers(self.n_items, size=len(users))
-        again = self.met.held(users * self.n_items + items)
+        again = self.met.held(users, items)
         numbers = (rng.random(len(again)) * self.counts(users[again])).astype(np.int64)
         items[again] = self.numbered(users[again], numbers)
         return items
 
     def numbered(self, users: Ints, numbers: Ints) -> Ints:
         """The unmet items of these users by their numbers, [B]; 0 is a user's first."""
-        passed = np.searchsorted(self.before, users * (self.n_items + 1) + numbers, side="right")
-        return numbers + passed - self.bounds[users]
+        first, items = self.met.bounds[users], self.met.items
+        places = self.met.search(
+            users, lambda rows, at: items[at] - (at - first[rows]) <= numbers[rows]
+        )
+        return numbers + places - first

@@ -70,7 +70,8 @@ def full_places(
     found = np.zeros(len(truth), np.int64)
     with reading(model):
         read = scorer(model, past)
-        for users in blocks(np.unique(truth.users), height(batch_size, past.n_items)):
+        size = height(batch_size, past.n_items, arrays=4)
+        for users in blocks(np.unique(truth.users), size):
             scores = read(users)
             hide_met(scores, users, past)
             rows = held_rows(users, truth)
