@@ -11,6 +11,7 @@ from tandemrec.augment.direct import PreferenceConfig, Preferences, draw_pairs, 
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.worlds import clubs
 from tandemrec.llm.base import Choice, Prompt
+from tandemrec.llm.fake import FollowingLLM
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles, PromptConfig
 from tandemrec.rankings import Rankings
@@ -83,6 +84,15 @@ def test_answers_that_depend_on_the_order_are_dropped() -> None:
     assert len(llm.asked) == 12
     once = config.model_copy(update={"both_orders": False})
     assert len(preferences(train(), profiles(), Likes(echo=True), once).users) == 6
+
+
+@pytest.mark.parametrize("both", [True, False])
+@pytest.mark.parametrize("way", ["letters", "likelihood"])
+def test_an_answer_of_no_use_prefers_nothing(way: str, both: bool) -> None:
+    config = PreferenceConfig(pairs=3, way=way, both_orders=both)
+    nothing = FollowingLLM(lambda prompt, option: float("nan"))
+    found = preferences(train(), profiles(), nothing, config)
+    assert (len(found.users), found.asked) == (0, 6)
 
 
 def test_close_calls_are_dropped() -> None:

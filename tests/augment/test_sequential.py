@@ -43,6 +43,13 @@ def test_the_best_of_some_unmet_items_is_picked(way: str) -> None:
     np.testing.assert_allclose(found.margins, 1)
 
 
+@pytest.mark.parametrize("way", ["letters", "likelihood"])
+def test_an_answer_of_no_use_picks_nothing(way: str) -> None:
+    nothing = FollowingLLM(lambda prompt, option: float("nan"))
+    found = insertions(past(), profiles(), nothing, InsertionConfig(way=way, items=26))
+    assert (len(found.users), found.asked) == (0, 2)
+
+
 def test_picks_are_unmet_and_differ_by_seed() -> None:
     seen = set()
     for seed in range(5):

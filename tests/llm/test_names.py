@@ -12,7 +12,8 @@ from tiny_llm import tiny_folder
 
 
 def test_every_name_is_listed():
-    assert set(LLMS) == {"smollm2-135m", "fake"} <= set(known())
+    ours = {"smollm2-135m", "fake", "http", "https", "llamacpp", "vllm"}
+    assert set(LLMS) == ours <= set(known())
 
 
 def test_a_fake_by_name_and_seed():
@@ -29,6 +30,12 @@ def test_a_fake_takes_no_adapter(tmp_path):
     with pytest.raises(LLMError, match="'fake' has no weights for an adapter") as caught:
         llm("fake", adapter=tmp_path)
     assert str(tmp_path) in str(caught.value)
+
+
+@pytest.mark.parametrize("name", ["http://localhost:8000#tiny", "llamacpp:some.gguf"])
+def test_nor_do_models_of_a_server(name, tmp_path):
+    with pytest.raises(LLMError, match="has no weights for an adapter"):
+        llm(name, adapter=tmp_path)
 
 
 def test_a_fake_never_depends_on_the_other_options():
@@ -51,9 +58,9 @@ def test_a_folder_by_text_or_path(tmp_path):
     assert llm(folder, device="cpu").name == llm(str(folder), device="cpu").name == "mine"
 
 
-@pytest.mark.parametrize("name", ["smollm-135m", "fake2", "http://localhost:8000", "gpt4"])
+@pytest.mark.parametrize("name", ["smollm-135m", "fake2", "ftp://localhost:8000", "gpt4"])
 def test_an_unknown_name_lists_the_known_ones(name):
-    with pytest.raises(UnknownName, match=r"no language model named .* Known: fake, smollm2-135m"):
+    with pytest.raises(UnknownName, match=r"no language model named .* Known: fake, http, .* vllm"):
         llm(name)
 
 

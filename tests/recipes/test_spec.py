@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tandemrec.errors import ConfigError, UnknownName
+from tandemrec.errors import ConfigError, LLMError, UnknownName
 from tandemrec.recipes.settings import PAPER, PRESETS, preset_of
 from tandemrec.recipes.spec import RunSpec, parse_settings, spec_of
 
@@ -72,3 +72,10 @@ def test_settings_are_called_by_the_nearest_preset() -> None:
     changed = RunSpec(settings=parse_settings(["blend.constant=0.3", "training.epochs=9"]))
     assert preset_of(changed.config) == "plus, but for training.epochs, blend.constant"
     assert preset_of(PAPER.model_copy(update={"tune": None})) == "paper, but for tune"
+
+
+def test_a_key_in_an_address_is_refused_before_anything_is_written() -> None:
+    with pytest.raises(LLMError, match="TANDEMREC_LLM_KEY") as caught:
+        spec_of("llama4rec", {"llm": "https://api.example.org/v1?api_key=sk-12345#m"})
+    assert "12345" not in str(caught.value)
+    assert spec_of("llama4rec", {"llm": "https://host/v1?key=MY_KEY#m"}).llm.endswith("#m")

@@ -187,7 +187,8 @@ def _pair_of(numbers: NDArray[np.int64]) -> tuple[NDArray[np.int64], NDArray[np.
 def _by_letters(
     pairs: Pairs, profiles: Profiles, llm: LLM, config: PreferenceConfig
 ) -> NDArray[np.float64]:
-    """By how much each pair's first item is preferred, [N]; 0 where the two orders disagree."""
+    """By how much each pair's first item is preferred, [N]; 0 where the two orders disagree, or
+    where an answer is of no use."""
     users, first, second = pairs
     facts = {user: profiles.facts(user, items) for user, items in pairs.items.items()}
 
@@ -199,7 +200,7 @@ def _by_letters(
 
     straight = ask(first, second)
     if not config.both_orders:
-        return straight
+        return np.where(np.isnan(straight), 0.0, straight)  # an answer that is of no use
     turned = -ask(second, first)
     alike = np.sign(straight) == np.sign(turned)
     return np.where(alike, np.sign(straight) * np.minimum(abs(straight), abs(turned)), 0.0)

@@ -133,6 +133,8 @@ def insertions(
             else by_likelihood(shown, profiles, llm, config.prior)
         )
         for user, values in worth.items():
+            if np.isnan(values).any():  # an answer that is of no use
+                continue
             second, best = np.sort(values)[-2:]
             item = int(shown[user][int(values.argmax())])
             place = int(rng.integers(into.counts[user] + 1))

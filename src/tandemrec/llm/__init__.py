@@ -21,8 +21,11 @@ from tandemrec.progress import Progress, silent
 if TYPE_CHECKING:
     from tandemrec.llm.embedding import WordEmbedder
     from tandemrec.llm.fake import FakeLLM
+    from tandemrec.llm.llamacpp import LlamaCpp
     from tandemrec.llm.local import LocalLLM
     from tandemrec.llm.sentences import SentenceEncoder
+    from tandemrec.llm.server import ServerLLM
+    from tandemrec.llm.vllm import VLLM
 
 __all__ = ["EMBEDDERS", "LLM", "LLMS", "Choice", "Embedder", "Prompt", "embedder", "known", "llm"]
 
@@ -46,8 +49,10 @@ def llm(
     """A language model, by name, folder or hub id; its weights are read at the first question.
 
     "smollm2-135m" is the embedded one, "fake" or "fake:SEED" one without weights; a folder is in
-    the Hugging Face layout, "org/name" is fetched from the hub, and other packages add names by the
-    entry-point group tandemrec.llms. `adapter` is the folder of a LoRA adapter, `cache` the folder
+    the Hugging Face layout, "org/name" is fetched from the hub. "http://..." and "https://..." are
+    servers, with the model's name behind # (see `Address`), "llamacpp:FILE.gguf" is llama.cpp and
+    "vllm:MODEL" vLLM in this process; other packages add names by the entry-point group
+    tandemrec.llms. `adapter` is the folder of a LoRA adapter, `cache` the folder
     for downloads (otherwise $TANDEMREC_CACHE). Raises LLMError or UnknownName.
     """
     options: dict[str, Any] = {"dtype": dtype, "device": device, "adapter": adapter}
@@ -171,6 +176,44 @@ def _fake(argument: str, **options: Any) -> FakeLLM:
     return FakeLLM(argument)
 
 
+def _http(argument: str, **options: Any) -> ServerLLM:
+    """A model on an OpenAI-compatible server: http://HOST:PORT/v1#MODEL."""
+    return _server("http", argument, options)
+
+
+def _https(argument: str, **options: Any) -> ServerLLM:
+    """The same behind TLS, such as https://api.openai.com/v1#MODEL."""
+    return _server("https", argument, options)
+
+
+def _server(scheme: str, argument: str, options: dict[str, Any]) -> ServerLLM:
+    from tandemrec.llm.server import ServerLLM
+
+    address = f"{scheme}:{argument}"
+    _without_adapter("language model", address, options)
+    return ServerLLM(address, progress=options["progress"])
+
+
+def _llamacpp(argument: str, **options: Any) -> LlamaCpp:
+    """llama.cpp in this process: llamacpp:FILE.gguf, or llamacpp for the embedded model."""
+    from tandemrec.llm import embedded
+    from tandemrec.llm.llamacpp import LlamaCpp
+
+    _without_adapter("language model", "llamacpp", options)
+    known = {"cache": options["cache"], "progress": options["progress"]}
+    if argument:
+        return LlamaCpp(argument, **known)
+    file = embedded.gguf(cache_folder(options["cache"]), options["progress"])
+    return LlamaCpp(file, name=embedded.NAME, **known)
+
+
+def _vllm(argument: str, **options: Any) -> VLLM:
+    """vLLM in this process: vllm:FOLDER or vllm:ORG/NAME."""
+    from tandemrec.llm.vllm import VLLM
+
+    return VLLM(argument, **{name: value for name, value in options.items() if name != "device"})
+
+
 def _minilm(argument: str, **options: Any) -> SentenceEncoder:
     """all-MiniLM-L6-v2, a small sentence encoder for English; fetched at its first use."""
     from tandemrec.llm import minilm
@@ -190,7 +233,14 @@ def _words(argument: str, **options: Any) -> WordEmbedder:
     return WordEmbedder(argument)
 
 
-LLMS: dict[str, Factory] = {"smollm2-135m": _smollm, "fake": _fake}
+LLMS: dict[str, Factory] = {
+    "smollm2-135m": _smollm,
+    "fake": _fake,
+    "http": _http,
+    "https": _https,
+    "llamacpp": _llamacpp,
+    "vllm": _vllm,
+}
 "The names that this package brings; an argument may follow a colon."
 EMBEDDERS: dict[str, EmbedderFactory] = {
     "minilm-l6": _minilm,

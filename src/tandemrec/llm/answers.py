@@ -7,21 +7,23 @@ import errno
 import hashlib
 import sqlite3
 import struct
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
 from tandemrec.errors import LLMError
-from tandemrec.llm.base import LLM, Choice, Prompt
+from tandemrec.llm.base import EXACT, LLM, UNANSWERED, WAYS, WRITTEN, Choice, Prompt
 from tandemrec.progress import Progress, silent
 
 CHUNK = 64
 "Questions that are asked and stored together: a kill loses at most so many answers."
 
-_VALUE = struct.Struct("<fI")  # an option's log-probability, and its tokens
+_EXACT = struct.Struct("<fI")  # an option's log-probability, and its tokens
+_VALUE = struct.Struct("<fIBf")  # the same, the answer's way, and what is missing
 
 
 class AnswerStore:
@@ -42,6 +44,9 @@ class AnswerStore:
                 "CREATE TABLE IF NOT EXISTS answers (key BLOB PRIMARY KEY, value BLOB NOT NULL) "
                 "WITHOUT ROWID"
             )
+            self._base.execute(
+                "CREATE TABLE IF NOT EXISTS account (name TEXT PRIMARY KEY, number REAL NOT NULL)"
+            )
 
     def __len__(self) -> int:
         with self._explained():
@@ -58,13 +63,21 @@ class AnswerStore:
                 found.update(self._base.execute(query, part).fetchall())
         return found
 
-    def put(self, answers: dict[bytes, bytes]) -> None:
-        """Store all of them, or none."""
+    @property
+    def account(self) -> dict[str, float]:
+        """How the answers came about, by `base.WAYS` (those to questions without options are
+        `base.WRITTEN`), and what a server used for them, by the names of `Usage.named`."""
+        with self._explained():
+            return dict(self._base.execute("SELECT name, number FROM account").fetchall())
+
+    def put(self, answers: dict[bytes, bytes], told: Mapping[str, float] | None = None) -> None:
+        """Store all of them and add what is told of them to the account, or nothing at all."""
         with self._explained():
             self._base.execute("BEGIN IMMEDIATE")
             try:
                 rows = answers.items()
                 self._base.executemany("INSERT OR REPLACE INTO answers VALUES (?, ?)", rows)
+                self._base.executemany(_ADD, (told or {}).items())
                 self._base.execute("COMMIT")
             except BaseException:
                 if self._base.in_transaction:  # SQLite has rolled back by itself on a full disk
@@ -96,6 +109,10 @@ class AnswerStore:
             raise LLMError(f"{problem} {remedy}") from error
 
 
+_ADD = (
+    "INSERT INTO account VALUES (?, ?) "
+    "ON CONFLICT (name) DO UPDATE SET number = number + excluded.number"
+)
 _FULL = "Make room on the disk and run again; what was answered before is kept."
 _OTHERWISE = (
     "If another run has it, wait for that one; if it is damaged, delete it, and all questions are "
@@ -117,15 +134,20 @@ class Remembering:
     """A language model that looks its answers up first, and stores each new one before it is used.
 
     It is an `LLM` itself. Options are remembered one by one, so lists of candidates that overlap
-    share answers. `asked` counts the distinct questions (a prompt with its options that were not
-    known) put to the model, `remembered` those that were known whole. Questions are put `chunk` at
-    a time, which a model may name itself; a kill loses one chunk at most.
+    share answers; those of a model that answers about all together (`whole`) with their list.
+    `asked` counts the distinct questions (a prompt with its options that were not known) put to the
+    model, `remembered` those that were known whole, and `ways` how the choices that were given came
+    about, by `base.WAYS`; the store's `account` sums up the questions of all that ever asked.
+    Questions are put `chunk` at a time, which a model may name itself: a kill loses one chunk at
+    most. Of a model that gives answers as they come (`choosing`, `writing`, see `ServerLLM`), each
+    is stored when it comes. What it left unanswered is not stored.
     """
 
     def __init__(self, llm: LLM, store: AnswerStore, *, progress: Progress = silent) -> None:
         self.llm, self.store, self.progress = llm, store, progress
         self.chunk = getattr(llm, "chunk", CHUNK)
         self.asked = self.remembered = 0
+        self.ways: Counter[str] = Counter()
 
     @property
     def name(self) -> str:
@@ -143,70 +165,135 @@ class Remembering:
         known = self.store.get(list(keys.values()))
         missing = [prompt for prompt, key in keys.items() if key not in known]
         self._count(len(keys), len(missing))
-        for start in range(0, len(missing), self.chunk):
-            part = missing[start : start + self.chunk]
-            texts = self.llm.generate(part, max_tokens=max_tokens)
-            new = {keys[prompt]: text.encode() for prompt, text in zip(part, texts, strict=True)}
-            self._keep(new, known)
-            self.progress("asking", start + len(part), len(missing))
-        return [known[keys[prompt]].decode() for prompt in prompts]
+        done = 0
+        with self._accounted():
+            for part in _written(self.llm, missing, max_tokens, self.chunk):
+                said = {keys[missing[n]]: text.encode() for n, text in part if text is not None}
+                ways = [UNANSWERED if text is None else WRITTEN for _, text in part]
+                self._keep(said, known, ways)
+                done += len(part)
+                self.progress("asking", done, len(missing))
+        return [known.get(keys[prompt], b"").decode() for prompt in prompts]
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]) -> list[Choice]:
         """As `LLM.choose`."""
-        wanted: dict[Prompt, dict[str, bytes]] = {}
-        for prompt, texts in zip(prompts, options, strict=True):
-            keys = wanted.setdefault(prompt, {})
-            keys |= {text: self._key(prompt, f"choose {text}") for text in texts}
-        known = self.store.get([key for keys in wanted.values() for key in keys.values()])
-        missing = {
-            prompt: [text for text, key in keys.items() if key not in known]
-            for prompt, keys in wanted.items()
-        }
-        missing = {prompt: texts for prompt, texts in missing.items() if texts}
-        self._count(len(wanted), len(missing))
-        self._ask(missing, wanted, known)
-        return [
-            _choice([known[wanted[prompt][text]] for text in texts])
+        whole = getattr(self.llm, "whole", False)
+        rows = [
+            (prompt, tuple(texts) if whole else (), texts)
             for prompt, texts in zip(prompts, options, strict=True)
         ]
+        wanted: dict[Question, dict[str, bytes]] = {}
+        for prompt, together, texts in rows:
+            keys = wanted.setdefault((prompt, together), {})
+            keys |= {text: self._key(prompt, f"choose {text}", *together) for text in texts}
+        known = self.store.get([key for keys in wanted.values() for key in keys.values()])
+        missing: dict[Question, list[str]] = {}
+        for question, keys in wanted.items():
+            if unknown := [text for text, key in keys.items() if key not in known]:
+                missing[question] = list(question[1]) or unknown
+        self._count(len(wanted), len(missing))
+        with self._accounted():
+            self._ask(missing, wanted, known)
+        found = [_choice([known[wanted[row[:2]][text]] for text in row[2]]) for row in rows]
+        self.ways.update(choice.way for choice in found)
+        return found
 
     def _ask(
         self,
-        missing: dict[Prompt, list[str]],
-        wanted: dict[Prompt, dict[str, bytes]],
+        missing: dict[Question, list[str]],
+        wanted: dict[Question, dict[str, bytes]],
         known: dict[bytes, bytes],
     ) -> None:
-        """Ask chunk by chunk; each is stored before the next is asked."""
-        for start in range(0, len(missing), self.chunk):
-            prompts = list(missing)[start : start + self.chunk]
-            texts = [missing[prompt] for prompt in prompts]
-            new = {}
-            for prompt, row, choice in zip(
-                prompts, texts, self.llm.choose(prompts, texts), strict=True
-            ):
-                for text, logprob, tokens in zip(row, choice.logprobs, choice.tokens, strict=True):
-                    new[wanted[prompt][text]] = _VALUE.pack(float(logprob), int(tokens))
-            self._keep(new, known)
-            self.progress("asking", start + len(prompts), len(missing))
+        """Ask part by part; each is stored before the next is asked."""
+        questions, done = list(missing), 0
+        for part in _chosen(self.llm, missing, self.chunk):
+            new: dict[bytes, bytes] = {}
+            for place, choice in part:
+                keys, texts = wanted[questions[place]], missing[questions[place]]
+                values = dict(zip((keys[text] for text in texts), _packed(choice), strict=True))
+                (known if choice.way == UNANSWERED else new).update(values)
+            self._keep(new, known, [choice.way for _, choice in part])
+            done += len(part)
+            self.progress("asking", done, len(missing))
 
-    def _keep(self, new: dict[bytes, bytes], known: dict[bytes, bytes]) -> None:
-        self.store.put(new)
+    def _keep(self, new: dict[bytes, bytes], known: dict[bytes, bytes], ways: list[str]) -> None:
+        self.store.put(new, Counter(ways) + self._spent())
         known.update(new)
+
+    def _spent(self) -> Counter[str]:
+        """What the model used and nobody has accounted for yet, where it tells."""
+        return self.llm.spent() if hasattr(self.llm, "spent") else Counter()
+
+    @contextlib.contextmanager
+    def _accounted(self) -> Iterator[None]:
+        """What is used in vain is accounted for too: requests after the last answer that came."""
+        try:
+            yield
+        finally:
+            if spent := self._spent():
+                self.store.put({}, spent)
 
     def _count(self, questions: int, missing: int) -> None:
         self.asked += missing
         self.remembered += questions - missing
 
-    def _key(self, prompt: Prompt, question: str) -> bytes:
+    def _key(self, prompt: Prompt, question: str, *more: str) -> bytes:
         """Of the model, the prompt and the question; lengths keep neighbouring texts apart."""
         digest = hashlib.sha256()
-        for text in (self.fingerprint, prompt.system, prompt.user, str(prompt.chat), question):
+        told = (prompt.system, prompt.user, str(prompt.chat))
+        for text in (self.fingerprint, *told, question, *more):
             part = text.encode()
             digest.update(len(part).to_bytes(8, "little") + part)
         return digest.digest()[:16]
 
 
+Question = tuple[Prompt, tuple[str, ...]]
+"A prompt, and the options that are asked about together; none where each is for itself."
+
+
+def _written(
+    llm: Any, prompts: Sequence[Prompt], most: int, chunk: int
+) -> Iterator[Sequence[tuple[int, str | None]]]:
+    """Answers with their places, as they come, or chunk by chunk."""
+    if hasattr(llm, "writing"):
+        yield from llm.writing(prompts, max_tokens=most)
+        return
+    for start in range(0, len(prompts), chunk):
+        part = prompts[start : start + chunk]
+        texts = llm.generate(part, max_tokens=most)
+        yield [(start + n, text) for n, (_, text) in enumerate(zip(part, texts, strict=True))]
+
+
+def _chosen(
+    llm: Any, missing: Mapping[Question, Sequence[str]], chunk: int
+) -> Iterator[Sequence[tuple[int, Choice]]]:
+    """The same of choices."""
+    prompts, options = [prompt for prompt, _ in missing], list(missing.values())
+    if hasattr(llm, "choosing"):
+        yield from llm.choosing(prompts, options)
+        return
+    for start in range(0, len(prompts), chunk):
+        part = prompts[start : start + chunk]
+        choices = llm.choose(part, options[start : start + chunk])
+        yield [(start + n, choice) for n, (_, choice) in enumerate(zip(part, choices, strict=True))]
+
+
+def _packed(choice: Choice) -> list[bytes]:
+    """A value for each option; how it came about only where that is not the common way."""
+    pairs = zip(choice.logprobs, choice.tokens, strict=True)
+    if choice.way == EXACT:
+        return [_EXACT.pack(float(logprob), int(tokens)) for logprob, tokens in pairs]
+    how = (WAYS.index(choice.way), choice.missing)
+    return [_VALUE.pack(float(logprob), int(tokens), *how) for logprob, tokens in pairs]
+
+
 def _choice(values: Sequence[bytes]) -> Choice:
-    pairs = [_VALUE.unpack(value) for value in values]
-    logprobs = np.array([logprob for logprob, _ in pairs], dtype=np.float32)
-    return Choice(logprobs, np.array([tokens for _, tokens in pairs], dtype=np.int64))
+    """One choice; of options that were asked about apart, the lowest of their ways."""
+    rows = [
+        (*_EXACT.unpack(value), 0, 0.0) if len(value) == _EXACT.size else _VALUE.unpack(value)
+        for value in values
+    ]
+    logprobs = np.array([row[0] for row in rows], dtype=np.float32)
+    tokens = np.array([row[1] for row in rows], dtype=np.int64)
+    way = WAYS[max((row[2] for row in rows), default=0)]
+    return Choice(logprobs, tokens, way, max((row[3] for row in rows), default=0.0))

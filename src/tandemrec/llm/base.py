@@ -21,11 +21,30 @@ class Prompt(NamedTuple):
     chat: bool = True
 
 
+EXACT, TOP, CONSTRAINED, SAMPLED, REJECTED, UNANSWERED = WAYS = (
+    "exact",
+    "top tokens",
+    "constrained choice",
+    "sampled and parsed",
+    "rejected",
+    "unanswered",
+)
+"""How an answer came about, the best first. exact: the model's own probabilities. top tokens: those
+of its likeliest first tokens. constrained choice, sampled and parsed: only the winner is known.
+rejected: the answer was of no use. unanswered: there was none, and it is asked for again."""
+WRITTEN = "written"
+"In the place of a way: the answer to a question without options."
+
+
 class Choice(NamedTuple):
     """The log-probability of each option of one prompt, and how many tokens each option has."""
 
     logprobs: NDArray[np.float32]  # [O], summed over the option's tokens
     tokens: NDArray[np.int64]  # [O]
+    way: str = EXACT
+    "One of `WAYS`."
+    missing: float = 0.0
+    "The probability of answers that are none of the options, where the way tells it."
 
 
 @runtime_checkable

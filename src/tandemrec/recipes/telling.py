@@ -73,10 +73,10 @@ def answers(setup: Setup, seeds: Sequence[SeedResult]) -> list[AnswerCount]:
 def _asked_for(setup: Setup) -> tuple[str, str]:
     """What data augmentation asked, and why an answer was dropped."""
     if setup.sequential:
-        return "items to insert", "picked twice"
+        return "items to insert", "picked twice, or no answer"
     if setup.config.interactions is not None:
         return "users for items", "unreadable"
-    return "pairs", "not consistent, or too close"
+    return "pairs", "not consistent, too close, or no answer"
 
 
 def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> list[str]:

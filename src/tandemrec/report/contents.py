@@ -240,6 +240,9 @@ class Contents(Part):
     accuracy: list[Accuracy] = Field(default_factory=list)
     position_bias: list[Bias] = Field(default_factory=list)
     answers: list[AnswerCount] = Field(default_factory=list)
+    account: dict[str, float] = Field(default_factory=dict)
+    """Of the store of answers (`AnswerStore.account`): how its answers came about, and what a
+    server used for them, those of other runs that share it too."""
     timings: dict[str, float] = Field(default_factory=dict)
     "Seconds of each stage."
     notes: list[str] = Field(default_factory=list)

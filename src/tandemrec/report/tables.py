@@ -192,7 +192,8 @@ def answers(contents: Contents) -> Table:
     read = ("Tokens",) if any(stage.tokens for stage in contents.answers) else ()
     columns = ("Stage", "Asked", *read, "Rejected", "Share", "Why")
     caption = "Questions to the language model"
-    return Table("answers", caption, columns, tuple(rows), note=wording.of(contents).answers)
+    note = f"{wording.of(contents).answers} {wording.account(contents.account)}".strip()
+    return Table("answers", caption, columns, tuple(rows), note=note)
 
 
 def _tokens(contents: Contents, read: int | None) -> list[Cell]:

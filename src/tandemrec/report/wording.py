@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
+from tandemrec.llm.base import WAYS, WRITTEN
+from tandemrec.llm.costs import COST, NAMES
 from tandemrec.report.contents import Contents
 
 
@@ -88,3 +91,14 @@ def of(contents: Contents) -> Wording:
     if contents.recipe == "dallrec":
         return DALLREC
     return RATING if contents.task == "rating" else RANKING
+
+
+def account(told: Mapping[str, float]) -> str:
+    """How answers came about and what a server used for them; nothing where nothing is known."""
+    ways = [f"{way} {told[way]:,.0f}" for way in (*WAYS, WRITTEN) if told.get(way)]
+    found = f"How the answers in the store came about: {', '.join(ways)}." if ways else ""
+    if not told.get("requests"):
+        return found
+    used = ", ".join(f"{told[name]:,.0f} {name}" for name in NAMES if told.get(name))
+    cost = f"; cost {told[COST]:.4g}" if COST in told else ""
+    return f"{found} They took the server {used}{cost}.".strip()
