@@ -15,6 +15,7 @@ from tandemrec import backbones
 from tandemrec.errors import ConfigError
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.base import LLM
+from tandemrec.llm.work import like
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
 from tandemrec.ranking import rank, similar_users
@@ -47,7 +48,9 @@ def asking(setup: Setup, seed: int) -> tuple[Remembering, Tuned | None]:
 
 
 def remembering(setup: Setup[Any], model: LLM) -> Remembering:
-    """The model, which looks its answers up first, in the common folder."""
+    """The model, which looks its answers up first, in the common folder; of a run that plans, it
+    is asked nothing (`llm.work.Planning`)."""
+    model = like(setup.llm, model)
     return Remembering(model, AnswerStore(setup.common.folder / ANSWERS), progress=setup.progress)
 
 
