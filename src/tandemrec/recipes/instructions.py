@@ -40,7 +40,7 @@ def export_run(
             "model that has weights, such as --llm smollm2-135m, and with tuning."
         )
     tune = tune.model_copy(update={"seed": run.contents.seeds[0]})
-    model = _model(Record.load(Path(folder)).spec.llm, weights)
+    model = model_name(Record.load(Path(folder)).spec.llm, weights)
     config = form.config(model, tune, settings or {})
     return export(sets(run), Path(folder) / name if out is None else out, name, config)
 
@@ -57,8 +57,8 @@ def sets(run: Finished) -> dict[str, Sequence[Example]]:
     return {"instructions": instruction_set(setup, seed).examples}
 
 
-def _model(llm: str, folder: Path) -> str:
-    """A hub id or a folder; other names are ours alone."""
+def model_name(llm: str, folder: Path) -> str:
+    """A model's hub id or folder; other names are ours alone."""
     if llm == embedded.NAME:
         return embedded.HUB
     return str(folder) if llm.partition(":")[0] in known() else llm

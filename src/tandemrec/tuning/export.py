@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 from tandemrec.config import Settings
 from tandemrec.errors import ConfigError, RunError, UnknownName
 from tandemrec.oneline import short
-from tandemrec.tuning import llamafactory
+from tandemrec.tuning import llamafactory, openai, trl
 from tandemrec.tuning.examples import Example
 from tandemrec.tuning.settings import TuneConfig
 from tandemrec.writing import explained, whole
@@ -35,6 +35,19 @@ FORMATS: dict[str, Format] = {
         "LLaMA-Factory: data, dataset_info.json and train.yaml",
         llamafactory.LlamaFactoryConfig.of,
         llamafactory.files,
+    ),
+    "trl": Format(
+        "TRL: prompts and completions, and a training for `trl sft`; `tandemrec tune` reads them",
+        trl.TrlConfig.of,
+        trl.files,
+    ),
+    "openai-batch": Format(
+        "the questions as OpenAI's batches, which vLLM's run-batch reads too",
+        openai.BatchConfig.of,
+        openai.batches,
+    ),
+    "openai-tuning": Format(
+        "chats to tune one of OpenAI's models on", openai.ChatsConfig.of, openai.chats
     ),
 }
 "Format names, as `tandemrec export --instructions` takes them."

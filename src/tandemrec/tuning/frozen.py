@@ -16,6 +16,7 @@ from tandemrec.errors import ConfigError
 from tandemrec.llm.network import Network
 from tandemrec.llm.trie import batches
 from tandemrec.progress import Progress
+from tandemrec.tuning import ranks
 from tandemrec.tuning.plan import Lesson, collate
 from tandemrec.writing import explained
 
@@ -100,13 +101,18 @@ def keep(
     progress: Progress,
 ) -> Kept:
     """Read the lessons once through the lower layers, in rows of at most `budget` tokens, products
-    in `dtype`; what was read before a kill is not read again. Raises RunError on a full disk."""
+    in `dtype`; what was read before a kill is not read again. Of several processes the first
+    reads, and all look into its file. Raises RunError on a full disk."""
     lengths = [len(lesson.tokens) for lesson in lessons.values()]
     width = lower.model.config.get_text_config().hidden_size
     file = folder / OUTPUTS
-    if not (file.exists() and file.stat().st_size == 4 * width * sum(lengths)):
-        with explained(file):
-            _read(lower, list(lessons.values()), file, budget, dtype, progress)
+
+    def read() -> None:
+        if not (file.exists() and file.stat().st_size == 4 * width * sum(lengths)):
+            with explained(file):
+                _read(lower, list(lessons.values()), file, budget, dtype, progress)
+
+    ranks.first(read)
     return Kept(file, list(lessons), lengths)
 
 
@@ -142,5 +148,5 @@ def _read(
 
 
 def autocast(device: torch.device, dtype: torch.dtype) -> torch.autocast:
-    """Products in a half format, as the Trainer computes them; with float32, as they are."""
+    """Products in a half format, as the tuning computes them; with float32, as they are."""
     return torch.autocast(device.type, dtype, enabled=dtype != torch.float32)

@@ -10,6 +10,7 @@ from tandemrec.tuning import frozen
 from tandemrec.tuning.frozen import Cut
 from tandemrec.tuning.plan import Lesson, Plan
 from tandemrec.tuning.settings import TuneConfig
+from tandemrec.tuning.spread import SHARDED, Way
 
 
 def chosen(net: Network, config: TuneConfig) -> list[int] | None:
@@ -35,9 +36,20 @@ def chosen(net: Network, config: TuneConfig) -> list[int] | None:
 
 
 def parts(
-    net: Network, config: TuneConfig, learns: list[int] | None, order: Plan, made: Sequence[Lesson]
+    net: Network,
+    config: TuneConfig,
+    learns: list[int] | None,
+    order: Plan,
+    made: Sequence[Lesson],
+    way: Way = "one",
 ) -> Cut | None:
     """The network in two where its frozen layers are read once; None where they are not."""
+    if way in SHARDED:
+        if config.keep_frozen:
+            raise ConfigError(
+                "keep_frozen=true needs the whole model in one process; tune with parallel=ddp."
+            )
+        return None
     below = learns[0] if learns else 0
     if not below:
         if config.keep_frozen:

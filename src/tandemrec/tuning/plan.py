@@ -83,6 +83,18 @@ def plan(
     return Plan(order[:kept], [int(count) for count in read[:kept]])
 
 
+def dealt(batch: Sequence[int], lengths: Sequence[int], processes: int) -> list[list[int]]:
+    """The places of a batch, dealt to so many processes: each reads about as many tokens, and keeps
+    the batch's order. One may get nothing."""
+    shares: list[list[int]] = [[] for _ in range(processes)]
+    tokens = [0] * processes
+    for n in sorted(range(len(batch)), key=lambda n: -lengths[batch[n]]):
+        least = tokens.index(min(tokens))
+        shares[least].append(n)
+        tokens[least] += lengths[batch[n]]
+    return [[batch[n] for n in sorted(share)] for share in shares]
+
+
 def collate(batch: Sequence[Lesson]) -> dict[str, Tensor]:
     """The lessons one behind the other, without padding: tokens and labels [N], lengths [B].
 

@@ -31,7 +31,8 @@ class TuneConfig(Settings):
     max_tokens: PositiveInt | None = None
     """At most so many tokens are read, prompts included: a bound on the time."""
     batch_tokens: PositiveInt = 2048
-    """Tokens of a batch, on each device: examples stand one behind the other, without padding."""
+    """Tokens of a step: examples stand one behind the other, without padding. Where processes tune
+    together, each reads its share of them, so that their number does not change what is learnt."""
     context: PositiveInt = 2048
     """The longest example, in tokens."""
     weight_decay: NonNegativeFloat = 0.0
@@ -57,6 +58,10 @@ class TuneConfig(Settings):
     """The number format of products; auto is bfloat16 where the hardware computes in it."""
     device: str = "auto"
     """cpu, cuda, or auto: the GPU where there is one."""
+    parallel: Literal["auto", "ddp", "fsdp2", "zero3"] = "auto"
+    """How processes that a launcher has started tune together. ddp: each holds the whole model;
+    fsdp2: each holds a part of every layer (PyTorch); zero3: the same by DeepSpeed. Auto is what
+    `accelerate launch` was told, or else ddp."""
     checkpoint_seconds: NonNegativeFloat = 120
     """How often the state is saved, so that a killed tuning goes on from there."""
     seed: int = 0

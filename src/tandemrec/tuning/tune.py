@@ -17,7 +17,9 @@ from tandemrec.llm import files, network
 from tandemrec.llm.network import Network
 from tandemrec.llm.tokens import Encoder
 from tandemrec.progress import Progress, silent
+from tandemrec.tuning import frozen, layers, learner, ranks, spread
 from tandemrec.tuning.examples import Example
+from tandemrec.tuning.loop import Loop
 from tandemrec.tuning.plan import Lesson, Plan, lessons, plan
 from tandemrec.tuning.settings import TuneConfig
 from tandemrec.tuning.tuned import NOTE, Tuned
@@ -40,27 +42,30 @@ def tune(
 
     Checkpoints are in `out` too while it lasts: called again with equal arguments after a kill, it
     goes on and ends with the same weights; called once more, it gives what is there. The saved
-    model is loaded back, and must be the tuned one and not the old. Raises LLMError, and RunError
-    where the disk takes no more.
+    model is loaded back, and must be the tuned one and not the old. Processes that `torchrun` or
+    `accelerate launch` started tune together, each with the same call and one `out`; the first
+    tells progress and writes. Raises LLMError, and RunError where the disk takes no more.
     """
     base, out = network.is_model(Path(model_folder)), Path(out)
     if not examples:
         raise LLMError("There are no examples to tune on; the instruction set is empty.")
-    if _begun(out, _request(examples, base, config)) and (out / NOTE).exists():
-        return Tuned.load(out)
-    from tandemrec.tuning import learner
-
-    with learner.drawn_from(config.seed), network.quiet():
-        return _tune(examples, base, config, out, progress)
+    ranks.start(config.device)
+    request = ranks.first(lambda: _request(examples, base, config))
+    if not ranks.first(lambda: _begun(out, request) and (out / NOTE).exists()):
+        with learner.drawn_from(config.seed), network.quiet():
+            _tune(examples, base, config, out, progress)
+    return Tuned.load(out)
 
 
 def _request(examples: Sequence[Example], base: Path, config: TuneConfig) -> str:
     """A hash of what the result depends on."""
     device = network.pick_device(config.device)
     found = {"device": device.type, "precision": str(network.pick_dtype(config.precision, device))}
-    settings = config.model_copy(update=found).model_dump_json(exclude={"checkpoint_seconds"})
+    settings = config.model_copy(update=found).model_dump_json(
+        exclude={"checkpoint_seconds", "parallel"}
+    )
     text = json.dumps([[*example.prompt, example.answer] for example in examples])
-    return files.fingerprint(["tune 2", settings, text], [base], cache_folder())
+    return files.fingerprint(["tune 3", settings, text], [base], cache_folder())
 
 
 def _begun(out: Path, request: str) -> bool:
@@ -78,39 +83,63 @@ def _begun(out: Path, request: str) -> bool:
 
 def _tune(
     examples: Sequence[Example], base: Path, config: TuneConfig, out: Path, progress: Progress
-) -> Tuned:
-    from tandemrec.tuning import frozen, layers, learner
-
-    net = _loaded(base, config)
+) -> None:
+    way = spread.way_of(config)
+    net = _loaded(base, config, on_cpu=way in spread.SHARDED)
     made = lessons(examples, Encoder(net.tokenizer), min(config.context, net.context))
-    order = _plan(made, config)
-    saved = net.model
+    order, device = _plan(made, config), network.pick_device(config.device)
+    dtype, folder = network.pick_dtype(config.precision, device), out / CHECKPOINTS
+    saved, chosen = _learning(net, config)
+    learns, kept = net, None
+    if (parts := layers.parts(net, config, chosen, order, made, way)) is not None:
+        used = {place: made[place] for place in sorted({n for row in order.batches for n in row})}
+        kept = frozen.keep(parts.lower, used, folder, config.batch_tokens, dtype, progress)
+        learns = parts.upper
+    steps = spread.steps(learner.Learner(learns), config, device, dtype, way)
+    curve = Loop(steps, order, made, config, device, dtype, folder, progress, kept).run()
+    weights = steps.weights() if way in spread.SHARDED else None
+    # What was cut into parts need not fit on one GPU.
+    last = config if weights is None else config.model_copy(update={"device": "cpu"})
+
+    def finish() -> None:
+        whole, model = (net, saved) if weights is None else _rebuilt(base, last, weights)
+        _write(model, whole, base, out)
+        _prove(whole, base, last, out, made[0])
+        _finished(base, config, out, curve)
+
+    ranks.first(finish)
+
+
+def _learning(net: Network, config: TuneConfig) -> tuple[Any, list[int] | None]:
+    """Set which weights learn: what is to be saved, and the layers, or None for all."""
     chosen = layers.chosen(net, config)
+    saved = net.model
     if config.method == "lora":
         saved = learner.with_adapter(net, _lora(config), chosen)
     else:
         learner.only_top(net, None if chosen is None else len(chosen))
     if config.checkpointing:
         net.model.gradient_checkpointing_enable()
-    learns, kept = net, None
-    if (parts := layers.parts(net, config, chosen, order, made)) is not None:
-        used = {place: made[place] for place in sorted({n for row in order.batches for n in row})}
-        dtype = network.pick_dtype(config.precision, net.device)
-        folder = out / CHECKPOINTS
-        kept = frozen.keep(parts.lower, used, folder, config.batch_tokens, dtype, progress)
-        learns = parts.upper
-    settings = _arguments(config, order, out, net)
-    seconds = config.checkpoint_seconds
-    curve = learner.train(learner.Learner(learns), order, made, settings, seconds, progress, kept)
-    _write(saved, net, base, out)
-    _prove(net, base, config, out, made[0])
-    return _finished(base, config, out, curve)
+    return saved, chosen
 
 
-def _loaded(base: Path, config: TuneConfig, adapter: Path | None = None) -> Network:
-    """The model as it is tuned: weights that learn are float32, a frozen base under LoRA is not."""
-    device = network.pick_device(config.device)
-    dtype = network.pick_dtype(config.precision, device)
+@torch.no_grad()
+def _rebuilt(base: Path, config: TuneConfig, weights: spread.Full) -> tuple[Network, Any]:
+    """The tuned model in one piece, from what learnt in many."""
+    net = _loaded(base, config)
+    saved, _ = _learning(net, config)
+    for name, weight in learner.Learner(net).learnt().items():
+        weight.copy_(weights[name])
+    return net, saved
+
+
+def _loaded(
+    base: Path, config: TuneConfig, adapter: Path | None = None, *, on_cpu: bool = False
+) -> Network:
+    """The model as it is tuned: weights that learn are float32, a frozen base under LoRA is not.
+    One that is to be cut into parts need not fit on a GPU."""
+    device = network.pick_device("cpu" if on_cpu else config.device)
+    dtype = network.pick_dtype(config.precision, network.pick_device(config.device))
     weights = dtype if config.method == "lora" else torch.float32
     return network.load(base, dtype=weights, device=device, adapter=adapter)
 
@@ -139,35 +168,6 @@ def _lora(config: TuneConfig) -> dict[str, Any]:
         "lora_dropout": config.dropout,
         "target_modules": list(config.targets),
     }
-
-
-def _arguments(config: TuneConfig, order: Plan, out: Path, net: Network) -> Any:
-    from transformers import TrainingArguments
-
-    dtype = network.pick_dtype(config.precision, net.device)
-    return TrainingArguments(
-        output_dir=str(out / CHECKPOINTS),
-        num_train_epochs=1,  # the plan holds all epochs
-        learning_rate=config.learning_rate,
-        lr_scheduler_type="cosine",
-        warmup_steps=min(config.warmup_steps, len(order.batches) // 10),
-        weight_decay=config.weight_decay,
-        max_grad_norm=config.clip,
-        optim="adamw_torch_fused",
-        bf16=dtype is torch.bfloat16,
-        use_cpu=net.device.type == "cpu",
-        seed=config.seed,
-        save_strategy="no",
-        save_total_limit=2,
-        logging_strategy="steps",
-        logging_steps=1,
-        logging_nan_inf_filter=False,
-        report_to=[],
-        disable_tqdm=True,
-        remove_unused_columns=False,
-        log_level="error",
-        log_level_replica="error",
-    )
 
 
 @torch.no_grad()
@@ -209,7 +209,7 @@ def _prove(net: Network, base: Path, config: TuneConfig, out: Path, lesson: Less
 
 def _finished(
     base: Path, config: TuneConfig, out: Path, curve: Sequence[tuple[int, float]]
-) -> Tuned:
+) -> None:
     """Write the note that says that all is there, and drop the checkpoints."""
     whole = files.fingerprint(["tuned 1"], [out], cache_folder())
     if config.method == "lora":
@@ -217,4 +217,3 @@ def _finished(
     note = {"base": str(base.resolve()), "method": config.method, "fingerprint": whole}
     files.write(out / NOTE, json.dumps(note | {"curve": curve}))
     shutil.rmtree(out / CHECKPOINTS, ignore_errors=True)
-    return Tuned.load(out)
