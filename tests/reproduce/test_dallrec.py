@@ -12,9 +12,10 @@ from recipes.test_dallrec import FAST, world
 from reproduce.invented import invented, values_in
 from tandemrec.cli import main
 from tandemrec.recipes import inputs
+from tandemrec.recipes.spec import RunSpec
 from tandemrec.report.contents import AnswerCount, Contents, GroupRow
 from tandemrec.reproduce import PIECES, Cell
-from tandemrec.reproduce.dallrec import BACKBONES, METRICS
+from tandemrec.reproduce.dallrec import BACKBONES, METRICS, TRAINING
 from tandemrec.reproduce.found import Made
 
 MOVIES, BOOKS = PIECES["dallrec/movielens"], PIECES["dallrec/book"]
@@ -105,6 +106,20 @@ def test_what_differs_is_said() -> None:
     assert "Of 10 items 9 found a user." in notes
     assert "Our Base is above the paper's in 1 of 1 runs (Recall@20)." in notes
     assert any(note.startswith("Not run: dallrec-movielens/neumf") for note in notes)
+
+
+def test_plus_learns_in_large_batches_unless_it_is_told_otherwise() -> None:
+    cell = MOVIES.cells[0]
+    own = RunSpec(recipe="dallrec", settings={"training": {"learning_rate": 0.5}})
+    config = MOVIES.varied(cell, own).config
+    assert config.training["batch_size"] == TRAINING["batch_size"]
+    assert config.training["learning_rate"] == 0.5
+    paper = RunSpec(recipe="dallrec", preset="paper")
+    assert MOVIES.varied(cell, paper) == paper
+    note = "Settings: plus; training: batch_size 32,768."
+    changes = {"preset": "plus", "config": {"training": {"batch_size": 32_768}}}
+    told = contents().model_copy(update=changes)
+    assert note in list(MOVIES.notes({cell: Made(Path("x"), told)}))
 
 
 def test_of_books_the_authors_print_nothing() -> None:
