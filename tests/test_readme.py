@@ -17,8 +17,9 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 
 
 def commands() -> list[str]:
-    lines = [line.strip() for page in PAGES for line in page.read_text().splitlines()]
-    found = [line.split("#")[0] for line in lines if line.startswith("tandemrec ")]
+    pages = [page.read_text().replace("\\\n", " ") for page in PAGES]
+    lines = [line.strip() for page in pages for line in page.splitlines()]
+    found = [re.sub(r"(^|\s)#.*", "", line) for line in lines if line.startswith("tandemrec ")]
     return [part.strip() for line in found for part in line.split(";")]
 
 
