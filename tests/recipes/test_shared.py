@@ -58,7 +58,11 @@ def test_a_second_backbone_tunes_nothing(tmp_path: Path, model: Path) -> None:
     assert set(first.setup.common.made) == {"seed-0/fold", "tuned"}
     assert (tmp_path / "common" / "answers.sqlite").exists()
     assert not (tmp_path / "mf" / "tuned").exists()
-    second = run(tmp_path, model, LightGCN, "lightgcn")
+    config = taught("mf")
+    assert config.tune is not None
+    spread = config.tune.model_copy(update={"parallel": "fsdp2"})  # how it is spread is no matter
+    config = config.model_copy(update={"tune": spread})
+    second = run(tmp_path, model, LightGCN, "lightgcn", config)
     assert second.setup.common.made == []
     assert first.seeds[0].llm.fingerprint == second.seeds[0].llm.fingerprint
 

@@ -24,6 +24,7 @@ from tandemrec.recipes.llama4rec import plain_profiles
 from tandemrec.recipes.rating_tuning import rating_examples
 from tandemrec.recipes.setup import ANSWERS, Setup
 from tandemrec.tuning.examples import Example, Fold, hold_out, instructions, sequences
+from tandemrec.tuning.settings import TuneConfig
 from tandemrec.tuning.tune import Tuned, tune
 
 
@@ -71,13 +72,15 @@ def tuned(
             "folder first, or take the model as it is with --set tune=none."
         )
     config = config.model_copy(update={"seed": seed})
+    learnt = config.model_dump(mode="json", exclude={"parallel"})  # which changes nothing
+    spread = {"parallel": config.parallel}
 
-    def stage(examples: InstructionSet, llm: LLM, config: Any) -> Tuned:
-        out = setup.common.scratch()
-        return tune(examples.examples, Path(model), config, out, progress=setup.progress)
+    def stage(examples: InstructionSet, llm: LLM, config: dict[str, Any]) -> Tuned:
+        out, whole = setup.common.scratch(), TuneConfig.model_validate({**config, **spread})
+        return tune(examples.examples, Path(model), whole, out, progress=setup.progress)
 
     found = setup.common.step(
-        name, Tuned, stage, examples=examples(setup, seed), llm=setup.llm, config=config
+        name, Tuned, stage, examples=examples(setup, seed), llm=setup.llm, config=learnt
     )
     again = Tuned.load(setup.common.places[name])
     return again.llm(f"{setup.llm.name}, tuned"), found
