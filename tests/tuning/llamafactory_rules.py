@@ -5,12 +5,10 @@ from the argument classes of its 0.9.5 release; what is left are settings of tra
 """
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-from transformers import TrainingArguments
+from tuning.trainer_rules import settings
 
 ABOUT_DATA = {"file_name", "formatting", "ranking", "subset", "split", "num_samples", "columns"}
 COLUMNS = {
@@ -50,28 +48,21 @@ class Seen(NamedTuple):
 
 def training(folder: Path, name: str) -> dict[str, Any]:
     """A training's settings, each known and of its kind."""
-    read = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
-    trainer = {field.name for field in fields(TrainingArguments)}
-    for key, value in read.items():
-        assert key in OWN or key in trainer, key
-        assert type(value) is OWN.get(key, type(value)), key
-    for key in ("learning_rate", "num_train_epochs"):
-        assert type(read[key]) is float
+    read = settings(folder / name, OWN)
     assert read["stage"] == "sft" and read["do_train"] is True
     assert read["finetuning_type"] == "lora"
     assert read.get("template") in TEMPLATES | {None}
-    assert not Path(read["output_dir"]).is_absolute()
     return read
 
 
 def seen(folder: Path, name: str) -> list[Seen]:
     """The examples of a training, in the order of its sets."""
-    settings = training(folder, name)
-    place = folder / settings["dataset_dir"]
+    told = training(folder, name)
+    place = folder / told["dataset_dir"]
     info = json.loads((place / "dataset_info.json").read_bytes().decode("ascii"))
     return [
-        Seen(*row, settings.get("template"))
-        for called in settings["dataset"].split(",")
+        Seen(*row, told.get("template"))
+        for called in told["dataset"].split(",")
         for row in _rows(place, info[called])
     ]
 

@@ -6,12 +6,10 @@ settings of transformers' trainer.
 """
 
 import json
-from dataclasses import fields
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import yaml
-from transformers import TrainingArguments
+from tuning.trainer_rules import settings
 
 OWN = {
     "model_name_or_path": str,
@@ -41,14 +39,7 @@ class Seen(NamedTuple):
 
 def training(folder: Path, name: str) -> dict[str, Any]:
     """A training's settings, each known and of its kind."""
-    read = yaml.safe_load((folder / name).read_text(encoding="utf-8"))
-    trainer = {field.name for field in fields(TrainingArguments)}
-    for key, value in read.items():
-        assert key in OWN or key in trainer, key
-        assert type(value) is OWN.get(key, type(value)), key
-    for key in ("learning_rate", "num_train_epochs"):
-        assert type(read[key]) is float
-    assert not Path(read["output_dir"]).is_absolute()
+    read = settings(folder / name, OWN)
     assert not (read["bf16"] and read["fp16"])
     return read
 

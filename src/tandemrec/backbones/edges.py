@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import warnings
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,7 +10,10 @@ import torch
 from scipy import sparse
 from torch import Tensor, nn
 
-from tandemrec.backbones.graphs import product
+from tandemrec.backbones.graphs import csr, product
+
+Graphed = Callable[[Tensor], Tensor]
+Ends = Callable[[Tensor, Tensor], Tensor]
 
 
 class Edges(nn.Module):
@@ -50,12 +53,14 @@ class Edges(nn.Module):
     def to_users(self, weights: Tensor, items: Tensor) -> Tensor:
         """What users hear: the sum over their edges of weight times item, [E] and [I, D] ->
         [U, D]."""
-        result: Tensor = _ToUsers.apply(self, weights, items)  # type: ignore[no-untyped-call]
+        ways = self.by_user, self.by_items, self.between
+        result: Tensor = _Heard.apply(*ways, weights, items)  # type: ignore[no-untyped-call]
         return result
 
     def to_items(self, weights: Tensor, users: Tensor) -> Tensor:
         """What items hear: [E] and [U, D] -> [I, D]."""
-        result: Tensor = _ToItems.apply(self, weights, users)  # type: ignore[no-untyped-call]
+        ways = self.by_items, self.by_user, lambda heard, said: self.between(said, heard)
+        result: Tensor = _Heard.apply(*ways, weights, users)  # type: ignore[no-untyped-call]
         return result
 
     def among_user(self, values: Tensor) -> Tensor:
@@ -73,12 +78,12 @@ class Edges(nn.Module):
 
     def by_user(self, weights: Tensor) -> Tensor:
         """The graph with such edges, a CSR tensor [U, I]."""
-        return _csr(self.user_starts, self.items, weights, (self.n_users, self.n_items))
+        return csr(self.user_starts, self.items, weights, (self.n_users, self.n_items))
 
     def by_items(self, weights: Tensor) -> Tensor:
         """The same the other way, [I, U]."""
         mixed = weights.index_select(0, self.by_item)
-        return _csr(self.item_starts, self.users_by_item, mixed, (self.n_items, self.n_users))
+        return csr(self.item_starts, self.users_by_item, mixed, (self.n_items, self.n_users))
 
     def between(self, users: Tensor, items: Tensor) -> Tensor:
         """`products`, without a gradient."""
@@ -109,14 +114,6 @@ def _sums(values: Tensor, to: Tensor, n: int) -> Tensor:
     return values.new_zeros(n).index_add(0, to, values).index_select(0, to)
 
 
-def _csr(starts: Tensor, columns: Tensor, values: Tensor, size: tuple[int, int]) -> Tensor:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(
-            starts, columns, values, size, device=values.device, check_invariants=False
-        )
-
-
 class _Products(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, edges: Edges, users: Tensor, items: Tensor) -> Tensor:
@@ -134,27 +131,19 @@ class _Products(torch.autograd.Function):
         )
 
 
-class _ToUsers(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, edges: Edges, weights: Tensor, items: Tensor) -> Tensor:
-        ctx.edges = edges
-        ctx.save_for_backward(weights, items)
-        return product(edges.by_user(weights), items)
+class _Heard(torch.autograd.Function):
+    """What one side hears of the other. `there` makes the graph of weights, `back` its transpose,
+    `ends` the inner product of each edge's two ends, the side that hears first."""
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:
-        (weights, items), heard = ctx.saved_tensors, gradients[0]
-        return None, ctx.edges.between(heard, items), product(ctx.edges.by_items(weights), heard)
-
-
-class _ToItems(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, edges: Edges, weights: Tensor, users: Tensor) -> Tensor:
-        ctx.edges = edges
-        ctx.save_for_backward(weights, users)
-        return product(edges.by_items(weights), users)
+    def forward(
+        ctx: Any, there: Graphed, back: Graphed, ends: Ends, weights: Tensor, said: Tensor
+    ) -> Tensor:
+        ctx.back, ctx.ends = back, ends
+        ctx.save_for_backward(weights, said)
+        return product(there(weights), said)
 
     @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, Tensor, Tensor]:
-        (weights, users), heard = ctx.saved_tensors, gradients[0]
-        return None, ctx.edges.between(users, heard), product(ctx.edges.by_user(weights), heard)
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[None, None, None, Tensor, Tensor]:
+        (weights, said), heard = ctx.saved_tensors, gradients[0]
+        return None, None, None, ctx.ends(heard, said), product(ctx.back(weights), heard)

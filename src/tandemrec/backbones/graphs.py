@@ -68,7 +68,7 @@ def degrees(met: sparse.csr_array) -> tuple[Tensor, Tensor]:
 
 
 def _tensor(matrix: sparse.csr_array) -> Tensor:
-    return _csr(*_arrays(matrix), list(matrix.shape), check=True)
+    return csr(*_arrays(matrix), list(matrix.shape), check=True)
 
 
 def _arrays(matrix: sparse.csr_array) -> tuple[Tensor, Tensor, Tensor]:
@@ -80,12 +80,20 @@ def _arrays(matrix: sparse.csr_array) -> tuple[Tensor, Tensor, Tensor]:
     return starts, columns, torch.from_numpy(matrix.data)
 
 
-def _csr(
-    starts: Tensor, columns: Tensor, values: Tensor, size: list[int], *, check: bool = False
+def csr(
+    starts: Tensor,
+    columns: Tensor,
+    values: Tensor,
+    size: list[int] | tuple[int, ...],
+    *,
+    check: bool = False,
 ) -> Tensor:
+    """A CSR tensor of that size, without torch's warning that it is new."""
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta")
-        return torch.sparse_csr_tensor(starts, columns, values, size, check_invariants=check)
+        return torch.sparse_csr_tensor(
+            starts, columns, values, size, device=values.device, check_invariants=check
+        )
 
 
 def _kind(largest: int) -> type[np.integer[Any]]:
@@ -125,7 +133,7 @@ class Parted(nn.Module):
 
     def _heard(self, name: str, signal: Tensor) -> Tensor:
         starts, columns, values = (self.get_buffer(f"{name}_{part}") for part in _ARRAYS)
-        return product(_csr(starts, columns, values, [len(starts) - 1, len(signal)]), signal)
+        return product(csr(starts, columns, values, [len(starts) - 1, len(signal)]), signal)
 
 
 _ARRAYS = ("starts", "columns", "values")

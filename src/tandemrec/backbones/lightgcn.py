@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from tandemrec.backbones.base import BackboneConfig, EmbeddingBackbone
 from tandemrec.backbones.graphs import Graph, mean_over_steps, travelled
-from tandemrec.backbones.losses import bpr, half_squares, margins
+from tandemrec.backbones.losses import bpr, margins, squares_of_nodes
 from tandemrec.data.batches import Triples
 from tandemrec.data.interactions import Interactions
 
@@ -67,6 +67,4 @@ class LightGCN(EmbeddingBackbone):
         loss = bpr(margins(*self.embed(), batch))
         if not self.decay:
             return loss
-        first_item, size = self.sizes[0], len(batch.users)
-        rows = torch.cat([batch.users, batch.liked + first_item, batch.other + first_item])
-        return loss + self.decay * half_squares(self.nodes.weight, rows, size)
+        return loss + self.decay * squares_of_nodes(self.nodes.weight, batch, self.sizes[0])

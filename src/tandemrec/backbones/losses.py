@@ -161,6 +161,12 @@ def half_squares(table: Tensor, rows: Tensor, examples: int) -> Tensor:
     return result
 
 
+def squares_of_nodes(nodes: Tensor, batch: Triples, n_users: int) -> Tensor:
+    """`half_squares` of a batch's users and items in one table of both [U + I, D], users first."""
+    rows = torch.cat([batch.users, batch.liked + n_users, batch.other + n_users])
+    return half_squares(nodes, rows, len(batch.users))
+
+
 def softmax(said: Tensor, catalogue: Tensor, wanted: Tensor, bias: Tensor | None = None) -> Tensor:
     """Cross-entropy of the wanted items [N] among all: the mean over representations [N, D], for
     scores that are inner products with items [I, D], and a bias [I].

@@ -17,7 +17,7 @@ from torch.nn.functional import leaky_relu, normalize
 
 from tandemrec.backbones.base import BackboneConfig, ContentBackbone
 from tandemrec.backbones.graphs import both_ways, degrees, one_step
-from tandemrec.backbones.losses import bpr, half_squares, margins
+from tandemrec.backbones.losses import bpr, half_squares, margins, squares_of_nodes
 from tandemrec.data.batches import Triples
 from tandemrec.data.content import Content
 from tandemrec.data.interactions import Interactions
@@ -82,9 +82,8 @@ class MMGCN(ContentBackbone):
         loss = bpr(margins(*self.embed(), batch))
         if not self.decay:
             return loss
-        first_item, size = self.sizes[0], len(batch.users)
-        rows = torch.cat([batch.users, batch.liked + first_item, batch.other + first_item])
-        norms = half_squares(self.nodes.weight, rows, size)
+        size = len(batch.users)
+        norms = squares_of_nodes(self.nodes.weight, batch, self.sizes[0])
         for table in self.preferences:
             norms = norms + half_squares(table, batch.users, size)
         return loss + self.decay * norms

@@ -17,7 +17,7 @@ from torch.nn.functional import leaky_relu, normalize
 
 from tandemrec.backbones.base import BackboneConfig, EmbeddingBackbone
 from tandemrec.backbones.graphs import normalised, one_step
-from tandemrec.backbones.losses import bpr, half_squares, margins
+from tandemrec.backbones.losses import bpr, margins, squares_of_nodes
 from tandemrec.backbones.transformers import Dropout
 from tandemrec.data.batches import Triples
 from tandemrec.data.interactions import Interactions
@@ -87,7 +87,6 @@ class NGCF(EmbeddingBackbone):
         loss = bpr(margins(*self.embed(), batch))
         if not self.decay:
             return loss
-        first_item, size = self.sizes[0], len(batch.users)
-        rows = torch.cat([batch.users, batch.liked + first_item, batch.other + first_item])
         weights = (self.heard.square().sum() + self.common.square().sum()) / 2
-        return loss + self.decay * (half_squares(self.nodes.weight, rows, size) + weights)
+        squares = squares_of_nodes(self.nodes.weight, batch, self.sizes[0])
+        return loss + self.decay * (squares + weights)

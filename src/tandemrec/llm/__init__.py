@@ -57,12 +57,7 @@ def llm(
     """
     options: dict[str, Any] = {"dtype": dtype, "device": device, "adapter": adapter}
     options |= {"cache": cache, "progress": progress}
-    name, _, argument = str(name_or_path).partition(":")
-    factories = known()
-    if name in factories:
-        return factories[name](argument, **options)
-    folder = _folder(str(name_or_path), "language model", list(factories))
-    return _local(folder, str(name_or_path), options)
+    return _made(str(name_or_path), "language model", known(), _local, options)
 
 
 def embedder(
@@ -84,13 +79,8 @@ def embedder(
     """
     options: dict[str, Any] = {"dtype": dtype, "device": device, "adapter": adapter}
     options |= {"cache": cache, "progress": progress}
-    name, _, argument = str(name_or_path).partition(":")
     factories = {**_added("tandemrec.embedders"), **EMBEDDERS}
-    if name in factories:
-        return factories[name](argument, **options)
-    folder = _folder(str(name_or_path), "embedder", list(factories))
-    make = _local if _is_causal(folder) else _encoder
-    return make(folder, str(name_or_path), options)
+    return _made(str(name_or_path), "embedder", factories, _embedding, options)
 
 
 def known() -> Mapping[str, Factory]:
@@ -105,6 +95,20 @@ def _added(group: str) -> dict[str, Callable[..., Any]]:
 
 def _lazily(point: Any) -> Callable[..., Any]:
     return lambda argument, **options: point.load()(argument, **options)
+
+
+def _made(
+    name: str,
+    kind: str,
+    factories: Mapping[str, Callable[..., Any]],
+    of_folder: Callable[[Path, str, dict[str, Any]], Any],
+    options: dict[str, Any],
+) -> Any:
+    """What a name of these factories stands for, else what a folder or the hub's model holds."""
+    first, _, argument = name.partition(":")
+    if first in factories:
+        return factories[first](argument, **options)
+    return of_folder(_folder(name, kind, list(factories)), name, options)
 
 
 def _folder(name: str, kind: str, names: list[str]) -> Path:
@@ -131,6 +135,10 @@ def _is_causal(folder: Path) -> bool:
         return False  # it is no encoder either, which says what is missing
     causal = any(str(kind).endswith(("ForCausalLM", "LMHeadModel")) for kind in kinds)
     return causal and not (folder / "modules.json").is_file()
+
+
+def _embedding(folder: Path, name: str, options: dict[str, Any]) -> Embedder:
+    return (_local if _is_causal(folder) else _encoder)(folder, name, options)
 
 
 def _local(folder: Path, name: str, options: dict[str, Any]) -> LocalLLM:
