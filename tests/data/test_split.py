@@ -135,7 +135,7 @@ def test_a_pair_that_is_there_twice_is_not_held_out() -> None:
     for seed in range(5):
         for split in (
             ratio_split(data(rows), 0.4, 0.3, by_time=False, seed=seed),
-            released(labelled(rows, ["train"] * 5 + ["test"]), 0.9, seed),
+            released(labelled(rows, ["train"] * 5 + ["test"]), 0.9, by_time=seed > 2, seed=seed),
         ):
             assert (0, 4) in pairs(split.train) and (0, 4) not in pairs(split.valid)
     assert (0, 4) not in pairs(ratio_split(data(rows), 0.4, 0.3).test)
@@ -163,7 +163,7 @@ def test_a_released_split_is_as_it_says() -> None:
 def test_validation_is_drawn_where_there_is_none() -> None:
     rows = [(user, item, item) for user in range(3) for item in range(9)]
     whole = labelled([*rows, (3, 0, 0), (3, 1, 1)], (["train"] * 8 + ["test"]) * 3 + ["train"] * 2)
-    one, again, other = (released(whole, 0.25, seed) for seed in (1, 1, 2))
+    one, again, other = (released(whole, 0.25, by_time=False, seed=n) for n in (1, 1, 2))
     assert one.fingerprint == again.fingerprint != other.fingerprint
     assert one.train.counts.tolist() == [6, 6, 6, 2] and one.valid.counts.tolist() == [2, 2, 2, 0]
     assert pairs(one.test) == [(user, 8) for user in range(3)]
@@ -172,6 +172,9 @@ def test_validation_is_drawn_where_there_is_none() -> None:
     )
     drawn = {tuple(one.valid.of(user)) for user in range(3)}
     assert len(drawn) > 1  # each user's own draw
+    last = released(whole, 0.25)
+    assert pairs(last.valid) == [(user, item) for user in range(3) for item in (6, 7)]
+    assert last.train.counts.tolist() == [6, 6, 6, 2]
     assert released(whole, 0.99).train.counts.tolist() == [1, 1, 1, 1]
     assert len(released(whole, 0).valid) == 0
 
@@ -270,3 +273,13 @@ def test_context_goes_through_splits_and_cores() -> None:
         assert len(split.before_test) == len(split.train) + len(split.valid)
     kept = k_core(data, users=3, items=2).interactions
     assert kept.n_users == 2 and right(kept)
+
+
+def test_what_holds_data_is_shown_in_a_line() -> None:
+    whole = labelled([(0, 0, 1), (0, 1, 2), (0, 2, 3)], ["train", "valid", "test"])
+    assert repr(whole) == "Dataset('theirs': 3 interactions of 1 user and 3 items)"
+    assert repr(whole.interactions) == "Interactions(3 interactions of 1 user and 3 items)"
+    assert repr(whole.catalogue) == "Catalogue(9 users and 9 items)"
+    assert repr(released(whole)) == (
+        "Split('theirs': 1 training, 1 validation, 1 test interactions)"
+    )

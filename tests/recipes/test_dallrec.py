@@ -219,6 +219,25 @@ def test_validation_chooses_how_many_are_learnt(tmp_path: Path) -> None:
     assert [row.option for row in rows] == ["50%", "100%"] and sum(row.chosen for row in rows) == 1
 
 
+def test_for_test_validation_is_learnt_too(tmp_path: Path) -> None:
+    done = run(tmp_path, refit=True, trusted=(0.5, 1.0), cold=8)
+    seed, split = done.seeds[0], done.setup.split
+    trials = [seed.trial(row) for row in EVERY]
+    again = [seed.model(row) for row in EVERY]
+    assert [len(model.curve) > 0 and model.best_valid > 0 for model in trials] == [True] * 3
+    assert [len(m.curve) for m in again] == [model.best_epoch for model in trials]
+    assert len(again[0].train) == len(split.before_test) > len(trials[0].train)
+    assert len(again[1].train) > len(again[0].train)  # what the language model added
+    assert seed.backbone is again[1]
+    (base, *_) = (row.metrics["NDCG@10"] for row in done.contents.rows)
+    past, truth = split.before_test, split.test
+    found = evaluate(again[0], past, truth, ks=(10,), metrics=("NDCG",))
+    assert base == pytest.approx(found.mean("NDCG@10"))
+    cold = next(note for note in done.contents.notes if note.startswith("Cold items"))
+    rows = split.before_test.popularity[truth.items] <= 8
+    assert f": {rows.sum()} held-out" in cold
+
+
 def test_triples_between_users_are_learnt(tmp_path: Path) -> None:
     config = InteractionsConfig(learn="triples", draws=20)
     done = run(tmp_path, interactions=config)

@@ -102,10 +102,14 @@ def test_what_differs_is_said() -> None:
     notes = list(MOVIES.notes(found))
     assert "The language model is fake; the paper's is Llama-3-8B-Instruct." in notes
     assert "The language model is not tuned; the paper's is." in notes
-    assert any("an eighth of each user's training interactions" in note for note in notes)
+    (split,) = (note for note in notes if "the last eighth is validation" in note)
+    assert "learnt it too" not in split
     assert "Of 10 items 9 found a user." in notes
     assert "Our Base is above the paper's in 1 of 1 runs (Recall@20)." in notes
     assert any(note.startswith("Not run: dallrec-movielens/neumf") for note in notes)
+    again = contents().model_copy(update={"config": {"refit": True}})
+    notes = list(MOVIES.notes({Cell("dallrec-movielens", "mf"): Made(Path("x"), again)}))
+    assert any(note.startswith(split) and "learnt it too" in note for note in notes)
 
 
 def test_plus_learns_in_large_batches_unless_it_is_told_otherwise() -> None:

@@ -12,9 +12,10 @@ import polars as pl
 
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import DataError
+from tandemrec.oneline import counted
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Catalogue:
     """Row n of each table describes the user or item that the stages call n."""
 
@@ -23,6 +24,10 @@ class Catalogue:
     titles: Sequence[str]  # [I]
     items: pl.DataFrame = field(default_factory=pl.DataFrame)  # [I rows], further fields or none
     users: pl.DataFrame = field(default_factory=pl.DataFrame)  # [U rows], further fields or none
+
+    def __repr__(self) -> str:
+        users, items = counted(len(self.user_ids), "user"), counted(len(self.item_ids), "item")
+        return f"Catalogue({users} and {items})"
 
     @cached_property
     def _user_numbers(self) -> Mapping[str, int]:
@@ -59,7 +64,7 @@ def _number(numbers: Mapping[str, int], kind: str, name: Hashable) -> int:
         raise DataError(f"There is no {kind} {name!r} in the data; ids look like {some}.") from None
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Dataset:
     """Interactions and the catalogue behind them; `name` goes into reports."""
 
@@ -70,6 +75,9 @@ class Dataset:
     "What one item is called in a prompt: movie, book, item."
     order: str = ""
     "How each user's order was drawn, where the source has neither times nor an order of rows."
+
+    def __repr__(self) -> str:
+        return f"Dataset({self.name!r}: {self.interactions.sizes})"
 
     @cached_property
     def fingerprint(self) -> str:

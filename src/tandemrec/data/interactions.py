@@ -15,9 +15,10 @@ from scipy import sparse
 
 from tandemrec.data.blocks import LONG, in_order
 from tandemrec.data.unmet import Pairs, Unmet
+from tandemrec.oneline import counted
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Interactions:
     """Who met what, when, and how much they liked it.
 
@@ -67,6 +68,15 @@ class Interactions:
 
     def __len__(self) -> int:
         return len(self.users)
+
+    def __repr__(self) -> str:
+        return f"Interactions({self.sizes})"
+
+    @property
+    def sizes(self) -> str:
+        """How many there are, in words."""
+        users, items = counted(self.n_users, "user"), counted(self.n_items, "item")
+        return f"{counted(len(self), 'interaction')} of {users} and {items}"
 
     def with_rows(self, more: Interactions) -> Interactions:
         """These rows and more of the same users and items, which come later where times are equal.

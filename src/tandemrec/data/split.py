@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +19,7 @@ PART, PARTS = "part", ("train", "valid", "test")
 _LABELS = "train, valid or test"
 
 
-@dataclass(frozen=True, eq=False)
+@dataclass(frozen=True, eq=False, repr=False)
 class Split:
     """Training, validation and test interactions over one catalogue."""
 
@@ -26,6 +27,14 @@ class Split:
     train: Interactions
     valid: Interactions
     test: Interactions
+
+    def __repr__(self) -> str:
+        sizes = (
+            f"{len(self.train):,} training",
+            f"{len(self.valid):,} validation",
+            f"{len(self.test):,} test",
+        )
+        return f"Split({self.data.name!r}: {', '.join(sizes)} interactions)"
 
     @property
     def catalogue(self) -> Catalogue:
@@ -89,14 +98,15 @@ def ratio_split(
     return Split(data, *(rows.rows(cut) for cut in cuts))
 
 
-def released(data: Dataset, valid: float = 0.125, seed: int = 0) -> Split:
+def released(data: Dataset, valid: float = 0.125, *, by_time: bool = True, seed: int = 0) -> Split:
     """The split that comes with the data: the context column "part" says train, valid or test.
 
-    Where no row says valid, a share of each user's training rows is drawn for it, at random by the
-    seed; at least one stays (choices need validation, and DALLRec's authors have none: an eighth of
-    their 80 % makes it 8:1:1). A pair that is there twice is not drawn. The column does not go into
-    the three parts, where a rating backbone would read it. Raises DataError for data without that
-    column, for another label, and where no row says train, or none test.
+    Where no row says valid, it is a share of each user's training rows: the last ones, for a test
+    part that is each user's last rows, or, without `by_time`, drawn by the seed. At least one stays
+    (choices need validation, and DALLRec's authors have none: an eighth of their 80 % makes it
+    8:1:1). A pair that is there twice is not taken. The column does not go into the three parts,
+    where a rating backbone would read it. Raises DataError for data without that column, for
+    another label, and where no row says train, or none test.
     """
     if not 0 <= valid < 1:
         raise DataError(f"The share of validation must be from 0 to below 1. Received: {valid}.")
@@ -104,7 +114,9 @@ def released(data: Dataset, valid: float = 0.125, seed: int = 0) -> Split:
     rows = data.interactions
     train, held = labels == "train", labels == "valid"
     if not held.any():
-        held = _drawn(rows, train & ~_repeated(rows), valid, seed)
+        # What is taken first has the lowest number.
+        number = -np.arange(len(rows)) if by_time else np.random.default_rng(seed).random(len(rows))
+        held = _taken(rows, train & ~_repeated(rows), valid, number)
     context = {name: values for name, values in rows.context.items() if name != PART}
     rows = replace(rows, context=context)
     return Split(data, *(rows.rows(part) for part in (train & ~held, held, labels == "test")))
@@ -137,12 +149,12 @@ def _wrong_label(data: Dataset, labels: NDArray[np.str_], wrong: NDArray[np.int6
     )
 
 
-def _drawn(
-    rows: Interactions, pool: NDArray[np.bool_], share: float, seed: int
+def _taken(
+    rows: Interactions, pool: NDArray[np.bool_], share: float, number: NDArray[Any]
 ) -> NDArray[np.bool_]:
-    """A random share of each user's rows of the pool [N], all but one at most."""
-    draws = np.random.default_rng(seed).random(len(rows))
-    place = _places(rows, np.lexsort((draws, ~pool, rows.users)))  # the pool before the others
+    """A share of each user's rows of the pool [N], those of the lowest number; all but one at
+    most."""
+    place = _places(rows, np.lexsort((number, ~pool, rows.users)))  # the pool before the others
     sizes = np.bincount(rows.users[pool], minlength=rows.n_users)
     wanted = np.minimum(np.round(sizes * share).astype(np.int64), np.maximum(sizes - 1, 0))
     return pool & (place < wanted[rows.users])

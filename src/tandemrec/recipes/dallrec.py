@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tandemrec.augment.attributes import Attributes, attributes
@@ -18,6 +18,7 @@ from tandemrec.augment.content import content
 from tandemrec.augment.interactions import Drawn, Threshold, interactions, threshold
 from tandemrec.augment.summaries import Summaries, summaries
 from tandemrec.data.content import Content
+from tandemrec.data.interactions import Interactions
 from tandemrec.data.tastes import Tastes
 from tandemrec.llm.answers import Remembering
 from tandemrec.progress import Progress
@@ -57,6 +58,15 @@ class Arm:
     "The added interactions are anybody's."
 
 
+@dataclass(frozen=True, eq=False)
+class Lesson:
+    """What a backbone learns besides interactions, and the name of its folder."""
+
+    name: str
+    drawn: Drawn | None
+    content: Content | None
+
+
 @dataclass(frozen=True)
 class TaughtSeed:
     """The backbones of one seed: for each row those that validation chose from, by the share of the
@@ -64,15 +74,21 @@ class TaughtSeed:
 
     seed: int
     trials: Mapping[str, Mapping[float, Any]]
+    again: Mapping[str, Any] = field(default_factory=dict)
+    "Those that learnt validation too, for test."
 
     def share(self, row: str) -> float:
         """The share that is best on validation; the first of equals."""
         mine = self.trials[row]
         return max(mine, key=lambda share: on_validation(mine[share]))
 
-    def model(self, row: str) -> Any:
-        """The backbone of a row."""
+    def trial(self, row: str) -> Any:
+        """The backbone of a row that was measured on validation."""
         return self.trials[row][self.share(row)]
+
+    def model(self, row: str) -> Any:
+        """The backbone of a row that test is opened with, and that recommends."""
+        return self.again[row] if row in self.again else self.trial(row)
 
     @property
     def backbone(self) -> Any:
@@ -188,23 +204,47 @@ def arms_of(setup: DALLRecSetup) -> dict[str, Arm]:
 
 def one_seed(setup: DALLRecSetup, material: Material, seed: int) -> TaughtSeed:
     """The backbones of one seed; test is looked at by none."""
-    rows = arms_of(setup).items()
-    return TaughtSeed(seed, {name: taught(setup, material, arm, seed) for name, arm in rows})
+    lessons = {row: lessons_of(setup, material, arm, seed) for row, arm in arms_of(setup).items()}
+    trials = {
+        row: {share: taught(setup, lesson, seed) for share, lesson in mine.items()}
+        for row, mine in lessons.items()
+    }
+    found = TaughtSeed(seed, trials)
+    if not setup.config.refit:
+        return found
+    again = {
+        row: taught(setup, mine[found.share(row)], seed, found.trial(row))
+        for row, mine in lessons.items()
+    }
+    return replace(found, again=again)
 
 
-def taught(setup: DALLRecSetup, material: Material, arm: Arm, seed: int) -> dict[float, Any]:
-    """A row's backbones, by the share of the added interactions that each learnt."""
+def lessons_of(setup: DALLRecSetup, material: Material, arm: Arm, seed: int) -> dict[float, Lesson]:
+    """What a row's backbones learn, by the share of the added interactions."""
     read = None if material.content is None else seen(material.content, arm)
     name = name_of(arm)
     if material.drawn is None or "interactions" not in arm.strategies:
-        return {0.0: fitted(setup, seed, name, content=read)}
+        return {0.0: Lesson(name, None, read)}
     drawn = material.drawn
     if arm.at_random:
         drawn = drawn.at_random(setup.split.train, seed)
     return {
-        share: fitted(setup, seed, f"{name}-{share:g}", drawn.most_decided(share), content=read)
+        share: Lesson(f"{name}-{share:g}", drawn.most_decided(share), read)
         for share in setup.config.trusted
     }
+
+
+def taught(setup: DALLRecSetup, lesson: Lesson, seed: int, like: Any = None) -> Any:
+    """The backbone that learnt it; or, after an earlier one was, with validation besides and for as
+    many epochs as that took."""
+    again = {} if like is None else {"train": setup.split.before_test, "like": like}
+    name = lesson.name if like is None else f"{lesson.name}-refit"
+    return fitted(setup, seed, name, lesson.drawn, content=lesson.content, **again)
+
+
+def learnt_by(setup: DALLRecSetup) -> Interactions:
+    """The interactions that the backbones which test is opened with have learnt from."""
+    return setup.split.before_test if setup.config.refit else setup.split.train
 
 
 def seen(whole: Content, arm: Arm) -> Content:

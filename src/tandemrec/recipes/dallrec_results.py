@@ -14,7 +14,7 @@ from tandemrec.evaluation.full import full_places
 from tandemrec.evaluation.groups import Shelf, by_popularity
 from tandemrec.evaluation.metrics import UserMetrics, of_places
 from tandemrec.recipes.augmenting import on_validation
-from tandemrec.recipes.dallrec import Material, TaughtSeed, arms_of, reaching
+from tandemrec.recipes.dallrec import Material, TaughtSeed, arms_of, learnt_by, reaching
 from tandemrec.recipes.measuring import RANDOM, attribute_rows, shared_by_tasks
 from tandemrec.recipes.setup import DALLRecSetup
 from tandemrec.recipes.telling import learning_curves, tuning_curves
@@ -53,7 +53,7 @@ def contents(
     kinds = {name: arm.kind for name, arm in arms_of(setup).items()}
     how = {"preset": preset, "command": command}
     shared = shared_by_tasks(setup, numbers, measured, kinds, DALLREC_PRIMARY, SHOWN, **how)
-    models = {name: first.model(name) for name in (BASE, DALLREC)}
+    models = {name: first.trial(name) for name in (BASE, DALLREC)}
     return Contents(
         **shared,
         recipe="dallrec",
@@ -109,7 +109,7 @@ def _item_groups(setup: DALLRecSetup, found: Places) -> list[GroupRow]:
 
 def shelves(setup: DALLRecSetup) -> list[Shelf]:
     """The test items that are cold, and the others in quartiles of their popularity."""
-    train, most = setup.split.train, setup.config.cold
+    train, most = learnt_by(setup), setup.config.cold
     items = np.unique(setup.split.test.items)
     few = items[train.popularity[items] <= most]
     first = [Shelf(f"0–{most}", few)] if len(few) else []
@@ -118,7 +118,7 @@ def shelves(setup: DALLRecSetup) -> list[Shelf]:
 
 def _on_cold_items(setup: DALLRecSetup, found: Places) -> Iterator[str]:
     """What DALLRec gives for items that hardly anybody met."""
-    rows = is_cold(setup.split.train, setup.split.test, setup.config.cold)
+    rows = is_cold(learnt_by(setup), setup.split.test, setup.config.cold)
     most = setup.config.cold
     if not rows.any():
         yield f"No held-out item has at most {most} training interactions."

@@ -50,6 +50,9 @@ class DALLRecConfig(RecipeConfig):
     tune: TuneConfig | None = TuneConfig(method="lora", learning_rate=3e-4, epochs=2)
     """The tuning of the LLM, once for each strategy that has examples; none leaves it as it came.
     The paper states neither rate nor epochs."""
+    refit: bool = False
+    """For test, each row's backbone learns validation too, for as many epochs as it took without.
+    The authors' backbones learn all that is not test."""
     cut_offs: tuple[PositiveInt, ...] = Field(default=(10, 20, 50), min_length=1)
     """Recall, NDCG and Precision at these."""
     cold: NonNegativeInt = 5
