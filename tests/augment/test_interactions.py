@@ -302,19 +302,19 @@ def test_it_is_saved_and_known_again(tmp_path: Path) -> None:
     assert ask(FakeLLM("other"), draws=12).fingerprint != found.fingerprint
 
 
-def test_tokens_are_counted_where_the_model_counts_them(tmp_path: Path) -> None:
+def test_tokens_are_those_of_all_questions_known_before_or_not(tmp_path: Path) -> None:
     class Counting(FakeLLM):
-        tokens_read = 7
+        def tokens_of(self, prompt: Prompt) -> int:
+            return 10
 
-        def choose(self, prompts, options):  # type: ignore[no-untyped-def]
-            self.tokens_read += 10 * len(prompts)
-            return super().choose(prompts, options)
-
-    found = ask(Counting())
-    assert found.tokens == 10 * found.asked
+    assert ask(Counting()).tokens is None
     with AnswerStore(tmp_path / "answers.sqlite") as store:
-        assert ask(Remembering(Counting(), store)).tokens == found.tokens
-        assert ask(Remembering(Counting(), store)).tokens == 0
+        first = ask(Remembering(Counting(), store, counting=True))
+        answers = 2 * first.asked  # yes and no, a token each
+        assert first.tokens == 10 * first.asked + answers
+        again = Remembering(Counting(), store, counting=True)
+        ask(again)
+        assert ask(again).tokens == first.tokens and again.asked == 0
 
 
 @pytest.mark.parametrize("share", [0.2, 0.5, 0.9])

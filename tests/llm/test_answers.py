@@ -51,6 +51,19 @@ def test_a_second_call_asks_nothing(path):
     )
 
 
+def test_tokens_of_what_is_written_are_counted_once(path):
+    class Counting(FakeLLM):
+        def tokens_of(self, prompt: Prompt) -> int:
+            return len(prompt.user)
+
+    for _ in range(2):  # asked, and known
+        llm = Remembering(Counting(), AnswerStore(path), counting=True)
+        texts = llm.generate(prompts(3) * 2, max_tokens=9)
+        assert llm.tokens == sum(map(len, texts[:3])) + sum(len(p.user) for p in prompts(3)) > 0
+    assert Remembering(Counting(), AnswerStore(path)).tokens is None
+    assert Remembering(FakeLLM(), AnswerStore(path), counting=True).tokens is None
+
+
 def test_equal_prompts_are_asked_once_with_the_options_of_both(path):
     llm = FakeLLM()
     found = Remembering(llm, AnswerStore(path)).choose(

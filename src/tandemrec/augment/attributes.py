@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Literal
 
@@ -31,6 +32,7 @@ from tandemrec.data.attributes import (
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.errors import ConfigError, DataWarning
 from tandemrec.llm.base import LLM
+from tandemrec.llm.costs import tokens_since
 from tandemrec.prompts import attributes as prompts
 from tandemrec.prompts.described import genres_of
 from tandemrec.prompts.kinds import PAPERS, kinds_of
@@ -87,11 +89,13 @@ def attributes(
     grounded = None if config.source == "model" else from_table(catalogue, _table(config), kinds)
     if grounded is not None and config.source == "table":
         return grounded
+    before = tokens_since(llm)
     open_rows = [_open(grounded, kind, len(catalogue.titles)) for kind in kinds]
     if config.manner == "instruction":
         said = _instructed(catalogue, noun, _model(llm), kinds, open_rows)
     else:
         said = _said(catalogue, noun, _model(llm), kinds, open_rows, config.agree)
+    said = replace(said, tokens=tokens_since(llm, before))
     return said if grounded is None else grounded.filled(said)
 
 

@@ -41,7 +41,7 @@ class Drawn:
     learn: str
     asked: int
     tokens: int | None = None
-    "Tokens that the model read for it; none where it does not count them."
+    "Of questions and answers; none where the model does not count them."
 
     @property
     def edges(self) -> tuple[Items, Items]:

@@ -7,7 +7,7 @@ the answers and has no bound; here order and answers are kept, and items without
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,6 +22,7 @@ from tandemrec.data.interactions import Interactions
 from tandemrec.data.tastes import Tastes
 from tandemrec.errors import DataError
 from tandemrec.llm.base import LLM
+from tandemrec.llm.costs import tokens_since
 from tandemrec.prompts import interactions as prompts
 from tandemrec.prompts.interactions import TasteProfiles, TastePromptConfig
 
@@ -87,7 +88,7 @@ def interactions(
     items = asked_about(train, config.most)
     users = draw_users(train, tastes.known, items, config.draws, config.seed)  # [I, D]
     cut = next((each for each in (config.threshold, threshold) if each is not None), GREEDY)
-    profiles, before = TasteProfiles.of(tastes, catalogue, noun, config), _read_by(llm)
+    profiles, before = TasteProfiles.of(tastes, catalogue, noun, config), tokens_since(llm)
     found = np.full(users.shape, np.nan)
     labels, asked = np.zeros(users.shape, np.int8), np.zeros(users.shape, bool)
     for turn in range(users.shape[1]):
@@ -96,7 +97,6 @@ def interactions(
         found[rows, turn] = chances(users[rows, turn], items[rows], profiles, llm, config.way)
         labels[rows, turn], asked[rows, turn] = _labels(found[rows, turn], cut), True
     places, order = np.nonzero(asked)
-    after = _read_by(llm)
     return Drawn(
         items[places],
         users[asked],
@@ -108,7 +108,7 @@ def interactions(
         rating=_liking(train, tastes),
         learn=config.learn,
         asked=len(places),
-        tokens=None if after is None or before is None else after - before,
+        tokens=tokens_since(llm, before),
     )
 
 
@@ -130,9 +130,9 @@ def threshold(
     """
     rows, liked = _known_rows(valid, train, tastes, choice)
     users, items = valid.users[rows], valid.items[rows]
-    profiles = TasteProfiles.of(tastes, catalogue, noun, config)
+    profiles, before = TasteProfiles.of(tastes, catalogue, noun, config), tokens_since(llm)
     found = chances(users, items, profiles, llm, config.way)
-    return Threshold(users, items, liked, found)
+    return Threshold(users, items, liked, found, tokens_since(llm, before))
 
 
 def _known_rows(
@@ -193,9 +193,3 @@ def _liking(train: Interactions, tastes: Tastes) -> float:
     if not len(likes):
         return float(np.nanmax(train.ratings))
     return float(np.percentile(likes, 50, method="lower"))
-
-
-def _read_by(llm: Any) -> int | None:
-    """How many tokens a model has read; one that remembers its answers asks another."""
-    inner = getattr(llm, "llm", llm)
-    return getattr(inner, "tokens_read", None)

@@ -18,6 +18,7 @@ from pydantic import PositiveInt
 from tandemrec.config import Settings
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.llm.base import LLM
+from tandemrec.llm.costs import tokens_since
 from tandemrec.prompts import summaries as prompts
 from tandemrec.prompts.described import described
 
@@ -42,6 +43,8 @@ class Summaries:
     rejected: Mapping[str, int]
     "How many of the model's answers could not be used, by reason."
     asked: int
+    tokens: int | None = None
+    "Of questions and answers; none where the model does not count them."
 
     @property
     def found(self) -> int:
@@ -50,28 +53,28 @@ class Summaries:
 
     @cached_property
     def fingerprint(self) -> str:
-        return hashlib.sha256(self._note().encode("utf-8", "surrogatepass")).hexdigest()
-
-    def _note(self) -> str:
-        return json.dumps([self.texts, dict(self.rejected), self.asked])
+        note = json.dumps([self.texts, dict(self.rejected), self.asked])
+        return hashlib.sha256(note.encode("utf-8", "surrogatepass")).hexdigest()
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / FILE).write_text(self._note(), encoding="utf-8")
+        note = json.dumps([self.texts, dict(self.rejected), self.asked, self.tokens])
+        (folder / FILE).write_text(note, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Summaries:
-        texts, rejected, asked = json.loads((folder / FILE).read_text(encoding="utf-8"))
-        return cls(tuple(texts), rejected, asked)
+        texts, *others = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        return cls(tuple(texts), *others)
 
 
 def summaries(catalogue: Catalogue, noun: str, llm: LLM, config: SummariesConfig) -> Summaries:
     """Two sentences about every item, one greedy answer each; what is no summary is refused and
     counted. A language model that remembers its answers goes on where it was killed."""
     items = described(catalogue, year=True, genres=config.genres)
-    asked = [prompts.summary(noun, item) for item in items]
+    asked, before = [prompts.summary(noun, item) for item in items], tokens_since(llm)
     answers = llm.generate(asked, max_tokens=config.longest)
     found = [prompts.parse(text, noun, item) for text, item in zip(answers, items, strict=True)]
     n = Counter(read.rejected for read in found)
     rejected = {reason: n[reason] for reason in prompts.REASONS if n[reason]}
-    return Summaries(tuple(read.text for read in found), rejected, len(items))
+    texts, tokens = tuple(read.text for read in found), tokens_since(llm, before)
+    return Summaries(texts, rejected, len(items), tokens)

@@ -31,6 +31,8 @@ class Threshold:
     items: NDArray[np.int64]  # [N]
     liked: NDArray[np.bool_]  # [N]
     chances: Floats  # [N]
+    tokens: int | None = None
+    "Of questions and answers; none where the model does not count them."
 
     @cached_property
     def curve(self) -> tuple[Floats, Floats]:
@@ -123,9 +125,11 @@ class Threshold:
             items=self.items,
             liked=self.liked,
             chances=self.chances,
+            tokens=np.array([] if self.tokens is None else [self.tokens], np.int64),
         )
 
     @classmethod
     def load(cls, folder: Path) -> Threshold:
         with np.load(folder / "threshold.npz", allow_pickle=False) as file:
-            return cls(file["users"], file["items"], file["liked"], file["chances"])
+            tokens = next(iter(file["tokens"].tolist()), None)
+            return cls(file["users"], file["items"], file["liked"], file["chances"], tokens)

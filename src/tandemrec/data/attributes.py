@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
-from typing import Literal, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 import polars as pl
 from pydantic import Field
@@ -77,6 +77,8 @@ class Attributes:
     values: Mapping[str, Sequence[Found]]  # name -> [I]
     asked: int = 0
     "Questions about items that were put to a language model."
+    tokens: int | None = None
+    "Of those and their answers; none where the model does not count them."
 
     @property
     def found(self) -> int:
@@ -106,7 +108,7 @@ class Attributes:
             ]
             for name, row in self.values.items()
         }
-        return replace(self, values=values, asked=self.asked + other.asked)
+        return replace(self, values=values, asked=self.asked + other.asked, tokens=other.tokens)
 
     def joined(self, catalogue: Catalogue) -> Catalogue:
         """The catalogue with a column for each kind: texts, lists of texts, or numbers; null where
@@ -131,25 +133,27 @@ class Attributes:
 
     @cached_property
     def fingerprint(self) -> str:
-        return hashlib.sha256(self._note().encode()).hexdigest()
+        note = json.dumps(self._note(), ensure_ascii=False)
+        return hashlib.sha256(note.encode()).hexdigest()
 
-    def _note(self) -> str:
+    def _note(self) -> list[Any]:
         kinds = [kind.model_dump(mode="json") for kind in self.kinds]
         values = {name: [list(each) for each in row] for name, row in self.values.items()}
-        return json.dumps([kinds, values, self.asked], ensure_ascii=False)
+        return [kinds, values, self.asked]
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        (folder / FILE).write_text(self._note(), encoding="utf-8")
+        note = json.dumps([*self._note(), self.tokens], ensure_ascii=False)
+        (folder / FILE).write_text(note, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Attributes:
-        kinds, values, asked = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        kinds, values, *counts = json.loads((folder / FILE).read_text(encoding="utf-8"))
         found = {
             name: [Found(tuple(value), source) for value, source in row]
             for name, row in values.items()
         }
-        return cls(tuple(Kind(**kind) for kind in kinds), found, asked)
+        return cls(tuple(Kind(**kind) for kind in kinds), found, *counts)
 
 
 def _column(kind: Kind, values: Sequence[Value]) -> pl.Series:

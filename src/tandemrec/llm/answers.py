@@ -8,7 +8,7 @@ import hashlib
 import sqlite3
 import struct
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -138,15 +138,25 @@ class Remembering:
     `asked` counts the distinct questions (a prompt with its options that were not known) put to the
     model, `remembered` those that were known whole, and `ways` how the choices that were given came
     about, by `base.WAYS`; the store's `account` sums up the questions of all that ever asked.
+    `tokens` are those of all distinct questions and their answers, asked now or known, if
+    `counting` is wanted and the model can count them (`tokens_of`); else None.
     Questions are put `chunk` at a time, which a model may name itself: a kill loses one chunk at
     most. Of a model that gives answers as they come (`choosing`, `writing`, see `ServerLLM`), each
     is stored when it comes. What it left unanswered is not stored.
     """
 
-    def __init__(self, llm: LLM, store: AnswerStore, *, progress: Progress = silent) -> None:
+    def __init__(
+        self,
+        llm: LLM,
+        store: AnswerStore,
+        *,
+        progress: Progress = silent,
+        counting: bool = False,
+    ) -> None:
         self.llm, self.store, self.progress = llm, store, progress
         self.chunk = getattr(llm, "chunk", CHUNK)
         self.asked = self.remembered = 0
+        self.tokens = 0 if counting and hasattr(llm, "tokens_of") else None
         self.ways: Counter[str] = Counter()
 
     @property
@@ -173,7 +183,11 @@ class Remembering:
                 self._keep(said, known, ways)
                 done += len(part)
                 self.progress("asking", done, len(missing))
-        return [known.get(keys[prompt], b"").decode() for prompt in prompts]
+        texts = {prompt: known.get(key, b"").decode() for prompt, key in keys.items()}
+        if self.tokens is not None:
+            answers = (Prompt("", text, chat=False) for text in texts.values() if text)
+            self.tokens += self._tokens([*texts, *answers])
+        return [texts[prompt] for prompt in prompts]
 
     def choose(self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]) -> list[Choice]:
         """As `LLM.choose`."""
@@ -196,7 +210,16 @@ class Remembering:
             self._ask(missing, wanted, known)
         found = [_choice([known[wanted[row[:2]][text]] for text in row[2]]) for row in rows]
         self.ways.update(choice.way for choice in found)
+        if self.tokens is not None:
+            chosen = {
+                row[:2]: int(choice.tokens.sum()) for row, choice in zip(rows, found, strict=True)
+            }
+            self.tokens += self._tokens([prompt for prompt, _ in chosen]) + sum(chosen.values())
         return found
+
+    def _tokens(self, prompts: Iterable[Prompt]) -> int:
+        size: Any = self.llm
+        return sum(size.tokens_of(prompt) for prompt in prompts)
 
     def _ask(
         self,

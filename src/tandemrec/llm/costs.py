@@ -65,6 +65,13 @@ class Usage:
         )
 
 
+def tokens_since(llm: Any, before: int | None = 0) -> int | None:
+    """The tokens that a model has counted (`Remembering.tokens`), less those of before; None where
+    it counts none."""
+    now: int | None = getattr(llm, "tokens", None)
+    return None if now is None or before is None else now - before
+
+
 def _count(value: Any) -> int:
     return value if isinstance(value, int) and value > 0 else 0
 

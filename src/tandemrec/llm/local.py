@@ -78,6 +78,10 @@ class LocalLLM:
     def _encoder(self) -> Encoder:
         return Encoder(self._network.tokenizer)
 
+    def tokens_of(self, prompt: Prompt) -> int:
+        """How many tokens a prompt has, with the template around it."""
+        return len(self._encoder.prompt(prompt))
+
     def choose(self, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]) -> list[Choice]:
         """See `LLM.choose`. Tokens that prompts and options share are read once.
 

@@ -171,7 +171,7 @@ def _answers(material: Material) -> Iterator[AnswerCount]:
                 stage=stage,
                 asked=len(each.users) if asked is None else asked,
                 rejected=each.rejected,
-                tokens=getattr(each, "tokens", None),
+                tokens=each.tokens,
             )
 
 

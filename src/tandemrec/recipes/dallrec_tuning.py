@@ -22,9 +22,9 @@ def asking(setup: DALLRecSetup, strategy: Strategy, seed: int) -> tuple[Remember
     tuning left behind; the model as it came where there is nothing to learn from."""
     learns = setup.config.tune is not None and hasattr(setup.llm, "folder")
     if not learns or not instruction_set(strategy, setup, seed).examples:
-        return remembering(setup, setup.llm), None
+        return remembering(setup, setup.llm, counting=True), None
     model, tuning = tuned(setup, f"tuned-{strategy}", partial(instruction_set, strategy), seed)
-    return remembering(setup, model), tuning
+    return remembering(setup, model, counting=True), tuning
 
 
 def instruction_set(strategy: Strategy, setup: DALLRecSetup, seed: int) -> InstructionSet:

@@ -48,11 +48,11 @@ def asking(setup: Setup, seed: int) -> tuple[Remembering, Tuned | None]:
     return remembering(setup, model), tuning
 
 
-def remembering(setup: Setup[Any], model: LLM) -> Remembering:
+def remembering(setup: Setup[Any], model: LLM, *, counting: bool = False) -> Remembering:
     """The model, which looks its answers up first, in the common folder; of a run that plans, it
     is asked nothing (`llm.work.Planning`)."""
-    model = like(setup.llm, model)
-    return Remembering(model, AnswerStore(setup.common.folder / ANSWERS), progress=setup.progress)
+    model, store = like(setup.llm, model), AnswerStore(setup.common.folder / ANSWERS)
+    return Remembering(model, store, progress=setup.progress, counting=counting)
 
 
 def tuned(

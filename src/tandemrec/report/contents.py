@@ -208,7 +208,7 @@ class AnswerCount(Part):
     rejected: dict[str, int] = Field(default_factory=dict)
     "How many, by what was wrong with them."
     tokens: int | None = None
-    "How many tokens the language model read for it when it was made; None where nobody counted."
+    "Of its questions and answers, each counted whole; None where nobody counted."
 
 
 class Contents(Part):

@@ -181,4 +181,5 @@ def _costs(found: Made) -> Table:
         for stage in stages.values()
     )
     columns = ("Strategy", "Asked", "Tokens", "Rejected", "Why")
-    return Table("costs", "What the language model was asked", columns, rows)
+    note = "Tokens of questions and answers, each counted whole; shared beginnings are read once."
+    return Table("costs", "What the language model was asked", columns, rows, note=note)
