@@ -1,14 +1,9 @@
-"""An OpenAI-compatible server of this process, with a made-up model and faults as a test wants.
-
-A letter is a token. What the model thinks of the next one is drawn from a hash of all before it.
-"""
+"""An OpenAI-compatible server of this process, with a made-up model and faults as a test wants."""
 
 from __future__ import annotations
 
 import contextlib
-import hashlib
 import json
-import math
 import random
 import re
 import select
@@ -17,30 +12,12 @@ import time
 from collections import Counter
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from string import ascii_letters
 from typing import Any
 
-LETTERS = f"{ascii_letters} 0123456789\n"
+from scripted_model import LETTERS, chat_text, logprob, top
+
 FAULTS = ("429", "500", "slow", "truncated", "wrong count", "disconnect")
 Fault = Callable[[int, str], str]
-
-
-def shares(before: str) -> dict[str, float]:
-    """The probability of each letter after a text."""
-    digest = hashlib.sha512(before.encode()).digest()
-    weights = {letter: 1 + digest[n] ** 2 for n, letter in enumerate(LETTERS)}
-    weights |= {label: weights[label] + 60_000 for label in "ABCDE"}
-    total = sum(weights.values())
-    return {letter: weight / total for letter, weight in weights.items()}
-
-
-def logprob(before: str, text: str) -> float:
-    """What the model thinks of a text after another."""
-    return sum(math.log(shares(before + text[:n])[text[n]]) for n in range(len(text)))
-
-
-def chat_text(messages: list[dict[str, str]]) -> str:
-    return "".join(f"[{each['role']}]{each['content']}" for each in messages) + "[assistant]"
 
 
 class Scripted(ThreadingHTTPServer):
@@ -256,11 +233,6 @@ KNOBS = {"logprobs", "prompt_logprobs", "echo", "structured_outputs", "guided_ch
     "response_format",
     "grammar",
 }
-
-
-def top(before: str, many: int) -> list[dict[str, Any]]:
-    best = sorted(shares(before).items(), key=lambda pair: -pair[1])[:many]
-    return [{"token": letter, "logprob": math.log(share)} for letter, share in best]
 
 
 def answered(choices: list[dict[str, Any]], read: int, written: int) -> dict[str, Any]:

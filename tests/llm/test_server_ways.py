@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from scripted_server import chat_text, logprob, serving, shares
+from scripted_model import chat_text, logprob, shares
+from scripted_server import serving
 from tandemrec.errors import LLMError
 from tandemrec.llm import Prompt, probing
 from tandemrec.llm.abilities import Abilities, neutral, pieces

@@ -1,8 +1,5 @@
 """Whole DALLRec runs: what each row is, what it was taught, and what the page says of it."""
 
-import json
-import math
-import re
 from pathlib import Path
 from typing import Any
 
@@ -10,84 +7,28 @@ import numpy as np
 import polars as pl
 import pytest
 
-import tandemrec as tr
+from recipes.parity import (
+    CONFIG,
+    EVERY,
+    KNOWING,
+    LITTLE,
+    N_ITEMS,
+    N_USERS,
+    answer,
+    recall,
+    run,
+    world,
+    written,
+)
 from tandemrec.augment.interactions import InteractionsConfig
 from tandemrec.backbones import MF, LightGCN, SASRec, ScoreMatrix
 from tandemrec.backbones.mmgcn import MMGCN
-from tandemrec.data.catalogue import Catalogue, Dataset
-from tandemrec.data.interactions import Interactions
-from tandemrec.data.split import Split, ratio_split
-from tandemrec.errors import BackboneError, ConfigError, RunError
+from tandemrec.errors import BackboneError, ConfigError
 from tandemrec.evaluation.full import evaluate
-from tandemrec.llm.base import Prompt
 from tandemrec.llm.embedding import WordEmbedder
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
-from tandemrec.recipes import inputs
-from tandemrec.recipes.dallrec_settings import PAPER, PLUS, DALLRecConfig
-from tandemrec.recipes.execute import Finished, dallrec, execute, finished, llama4rec
-from tandemrec.recipes.settings import PLUS as LLAMA4REC
-from tandemrec.recipes.spec import RunSpec, spec_of
-from tandemrec.report.contents import Contents
-
-N_USERS, N_ITEMS = 90, 60
-FAST = {"epochs": 30, "every": 2, "patience": 5, "batch_size": 128, "learning_rate": 1e-2}
-CONFIG = PLUS.model_copy(update={"training": FAST, "backbone": {"width": 8}, "tune": None})
-EVERY = ("Base", "DALLRec", "random users")
-
-
-def world(seed: int = 0, n_users: int = N_USERS, n_items: int = N_ITEMS) -> Split:
-    """Users like the films of their own parity, of which they met eight, and disliked another."""
-    rng = np.random.default_rng(seed)
-    rows = []
-    for user in range(n_users):
-        liked = rng.permutation(np.arange(user % 2, n_items, 2))[:8]
-        rows += [(user, item, 5) for item in liked]
-        rows.append((user, int(rng.choice(np.arange(1 - user % 2, n_items, 2))), 1))
-    users, items, ratings = np.array(rows).T
-    interactions = Interactions.sorted(
-        users, items, ratings.astype(np.float32), n_users=n_users, n_items=n_items
-    )
-    titles = [f"Film {n:02d}" for n in range(n_items)]
-    catalogue = Catalogue(range(n_users), range(n_items), titles)
-    return ratio_split(Dataset("parity", interactions, catalogue, "movie"), by_time=False)
-
-
-def answer(prompt: Prompt, option: str) -> float:
-    """Yes where the film's parity is that of the first liked one."""
-    liked, _, rest = prompt.user.partition("disliked:")
-    known = [int(n) for n in re.findall(r"Film (\d\d)", liked)]
-    if option not in ("Yes", "No"):
-        return FakeLLM("lists").logprob(prompt, option)
-    asked = int(re.findall(r"Film (\d\d)", rest)[-1])
-    yes = 0.9 if known and known[0] % 2 == asked % 2 else 0.2
-    return math.log(yes if option == "Yes" else 1 - yes)
-
-
-def written(prompt: Prompt) -> str:
-    """Attributes and summaries that tell the parity and nothing else."""
-    kind = "even" if int(re.findall(r"Film (\d\d)", prompt.user)[-1]) % 2 == 0 else "odd"
-    if "sentence" in prompt.user + prompt.system:
-        return f"A story about {kind} people and their {kind} days. They stay {kind} to the end."
-    return f"{kind} one, {kind} two, {kind} three"
-
-
-KNOWING = FollowingLLM(answer, written, "knowing")
-
-
-def run(out: Path, backbone: Any = MF, llm: Any = None, **change: Any) -> Finished:
-    config = CONFIG.model_copy(update=change)
-    return dallrec(
-        world(),
-        backbone=backbone,
-        llm=llm or KNOWING,
-        embedder=WordEmbedder(),
-        config=config,
-        out=out,
-    )
-
-
-def recall(done: Finished, method: str, k: int = 10) -> float:
-    return next(row.metrics[f"Recall@{k}"] for row in done.contents.rows if row.method == method)
+from tandemrec.recipes.dallrec_settings import PAPER
+from tandemrec.recipes.execute import dallrec, llama4rec
 
 
 def test_the_rows_of_a_backbone_that_reads_no_content(tmp_path: Path) -> None:
@@ -248,7 +189,7 @@ def test_triples_between_users_are_learnt(tmp_path: Path) -> None:
 
 
 def test_the_paper_takes_the_likelier_answer(tmp_path: Path) -> None:
-    config = PAPER.model_copy(update={"training": FAST, "backbone": {"width": 8}, "tune": None})
+    config = PAPER.model_copy(update={**LITTLE, "tune": None})
     done = dallrec(world(), backbone=MF, llm=FakeLLM(), config=config, out=tmp_path)
     assert done.contents.preset.startswith("paper, but for")
     assert "threshold" not in done.setup.run.places
@@ -313,115 +254,3 @@ def test_content_without_anything_that_reads_texts(tmp_path: Path) -> None:
 def test_llama4rec_does_not_take_a_backbone_of_content() -> None:
     with pytest.raises(BackboneError, match="recipe dallrec"):
         llama4rec(world(), backbone=MMGCN, llm=FakeLLM())
-
-
-@pytest.fixture
-def log(tmp_path: Path) -> Path:
-    """The world as a file, with a column that says which part a row is of."""
-    split = world()
-    parts = {"train": split.train, "test": split.test, "valid": split.valid}
-    lines = [
-        f"u{user},f{item},{rating:g},{name}"
-        for name, part in parts.items()
-        for user, item, rating in zip(part.users, part.items, part.ratings, strict=True)
-    ]
-    file = tmp_path / "log.csv"
-    file.write_text("user_id,item_id,rating,part\n" + "\n".join(lines) + "\n")
-    titles = "\n".join(f"f{n},Film {n:02d}" for n in range(N_ITEMS))
-    (tmp_path / "films.csv").write_text(f"item_id,title\n{titles}\n")
-    return file
-
-
-def spec(log: Path, **change: Any) -> RunSpec:
-    given = {
-        "recipe": "dallrec",
-        "data": str(log),
-        "items": str(log.parent / "films.csv"),
-        "backbone": "mf",
-        "llm": "fake",
-        "noun": "movie",
-        "out": log.parent / "out",
-        "settings": {"training": FAST, "backbone": {"width": 8}},
-    }
-    return RunSpec.model_validate({**given, **change})
-
-
-def test_a_spec_runs_and_is_loaded_again(log: Path) -> None:
-    done = execute(spec(log))
-    record = json.loads((log.parent / "out" / "run.json").read_text())
-    assert record["spec"]["recipe"] == "dallrec"
-    again = finished(log.parent / "out")
-    assert again.contents == Contents.load(log.parent / "out") == done.contents
-    assert isinstance(again.setup.config, DALLRecConfig)
-    assert again.recommend(["u3"], k=3).equals(done.recommend(["u3"], k=3))
-    (log.parent / "out" / "interactions" / "stage.json").unlink()
-    with pytest.raises(RunError, match="interactions"):
-        finished(log.parent / "out")
-
-
-def test_the_split_of_a_spec(log: Path) -> None:
-    def parts(**change: Any) -> tuple[int, int, int]:
-        split = execute(spec(log, out=log.parent / str(change), **change)).setup.split
-        return len(split.train), len(split.valid), len(split.test)
-
-    own = world()
-    given = {"context": ("part",)}
-    assert parts(**given) == (len(own.train), len(own.valid), len(own.test))
-    assert parts(**given, split="last") == (N_USERS * 7, N_USERS, N_USERS)
-    assert sum(parts(split="ratio")) == sum(parts()) == N_USERS * 9
-
-
-def test_own_arrays_are_content(log: Path) -> None:
-    ids = [f"f{n}" for n in range(N_ITEMS)]
-    images = np.random.default_rng(0).random((N_ITEMS, 5))
-    np.savez(log.parent / "images.npz", item_id=np.array(ids), image=images)
-    files = {"content": (str(log.parent / "images.npz"),), "embedder": "words"}
-    done = execute(spec(log, backbone="mmgcn", **files))
-    kept = done.seeds[0].model("Base").model.content.arrays
-    assert list(kept) == ["title", "image"]
-    numbers = [int(str(name)[1:]) for name in done.setup.split.catalogue.item_ids]
-    assert np.allclose(kept["image"], images[numbers].astype(np.float32))
-
-
-def test_settings_of_the_other_recipe_are_refused_with_a_guess(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match="blend"):
-        _ = spec_of("dallrec", {"settings": {"blend": {"constant": 0.3}}}).config
-    file = tmp_path / "run.toml"
-    file.write_text('recipe = "dallrec"\ncut_offs = [10]\n')
-    with pytest.raises(ConfigError, match=r"stands below \[settings\]"):
-        spec_of(str(file), {})
-
-
-def test_dallrecs_interactions_and_llama4recs_aggregation_are_one_config(tmp_path: Path) -> None:
-    split = world()
-    config = LLAMA4REC.model_copy(
-        update={
-            "training": FAST,
-            "backbone": {"width": 8},
-            "tune": None,
-            "augment": "always",
-            "trusted": (1.0,),
-            "interactions": InteractionsConfig(),
-        }
-    )
-    done = llama4rec(
-        tr.leave_last_out(split.data), backbone=MF, llm=KNOWING, config=config, out=tmp_path
-    )
-    taught = done.seeds[0].augmentation
-    assert len(taught.model.train) == len(done.setup.split.train) + N_ITEMS
-    assert done.contents.answers[0].stage == "data augmentation (users for items)"
-    assert {row.method for row in done.contents.rows} >= {"Base", "Llama4Rec", "w/o DA", "w/o AA"}
-
-
-def test_the_documented_run_file_of_both_papers(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    text = (Path(__file__).parents[2] / "docs" / "papers.md").read_text()
-    file = tmp_path / "both.toml"
-    file.write_text(text.partition("```toml\n")[2].partition("```")[0])
-    monkeypatch.setattr(inputs, "load", lambda name, **_: world().data)
-    little = {"training": FAST, "backbone": {"width": 8}, "quick": False}
-    done = execute(spec_of(str(file), {"llm": "fake", "out": tmp_path, "settings": little}))
-    config = done.setup.config
-    assert config.interactions == InteractionsConfig(draws=10, threshold=0.35)
-    assert list(done.seeds[0].augmentation.trials) == [0.5, 1.0]

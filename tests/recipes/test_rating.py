@@ -1,4 +1,4 @@
-"""Whole rating runs: what each row is, what attributes give, what prompts may know."""
+"""Whole rating runs: what each row is, what attributes give, what validation chooses."""
 
 import json
 import re
@@ -10,61 +10,17 @@ import polars as pl
 import pytest
 
 import tandemrec as tr
+from recipes.hidden_kinds import CONFIG, FAST, KIND, hidden, knowing, rmse, run
 from tandemrec.augment.attributes import AttributesConfig
-from tandemrec.backbones import DeepFM
-from tandemrec.data.attributes import Kind
-from tandemrec.data.catalogue import Catalogue, Dataset
 from tandemrec.data.interactions import Interactions
-from tandemrec.data.split import Split, leave_last_out
-from tandemrec.data.worlds import tastes
+from tandemrec.data.scales import Scale
+from tandemrec.data.split import Split
 from tandemrec.errors import ConfigError, DataError
 from tandemrec.evaluation.metrics import rating_errors
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
-from tandemrec.progress import silent
-from tandemrec.rate import RateConfig
-from tandemrec.recipes.execute import Finished, finished, llama4rec
-from tandemrec.recipes.rating_tuning import rating_examples
-from tandemrec.recipes.settings import PAPER, PLUS, Llama4RecConfig
-from tandemrec.recipes.setup import Setup
-from tandemrec.runs import Run
-
-KIND = Kind(name="sort", about="the sort", examples={"a tree": "plant", "a whale": "animal"})
-ASKED = AttributesConfig(kinds=(KIND,), agree=False)
-FAST = {"epochs": 60, "every": 2, "patience": 10, "batch_size": 64, "learning_rate": 1e-2}
-CONFIG = PLUS.model_copy(
-    update={
-        "training": FAST,
-        "backbone": {"width": 8, "hidden": (16,), "dropout": 0.0, "decay": 1e-2},
-        "attributes": ASKED,
-        "augment": "always",
-    }
-)
-
-
-def hidden() -> tuple[Split, list[str]]:
-    """The world `tastes`, whose catalogue does not tell the items' kinds; and these."""
-    data = tastes(n_users=150, n_items=200, rated=8)
-    kinds = data.catalogue.items["kind"].to_list()
-    catalogue = replace(data.catalogue, items=pl.DataFrame())
-    return leave_last_out(replace(data, catalogue=catalogue)), kinds
-
-
-def knowing(kinds: list[str]) -> FollowingLLM:
-    """A language model that knows every item's kind, and rates at random."""
-
-    def write(prompt: Prompt) -> str:
-        return kinds[int(re.findall(r"item ([0-9]+)", prompt.user)[-1])]
-
-    return FollowingLLM(FakeLLM("ratings").logprob, write, "knowing")
-
-
-def run(split: Split, llm: FakeLLM, out: Path, config: Llama4RecConfig = CONFIG) -> Finished:
-    return llama4rec(split, backbone=DeepFM, llm=llm, config=config, out=out)
-
-
-def rmse(done: Finished, method: str) -> float:
-    return next(row.metrics["RMSE"] for row in done.contents.rows if row.method == method)
+from tandemrec.recipes.execute import execute, finished
+from tandemrec.recipes.spec import RunSpec
 
 
 def test_the_rows_and_what_they_are(tmp_path: Path) -> None:
@@ -90,9 +46,7 @@ def test_the_rows_and_what_they_are(tmp_path: Path) -> None:
     json.loads((tmp_path / "report.json").read_text())
 
 
-def done_scale(split: Split):  # type: ignore[no-untyped-def]
-    from tandemrec.data.scales import Scale
-
+def done_scale(split: Split) -> Scale:
     return Scale.of(split.train)
 
 
@@ -175,69 +129,6 @@ def test_a_model_that_reads_ratings_is_weighed(tmp_path: Path) -> None:
     assert done.seeds[0].choices["IFT"].calibration.slope > 0.8
 
 
-def canaries() -> Split:
-    """Everybody's last two items are his alone, and only they are rated 4."""
-    rng = np.random.default_rng(0)
-    rows = []
-    for user in range(24):
-        items = [*rng.permutation(16)[:7], 16 + 2 * user, 17 + 2 * user]
-        stars = [*rng.choice([1, 2, 3, 5], 7), 4, 4]
-        rows += [
-            (user, item, star, n) for n, (item, star) in enumerate(zip(items, stars, strict=True))
-        ]
-    users, items, stars, times = np.array(rows).T
-    interactions = Interactions.sorted(
-        users, items, stars.astype(np.float32), times, n_users=24, n_items=64
-    )
-    titles = [f"Film {n:02d}" for n in range(16)]
-    titles += [f"{'Last Canary' if n % 2 else 'Canary'} {n:02d}" for n in range(16, 64)]
-    return leave_last_out(
-        Dataset("c", interactions, Catalogue(range(24), range(64), titles), "film")
-    )
-
-
-@pytest.mark.parametrize("preset", [PAPER, PLUS], ids=["paper", "plus"])
-@pytest.mark.parametrize("chosen", ["newest", "alike"])
-def test_no_prompt_knows_a_held_out_rating(
-    preset: Llama4RecConfig, chosen: str, tmp_path: Path
-) -> None:
-    """Told are only items of training: a canary is what is asked about, and nothing else."""
-    llm = FakeLLM()
-    config = preset.model_copy(
-        update={
-            "training": {**FAST, "epochs": 2},
-            "attributes": AttributesConfig(source="none"),
-            "history_at_test": "train",
-            "rate": RateConfig(answer="expected"),
-            "rated": preset.rated.model_copy(update={"chosen": chosen}),
-        }
-    )
-    llama4rec(canaries(), backbone=DeepFM, llm=llm, config=config, out=tmp_path)
-    told = [line for prompt, _ in llm.log for line in prompt.user.splitlines()]
-    assert any("similar user" in line for line in told)
-    assert any("recommender predicts" in line for line in told)
-    asked = [line for line in told if "Canary" in line]
-    assert asked and all(line.startswith("Film to rate: ") for line in asked)
-    assert not any(line.startswith("- ") and line.endswith(": 4") for line in told)
-
-
-@pytest.mark.parametrize("out_of_fold", [True, False])
-def test_no_instruction_knows_its_own_answer(out_of_fold: bool, tmp_path: Path) -> None:
-    """The targets are of training, and no prompt tells a rating of the item that it asks about."""
-    ratings = PLUS.ratings.model_copy(update={"out_of_fold": out_of_fold})
-    config = CONFIG.model_copy(update={"ratings": ratings, "training": {**FAST, "epochs": 2}})
-    setup = Setup(canaries(), DeepFM, FakeLLM(), config, Run(tmp_path), silent)
-    found = rating_examples(setup, setup, 0)
-    assert len(found) > 50
-    for prompt, answer in found:
-        lines = prompt.user.splitlines()
-        asked = next(line for line in lines if " to rate: " in line).partition(": ")[2]
-        own = lines[: next(n for n, line in enumerate(lines) if " to rate: " in line)]
-        assert "Canary" not in prompt.user
-        assert not any(line.startswith(f"- {asked}:") for line in own)
-        assert answer in ("1", "2", "3", "5")
-
-
 def test_recommendations_are_the_highest_ratings(tmp_path: Path) -> None:
     split, kinds = hidden()
     log = tmp_path / "log.csv"
@@ -294,9 +185,6 @@ def test_a_wrong_field_is_told_before_anything_is_computed(tmp_path: Path) -> No
 
 def test_a_finished_run_is_loaded_from_its_folder(tmp_path: Path) -> None:
     """From files of one's own, with users and context, through the command line's door."""
-    from tandemrec.recipes.execute import execute
-    from tandemrec.recipes.spec import RunSpec
-
     rng = np.random.default_rng(0)
     lines = ["user,item,rating,time,device"]
     for user in range(12):

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from recipes.test_dallrec import FAST, world
+from recipes.parity import FAST, world
 from reproduce.invented import invented, values_in
 from tandemrec.cli import main
 from tandemrec.recipes import inputs
