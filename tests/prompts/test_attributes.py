@@ -1,7 +1,5 @@
 """How an item's attributes are asked for: golden files, examples, hostile titles."""
 
-from pathlib import Path
-
 import polars as pl
 import pytest
 
@@ -17,6 +15,7 @@ from prompts.attribute_kinds import (
     STAR,
     WORDS,
 )
+from prompts.golden_files import golden, shown
 from tandemrec.data.attributes import Kind
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.data.names import title_keys
@@ -35,7 +34,6 @@ from tandemrec.prompts.attributes import (
 )
 from tandemrec.prompts.kinds import DALLREC, kinds_of
 
-GOLDEN = Path(__file__).parent / "golden"
 PROMPTS = {
     "attributes-form": form("movie", DIRECTOR, HEAT),
     "attributes-question": question("movie", DIRECTOR, HEAT),
@@ -51,9 +49,7 @@ PROMPTS = {
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_a_prompt_is_its_golden_file(name: str) -> None:
-    prompt = PROMPTS[name]
-    text = f"[chat={prompt.chat}]\n[system] {prompt.system}\n[user] {prompt.user}|end|\n"
-    assert text == (GOLDEN / f"{name}.txt").read_text()
+    assert shown(PROMPTS[name]) == golden(name)
 
 
 @pytest.mark.parametrize(("noun", "kind"), BOTH)

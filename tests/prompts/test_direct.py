@@ -1,15 +1,13 @@
-from pathlib import Path
-
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from prompts.golden_files import golden, shown
 from tandemrec.llm.base import Prompt
 from tandemrec.prompts import direct, sequential
 from tandemrec.prompts.direct import LABELS, Facts, parse_labels
 
 FACTS = Facts("movie", ["Heat", "Fargo"], similar=["Babe", "Alien"], hint=["Aliens", "Speed"])
-GOLDEN = Path(__file__).parent / "golden"
 PROMPTS = {
     "listwise": direct.listwise(FACTS, ["Aliens", "Speed", "Babe"]),
     "pointwise": direct.pointwise(FACTS, "Aliens"),
@@ -27,9 +25,7 @@ PROMPTS = {
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_a_prompt_is_its_golden_file(name: str) -> None:
-    prompt = PROMPTS[name]
-    text = f"[chat={prompt.chat}]\n[system] {prompt.system}\n[user] {prompt.user}|end|\n"
-    assert text == (GOLDEN / f"{name}.txt").read_text()
+    assert shown(PROMPTS[name]) == golden(name)
 
 
 def test_a_continuation_grows_by_lines() -> None:

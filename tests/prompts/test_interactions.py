@@ -1,10 +1,10 @@
 import random
-from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
 
+from prompts.golden_files import golden, shown
 from prompts.test_parsers import mutated
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.data.interactions import Interactions
@@ -19,16 +19,13 @@ from tandemrec.prompts.interactions import (
     parse,
 )
 
-GOLDEN = Path(__file__).parent / "golden"
 FACTS = Facts("movie", ["Heat (Action, Crime)", "Fargo"], ["Babe (Comedy)"], "Alien (Horror)")
 PROMPTS = {"interactions": like(FACTS), "interactions-none": like(Facts("book", [], [], "Emma"))}
 
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_a_prompt_is_its_golden_file(name: str) -> None:
-    prompt = PROMPTS[name]
-    text = f"[chat={prompt.chat}]\n[system] {prompt.system}\n[user] {prompt.user}|end|\n"
-    assert text == (GOLDEN / f"{name}.txt").read_text()
+    assert shown(PROMPTS[name]) == golden(name)
 
 
 def test_another_item_changes_the_end_alone() -> None:

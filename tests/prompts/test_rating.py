@@ -1,13 +1,12 @@
 import random
-from pathlib import Path
 
 import pytest
 
+from prompts.golden_files import golden, shown
 from prompts.test_parsers import mutated
 from tandemrec.llm.base import Prompt
 from tandemrec.prompts.rating import Facts, label_of, parse, rating
 
-GOLDEN = Path(__file__).parent / "golden"
 STARS = tuple("12345")
 TENS = tuple(map(str, range(1, 11)))
 HALVES = tuple(f"{n / 2:.1f}" for n in range(1, 11))
@@ -18,9 +17,7 @@ PROMPTS = {"rating": rating(TOLD), "rating-plain": rating(FACTS)}
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_a_prompt_is_its_golden_file(name: str) -> None:
-    prompt = PROMPTS[name]
-    text = f"[chat={prompt.chat}]\n[system] {prompt.system}\n[user] {prompt.user}|end|\n"
-    assert text == (GOLDEN / f"{name}.txt").read_text()
+    assert shown(PROMPTS[name]) == golden(name)
 
 
 def test_another_hint_changes_the_end_alone() -> None:

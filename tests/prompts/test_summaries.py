@@ -1,8 +1,8 @@
 import random
-from pathlib import Path
 
 import pytest
 
+from prompts.golden_files import golden, shown
 from prompts.test_parsers import mutated
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.prompts.described import described
@@ -18,7 +18,6 @@ from tandemrec.prompts.summaries import (
     summary,
 )
 
-GOLDEN = Path(__file__).parent / "golden"
 HEAT = "Heat (1995) (Action, Crime)"
 ONE = "A master thief plans one last job in Los Angeles."
 TWO = "A detective hunts him, and Dr. Smith helps the U.S. police."
@@ -27,9 +26,7 @@ PROMPTS = {"summaries": summary("movie", HEAT), "summaries-book": summary("book"
 
 @pytest.mark.parametrize("name", PROMPTS)
 def test_a_prompt_is_its_golden_file(name: str) -> None:
-    prompt = PROMPTS[name]
-    text = f"[chat={prompt.chat}]\n[system] {prompt.system}\n[user] {prompt.user}|end|\n"
-    assert text == (GOLDEN / f"{name}.txt").read_text()
+    assert shown(PROMPTS[name]) == golden(name)
 
 
 @pytest.mark.parametrize(
