@@ -94,6 +94,25 @@ def test_what_cells_ask_alike_is_asked_right_before_them(log: list[str], tmp_pat
     assert not any(line.startswith("ask") for line in log)  # one is left
 
 
+def test_on_a_cluster_what_is_left_of_a_data_set_goes_in_parallel(
+    log: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def parallel(specs: Sequence[RunSpec], *, address: str, **_: Any) -> None:
+        log.append(f"{address} {' '.join(f'{s.data}/{s.backbone} {s.seeds}' for s in specs)}")
+
+    monkeypatch.setattr(cells, "parallel", parallel)
+    make(TABLE, tmp_path, "ml-100k/mf")
+    log.clear()
+    spec = RunSpec(llm="fake", out=tmp_path, seeds=1)
+    wanted = chosen(TABLE, ["ml-100k/*", "ml-1m/mf"])
+    assert len(list(made_again(TABLE, wanted, spec, ray="local"))) == 5
+    assert [line for line in log if line.startswith(("local", "ask"))] == [
+        "local ml-100k/lightgcn 1 ml-100k/mixgcf 1 ml-100k/sgl 1",
+        "local ml-1m/mf 1",
+    ]
+    assert log[0].startswith("local") and log.index("local ml-1m/mf 1") == 5
+
+
 def test_data_that_cannot_be_had_stop_nothing_else(
     log: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -23,6 +23,10 @@ Llms = Annotated[
 ]
 Truth = Annotated[list[str], typer.Option(help="fig8: what is true, FILE or movie=FILE.")]
 Lookup = Annotated[list[str], typer.Option(help="fig8: where to look up, FILE or movie=FILE.")]
+Ray = Annotated[
+    str | None,
+    typer.Option(metavar="ADDRESS", help="Runs and seeds in parallel on Ray: local, HOST:PORT."),
+]
 
 
 def reproduce(
@@ -41,6 +45,7 @@ def reproduce(
     seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="How many runs of each.")] = 5,
     settings: Set = [],  # noqa: B006  typer copies it
+    ray: Ray = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
     """Make a paper's table or figure again, run by run; the same folder again goes on where it
@@ -63,7 +68,8 @@ def reproduce(
     command = shlex.join(["tandemrec", *sys.argv[1:]])
     cells = chosen(piece, only)
     with bars() as progress:
-        for cell, page in made_again(piece, cells, spec, command=command, progress=progress):
+        done = made_again(piece, cells, spec, ray=ray, command=command, progress=progress)
+        for cell, page in done:
             print(f"{cell.name}: {page}", file=sys.stderr if as_json else sys.stdout, flush=True)
     if as_json:
         print(json.dumps(json.loads((spec.out / "tables.json").read_text(encoding="utf-8"))))

@@ -10,6 +10,7 @@ from pathlib import Path
 from tandemrec.errors import ConfigError, DataError, RunError, UnknownName
 from tandemrec.progress import Progress, silent
 from tandemrec.recipes.execute import ask_ahead, check, execute
+from tandemrec.recipes.ray import parallel
 from tandemrec.recipes.record import RECORD
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.report.contents import FILE as REPORT
@@ -42,6 +43,7 @@ def made_again(
     wanted: Sequence[Cell],
     spec: RunSpec,
     *,
+    ray: str | None = None,
     command: str = "",
     progress: Progress = silent,
 ) -> Iterator[tuple[Cell, Path]]:
@@ -49,8 +51,9 @@ def made_again(
     the runs have in common, its `out` the folder of them all.
 
     Everything that can be known to fail is looked at before anything is computed. What cells ask
-    alike is asked first, together. A data set that cannot be had does not stop the others: its
-    DataError is raised after them.
+    alike is asked first, together; on a Ray cluster of that address, cells and seeds of a data set
+    go in parallel. A data set that cannot be had does not stop the others: its DataError is raised
+    after them.
     """
     specs = {cell: spec_of(piece, cell, spec) for cell in wanted}
     asked = check_claim(piece, spec)
@@ -61,7 +64,7 @@ def made_again(
     missing: dict[str, DataError] = {}
     for group in _groups(specs):
         try:
-            for cell in _together(piece, group, missing, command, progress):
+            for cell in _together(piece, group, missing, ray, command, progress):
                 yield cell, write(piece, found(piece, spec.out), spec.out, command)
         except DataError as error:
             missing[next(iter(group)).data] = error
@@ -81,6 +84,7 @@ def _together(
     piece: Piece,
     group: Mapping[Cell, RunSpec],
     missing: Mapping[str, Exception],
+    ray: str | None,
     command: str,
     progress: Progress,
 ) -> Iterator[Cell]:
@@ -88,7 +92,9 @@ def _together(
     missing."""
     group = {cell: mine for cell, mine in group.items() if cell.data not in missing}
     left = [mine for mine in group.values() if not _run_is_there(mine)]
-    if len(left) > 1:
+    if left and ray is not None:
+        parallel(left, address=ray, progress=progress)
+    elif len(left) > 1:
         ask_ahead(left, progress=progress)
     for cell, mine in group.items():
         if piece.beside and not _run_is_there(mine):  # what stands there is another run's
