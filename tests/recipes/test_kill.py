@@ -7,7 +7,7 @@ import signal
 import time
 from bisect import bisect
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Iterable, Sequence
 from multiprocessing.process import BaseProcess
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +16,13 @@ import numpy as np
 import pytest
 import torch
 
+from recipes.hidden_kinds import KIND
 from recipes.worlds import small
-from tandemrec.backbones import MF, SASRec
+from tandemrec.augment.attributes import AttributesConfig
+from tandemrec.backbones import MF, DeepFM, SASRec
+from tandemrec.data.attributes import Attributes
+from tandemrec.data.split import Split, leave_last_out
+from tandemrec.data.worlds import tastes
 from tandemrec.llm import llm
 from tandemrec.llm.answers import CHUNK, AnswerStore, Remembering
 from tandemrec.llm.base import Choice, Prompt
@@ -45,38 +50,68 @@ ONE_WAY = {"rerank": CONFIG.rerank[:1], "tune": None, "augment": "always"}
 
 
 class Case(NamedTuple):
-    """A run, how often it is killed, and a stage that is hit in any case."""
+    """A run, how often it is killed, a stage that is hit in any case, the files in which the model
+    gave the backbone something, and how much is in one."""
 
     backbone: Any
     config: Llama4RecConfig
     kills: int
     stage: str
-    preferences: str
+    given: str
+    size: Callable[[Path], int]
+    split: Callable[[], Split] = small
 
 
-DIRECT = Case(MF, CONFIG, 10, "tuned, tuning", "preferences.npz")
+def users_in(file: Path) -> int:
+    with np.load(file) as columns:
+        return len(columns["users"])
+
+
+DIRECT = Case(MF, CONFIG, 10, "tuned, tuning", "preferences.npz", users_in)
 SEQUENTIAL = Case(
     SASRec,
     CONFIG.model_copy(update={**ONE_WAY, "backbone": {"width": 8, "length": 8}}),
     4,
     "seed-0/augmented-preferences, asking",
     "insertions.npz",
+    users_in,
+)
+RATING = Case(
+    DeepFM,
+    CONFIG.model_copy(
+        update={
+            **{"backbone": {"width": 8, "hidden": (16,)}, "augment": "always"},
+            "attributes": AttributesConfig(kinds=(KIND,), manner="instruction", agree=False),
+        }
+    ),
+    6,
+    "seed-0/valid/augmented-told, asking",
+    "attributes.json",
+    lambda file: Attributes.load(file.parent).found,
+    lambda: leave_last_out(tastes(n_users=40, n_items=60)),
 )
 
 
 def whole_run(folder: Path, case: Case) -> None:
     """A run that notes its ticks of progress, and every question before the model reads it."""
-    choose = LocalLLM.choose
+    choose, generate = LocalLLM.choose, LocalLLM.generate
 
-    def noted(
+    def note(model: LocalLLM, questions: Iterable[tuple[Prompt, Sequence[str]]]) -> None:
+        name = Remembering(model, None)._key  # type: ignore[arg-type]
+        with (folder / "asked.txt").open("a") as log:
+            for prompt, texts in questions:
+                log.write("\n" + " ".join(name(prompt, text).hex() for text in texts) + ".")
+
+    def choosing(
         self: LocalLLM, prompts: Sequence[Prompt], options: Sequence[Sequence[str]]
     ) -> list[Choice]:
-        name = Remembering(self, None)._key  # type: ignore[arg-type]
-        with (folder / "asked.txt").open("a") as log:
-            for prompt, texts in zip(prompts, options, strict=True):
-                keys = [name(prompt, f"choose {text}").hex() for text in texts]
-                log.write("\n" + " ".join(keys) + ".")
+        asked = ([f"choose {text}" for text in each] for each in options)
+        note(self, zip(prompts, asked, strict=True))
         return choose(self, prompts, options)
+
+    def writing(self: LocalLLM, prompts: Sequence[Prompt], *, max_tokens: int) -> list[str]:
+        note(self, [(prompt, [f"write {max_tokens}"]) for prompt in prompts])
+        return generate(self, prompts, max_tokens=max_tokens)
 
     def tick(stage: str, done: float, total: float, note: str = "") -> None:
         with (folder / "ticks.txt").open("a") as log:
@@ -84,10 +119,11 @@ def whole_run(folder: Path, case: Case) -> None:
 
     # A fork has lost torch's threads; made anew here, and not by the many that load a model.
     torch.set_num_threads(torch.get_num_threads())
-    LocalLLM.choose = noted  # type: ignore[method-assign]  # this process is a fork of the tests'
+    # This process is a fork of the tests'.
+    LocalLLM.choose, LocalLLM.generate = choosing, writing  # type: ignore[method-assign]
     model, out = llm(folder.parent / "model", dtype="float32"), folder / "run"
     how = {"backbone": case.backbone, "config": case.config}
-    llama4rec(small(), **how, llm=model, out=out, progress=tick)
+    llama4rec(case.split(), **how, llm=model, out=out, progress=tick)
 
 
 def started(folder: Path, case: Case) -> BaseProcess:
@@ -166,7 +202,9 @@ def stored(folder: Path) -> set[str]:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("case", [DIRECT, SEQUENTIAL], ids=["direct", "sequential"])
+@pytest.mark.parametrize(
+    "case", [DIRECT, SEQUENTIAL, RATING], ids=["direct", "sequential", "rating"]
+)
 def test_kills_change_nothing(case: Case, tmp_path: Path) -> None:
     """Of every start: no answer that was in the store is asked for again. Of every kill: what was
     asked and is not in the store is a chunk at most. So each answer is asked for once, and once
@@ -195,11 +233,9 @@ def test_kills_change_nothing(case: Case, tmp_path: Path) -> None:
     assert case.stage in hit
     one, other = (folder / "run" / "scores.json" for folder in (whole, killed))
     assert one.read_bytes() == other.read_bytes()
-    for name in whole.rglob(case.preferences):
-        again = killed / name.relative_to(whole)
-        with np.load(name) as before, np.load(again) as after:
-            assert all(np.array_equal(before[column], after[column]) for column in before)
-            learnt += len(before["users"])
+    for file in whole.rglob(case.given):
+        assert file.read_bytes() == (killed / file.relative_to(whole)).read_bytes()
+        learnt += case.size(file)
     assert learnt > 0
     if case.config.tune is not None:
         notes = [json.loads((f / "run/tuned/tuned.json").read_text()) for f in (whole, killed)]
