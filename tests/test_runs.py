@@ -71,17 +71,22 @@ def test_in_a_common_folder_no_run_replaces_anothers_stage(tmp_path: Path) -> No
 
 
 def test_in_a_common_folder_one_makes_what_another_waits_for(tmp_path: Path) -> None:
-    made = []
+    made, told = [], []
 
     def slowly(number: int) -> Number:
         made.append(number)
         time.sleep(0.3)
         return double(number)
 
+    def tell(stage: str, done: float, total: float, note: str = "") -> None:
+        told.append((stage, done))
+
     with ThreadPoolExecutor() as threads:
-        runs = [Run(tmp_path, common=True) for _ in range(3)]
+        runs = [Run(tmp_path, common=True, progress=tell) for _ in range(3)]
         found = list(threads.map(lambda run: run.step("a", Number, slowly, number=1), runs))
     assert found == [Number(2)] * 3 and made == [1]
+    waiting = f"waiting for another process, which works in {tmp_path}"
+    assert sorted(told) == [(waiting, 0)] * 2 + [(waiting, 1)] * 2
 
 
 def test_scratch_is_kept_until_the_stage_is_there(tmp_path: Path) -> None:

@@ -11,18 +11,18 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import contextmanager
 from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
 import numpy as np
-from filelock import FileLock
+from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
 from tandemrec.errors import RunError, TandemrecError
 from tandemrec.oneline import short
-from tandemrec.progress import Progress
+from tandemrec.progress import Progress, silent
 from tandemrec.writing import explained
 
 NOTE = "stage.json"
@@ -46,11 +46,20 @@ class Run:
 
     Of a `closed` one, stages are loaded only: one that would have to be made is a RunError. In a
     `common` one several runs keep what they have in common: each stage's folder is named by what it
-    is made from too, so that no run replaces another's, and one process at a time makes stages.
+    is made from too, so that no run replaces another's, and one process at a time makes stages; one
+    that waits for another tells `progress`.
     """
 
-    def __init__(self, folder: str | Path, *, closed: bool = False, common: bool = False) -> None:
+    def __init__(
+        self,
+        folder: str | Path,
+        *,
+        closed: bool = False,
+        common: bool = False,
+        progress: Progress = silent,
+    ) -> None:
         self.folder, self.closed, self.common = Path(folder), closed, common
+        self.progress = progress
         self.made: list[str] = []
         "The stages that this process made; the others were loaded."
         self.places: dict[str, Path] = {}
@@ -92,9 +101,24 @@ class Run:
                 return _loaded(kind, folder)
             return self._made(name, place, stage, record, inputs)
 
-    def _alone(self) -> AbstractContextManager[Any]:
+    @contextmanager
+    def _alone(self) -> Iterator[None]:
         """In a common folder, wait until no other process makes a stage."""
-        return FileLock(self.folder / ".lock") if self.common else nullcontext()
+        if not self.common:
+            yield
+            return
+        lock = FileLock(self.folder / ".lock")
+        try:
+            lock.acquire(blocking=False)
+        except Timeout:
+            waiting = f"waiting for another process, which works in {self.folder}"
+            self.progress(waiting, 0, 1)
+            lock.acquire()
+            self.progress(waiting, 1, 1)
+        try:
+            yield
+        finally:
+            lock.release()
 
     def _made(
         self,

@@ -200,7 +200,7 @@ def _on_interactions(setup: DALLRecSetup, material: Material) -> Iterator[str]:
         f"not, {n['only yes']:,} only the first, {n['only no']:,} only the second, "
         f"{n['neither'] + n['nobody to ask']:,} neither; at most "
         f"{setup.config.interactions.draws} users were asked about an item. {added:,} interactions "
-        f"were added to {len(setup.split.train):,}. Of the answers {drawn.saying_yes:.0%} were yes."
+        f"were added to {len(learnt_by(setup)):,}. Of the answers {drawn.saying_yes:.0%} were yes."
     )
     if (known := material.threshold) is not None:
         low, high = known.interval

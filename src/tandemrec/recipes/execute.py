@@ -138,7 +138,7 @@ def _carried_out(
     check_task(given.split, backbone, config)
     check_model(given.llm, config.tune)
     folder = Path(places.out) if places.out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
-    run, common = _runs(folder, places.shared)
+    run, common = _runs(folder, places.shared, places.progress)
     setup = setup_of(given, backbone, config, run, places.progress, common)
     results, made = _stages(setup, seeds)
     how = {"preset": preset_of(config, RECIPES[config.recipe]), "command": command}
@@ -164,10 +164,10 @@ def setup_of(
 
 
 def _runs(
-    own: str | Path, shared: str | Path | None, *, closed: bool = False
+    own: str | Path, shared: str | Path | None, progress: Progress, *, closed: bool = False
 ) -> tuple[Run, Run | None]:
     """A run's folder, and the one that it has in common with others, if any."""
-    common = None if shared is None else Run(shared, closed=closed, common=True)
+    common = None if shared is None else Run(shared, closed=closed, common=True, progress=progress)
     return Run(own, closed=closed), common
 
 
@@ -217,7 +217,7 @@ def ask_ahead(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
     given = inputs(specs[0], progress)
     setups = []
     for spec in specs:
-        run, common = _runs(spec.out, spec.shared)
+        run, common = _runs(spec.out, spec.shared, progress)
         backbone = backbone_of(spec.backbone)
         setups.append(setup_of(given, backbone, spec.config, run, progress, common))
     task = tasks.of(setups[0])
@@ -234,7 +234,7 @@ def finished(folder: str | Path, progress: Progress = silent) -> Finished:
     found, record = Contents.load(folder), Record.load(Path(folder))
     given = inputs(record.spec, progress)
     backbone = backbone_of(record.spec.backbone)
-    run, common = _runs(folder, record.spec.shared, closed=True)
+    run, common = _runs(folder, record.spec.shared, progress, closed=True)
     setup = setup_of(given, backbone, record.config, run, progress, common)
     results, _ = _stages(setup, found.seeds[:1])
     return Finished(setup, results, found)
