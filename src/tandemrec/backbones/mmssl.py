@@ -50,6 +50,9 @@ class MMSSLConfig(BackboneConfig):
     """Weight of the content itself in it: omega."""
     contrast: NonNegativeFloat = 0.03
     """Weight of the contrast between a user and others."""
+    contrasted: PositiveInt = 1024
+    """At most so many users of a batch are contrasted, as the authors' batches hold; this bounds
+    memory and time, which grow with its square."""
     temperature: PositiveFloat = 0.5
     """Divides the contrast's cosines."""
     adversary: NonNegativeFloat = 0.01
@@ -75,12 +78,14 @@ class MMSSLConfig(BackboneConfig):
 
 
 class Judged(NamedTuple):
-    """Triples, and what a judge is to tell apart from the modalities' relations of some users."""
+    """Triples, the users that are contrasted, and what a judge is to tell apart from the
+    modalities' relations of some of them."""
 
     users: Tensor  # [B]
     liked: Tensor  # [B]
     other: Tensor  # [B]
-    seen: Tensor  # [J], different users of the batch
+    contrasted: Tensor  # [C], different users of the batch
+    seen: Tensor  # [J], likewise
     observed: Tensor  # [J, I], what they met, softened; none without a judge
     mix: Tensor  # [M J, 1], between 0 and 1: where the gradient penalty is taken
 
@@ -159,10 +164,11 @@ class MMSSL(ContentBackbone):
         self.relate()
         judged, noise = self.mmssl.judged if self.judge else 0, self.mmssl.noise
         for triples in batches.triples(train, size, rng, extra):
-            seen = rng.permutation(np.unique(triples.users.numpy()))[:judged]
+            different = rng.permutation(np.unique(triples.users.numpy()))
+            contrasted, seen = different[: self.mmssl.contrasted], different[:judged]
             observed = softened(train, seen, rng, noise, self.mmssl.sharpness)
             mix = rng.random((len(self.projections) * len(seen), 1), dtype=np.float32)
-            yield Judged(*triples, *map(torch.from_numpy, (seen, observed, mix)))
+            yield Judged(*triples, *map(torch.from_numpy, (contrasted, seen, observed, mix)))
 
     def relate(self) -> None:
         """Find each modality's relations: a user's items of the highest cosine (section 3.1)."""
@@ -214,7 +220,7 @@ class MMSSL(ContentBackbone):
         """BPR, the contrast, both sides of the adversary, and the penalty (section 3.3)."""
         found, triples = self.found(), Triples(batch.users, batch.liked, batch.other)
         loss = bpr(margins(found.users, found.items, triples))
-        loss = loss + self.mmssl.contrast * self.contrast(found, batch.users)
+        loss = loss + self.mmssl.contrast * self.contrast(found, batch.contrasted)
         if self.judge is not None:
             made, observed = self.rows(found, batch)
             loss = loss + self.judge.loss(made, observed, batch.mix, self.mmssl.penalty)
@@ -233,15 +239,14 @@ class MMSSL(ContentBackbone):
         return torch.cat(made), observed
 
     def contrast(self, found: Found, users: Tensor) -> Tensor:
-        """-log of how a user's view in a modality stands out as near to himself, among all
-        different users of the batch and their views; the mean over these, added over modalities
-        (section 3.2)."""
-        rows = users.unique()
-        own = normalize(found.joined[rows], dim=1)  # [B', D]
-        places = torch.arange(len(rows), device=rows.device)
+        """-log of how a user's view in a modality stands out as near to himself, among all of these
+        different users and their views; the mean over these, added over modalities (section
+        3.2)."""
+        own = normalize(found.joined[users], dim=1)  # [C, D]
+        places = torch.arange(len(users), device=users.device)
         losses = []
         for table in found.views:
-            view = normalize(table[rows], dim=1)  # [B', D]
+            view = normalize(table[users], dim=1)  # [C, D]
             others = (view @ view.T).fill_diagonal_(-torch.inf)
             near = torch.cat([view @ own.T, others], dim=1) / self.mmssl.temperature
             losses.append(cross_entropy(near, places))
