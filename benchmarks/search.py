@@ -36,7 +36,11 @@ RATED = {
 DEEP = {**RATED, "hidden": [(64,), (128, 64), (256, 128)], "dropout": [0.0, 0.2, 0.5]}
 SPACES: dict[str, dict[str, list[Any]]] = {
     "mf": {**SMALL, "decay": [0.0, 1e-3, 1e-2]},
-    "lightgcn": SMALL,
+    "lightgcn": {
+        "batch_size": [1024, 2048, 4096, 8192],
+        "learning_rate": [2e-3, 5e-3, 1e-2, 2e-2],
+        "decay": [1e-5, 1e-4],
+    },
     "neumf": {**SMALL, "decay": [0.0, 1e-3, 1e-2]},
     "ngcf": {**SMALL, "decay": [1e-5, 1e-4, 1e-3], "unit": [False, True]},
     "sgl": {**SMALL, "weight": [0.01, 0.05, 0.1], "temperature": [0.1, 0.2, 0.5]},

@@ -43,6 +43,9 @@ def test_the_rows_of_a_backbone_that_reads_no_content(tmp_path: Path) -> None:
     assert done.contents.metrics == names and done.contents.primary == "Recall@20"
     note = " ".join(done.contents.notes)
     assert "attributes and summaries do not reach it" in note
+    epochs = [done.seeds[0].trial(row.method).best_epoch for row in done.contents.rows]
+    told = "Base {}; DALLRec {}; random users {}".format(*epochs)
+    assert f"Best on validation after epochs: {told}." in done.contents.notes
     split = done.setup.split
     for row in done.contents.rows:
         model = done.seeds[0].model(row.method)

@@ -136,7 +136,9 @@ def invent_rating(seeds: int) -> Contents:
             ],
             "accuracy": accuracies(),
             "answers": [
-                AnswerCount(stage="attributes", asked=3364, rejected={"not agreed": 41}),
+                AnswerCount(
+                    stage="attributes", asked=3364, rejected={"not agreed": 41}, values=1682
+                ),
                 AnswerCount(stage="ratings, test", asked=943),
             ],
         }

@@ -177,6 +177,13 @@ def test_answers(contents: Contents) -> None:
     ]
 
 
+def test_what_is_rejected_of_values_is_a_share_of_them(rating: Contents) -> None:
+    row = tables.answers(rating).rows[0]
+    assert [cell.text for cell in row] == [
+        *("attributes", "3,364", "41 of 1,682 values", "2.4 %", "not agreed 41"),
+    ]
+
+
 def test_position_bias(contents: Contents) -> None:
     table = tables.position_bias(contents)
     assert column(table, "Slot 1") == ["11.0 %", "31.0 %"]

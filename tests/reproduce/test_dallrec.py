@@ -38,12 +38,15 @@ def contents(p: float = 0.01) -> Contents:
         GroupRow(group="0–5", users=7, method=name, metrics=dict.fromkeys(METRICS, value))
         for name, value in figures.items()
     ]
-    asked = AnswerCount(stage="interactions (users)", asked=1234, tokens=99_000)
+    asked = [
+        AnswerCount(stage="interactions (users)", asked=1234, tokens=99_000),
+        AnswerCount(stage="attributes (items)", asked=20, rejected={"unreadable": 41}, values=50),
+    ]
     more = {
         "recipe": "dallrec",
         "config": {"tune": None},
         "item_groups": group,
-        "answers": [asked],
+        "answers": asked,
         "notes": ["Of 10 items 9 found a user."],
     }
     return invented(figures, p_values, metrics=METRICS, more=more)
@@ -93,6 +96,9 @@ def test_ours_stand_beside_theirs_with_every_row_below() -> None:
     assert [cell.text for cell in costs.rows[0]] == [
         *("interactions (users)", "1,234", "99,000", "0", "–"),
     ]
+    assert [cell.text for cell in costs.rows[1]] == [
+        *("attributes (items)", "20", "–", "41 of 50 values", "41 unreadable"),
+    ]
     uncertain = by_place({Cell("dallrec-movielens", "mf"): Made(Path("x"), contents(p=0.2))})
     assert uncertain[table, "mf", "DALLRec", "Recall@20"] == "0.0500"
 
@@ -110,6 +116,16 @@ def test_what_differs_is_said() -> None:
     again = contents().model_copy(update={"config": {"refit": True}})
     notes = list(MOVIES.notes({Cell("dallrec-movielens", "mf"): Made(Path("x"), again)}))
     assert any(note.startswith(split) and "learnt it too" in note for note in notes)
+
+
+def test_a_note_of_all_runs_is_said_once() -> None:
+    mf = contents()
+    ngcf = mf.model_copy(update={"notes": [*mf.notes, "Of its own."]})
+    cells = Cell("dallrec-movielens", "mf"), Cell("dallrec-movielens", "ngcf")
+    made = (Made(Path("x"), each) for each in (mf, ngcf))
+    notes = list(MOVIES.notes(dict(zip(cells, made, strict=True))))
+    assert notes.count("Of 10 items 9 found a user.") == 1
+    assert "dallrec-movielens/ngcf: Of its own." in notes
 
 
 def test_plus_learns_in_large_batches_unless_it_is_told_otherwise() -> None:

@@ -86,6 +86,11 @@ class Attributes:
         return sum(bool(each.value) for row in self.values.values() for each in row)
 
     @property
+    def wanted(self) -> int:
+        """How many values there could be."""
+        return sum(map(len, self.values.values()))
+
+    @property
     def counts(self) -> dict[str, dict[str, int]]:
         """How many items of each kind have a value from each source, or none and why."""
         found = {}

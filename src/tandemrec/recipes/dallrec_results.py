@@ -63,7 +63,7 @@ def contents(
         draw_stories=_stories(setup, material),
         attributes=attribute_rows(material.attributes),
         answers=list(_answers(material)),
-        notes=[*_notes(setup, material), *_on_cold_items(setup, found)],
+        notes=[*_notes(setup, material), _epochs(seeds), *_on_cold_items(setup, found)],
     )
 
 
@@ -161,7 +161,7 @@ def _answers(material: Material) -> Iterator[AnswerCount]:
     made: dict[str, Any] = {
         "interactions, on validation (users)": material.threshold,
         "interactions (users)": material.drawn,
-        "attributes (values)": material.attributes,
+        "attributes (items)": material.attributes,
         "summaries (items)": material.summaries,
     }
     for stage, each in made.items():
@@ -171,6 +171,7 @@ def _answers(material: Material) -> Iterator[AnswerCount]:
                 stage=stage,
                 asked=len(each.users) if asked is None else asked,
                 rejected=each.rejected,
+                values=getattr(each, "wanted", None),
                 tokens=each.tokens,
             )
 
@@ -211,6 +212,13 @@ def _on_interactions(setup: DALLRecSetup, material: Material) -> Iterator[str]:
             f"likelier of yes and no is right in {known.greedy:.0%}; a yes from probability "
             f"{known.value:.2g} on, which was chosen on these, in {known.accuracy:.0%}."
         )
+
+
+def _epochs(seeds: Sequence[TaughtSeed]) -> str:
+    """How long each row's backbones learnt, which alone can part rows that learnt the same."""
+    rows = {row: [str(each.trial(row).best_epoch) for each in seeds] for row in seeds[0].trials}
+    told = "; ".join(f"{row} {', '.join(epochs)}" for row, epochs in rows.items())
+    return f"Best on validation after epochs: {told}."
 
 
 def _stories(setup: DALLRecSetup, material: Material) -> list[DrawStory]:

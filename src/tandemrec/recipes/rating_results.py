@@ -109,7 +109,11 @@ def _line(choice: RatingChoice) -> str:
 def _answers(seeds: Sequence[RatedSeed]) -> list[AnswerCount]:
     """What the language model was asked, all seeds together, and what could not be used."""
     known = seeds[0].attributes
-    found = [AnswerCount(stage="attributes", asked=known.asked, rejected=known.rejected)]
+    found = [
+        AnswerCount(
+            stage="attributes", asked=known.asked, rejected=known.rejected, values=known.wanted
+        )
+    ]
     for part in ("valid", "test"):
         views = [view for each in seeds for view in getattr(each, part).values()]
         kinds = sorted({kind for view in views for kind in view.said.rejected})

@@ -207,6 +207,8 @@ class AnswerCount(Part):
     asked: int
     rejected: dict[str, int] = Field(default_factory=dict)
     "How many, by what was wrong with them."
+    values: int | None = None
+    "How many values were to be answered, where rejected are values; None where they are answers."
     tokens: int | None = None
     "Of its questions and answers, each counted whole; None where nobody counted."
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from tandemrec.evaluation.metrics import winner
 from tandemrec.report import wording
-from tandemrec.report.contents import Contents, GroupRow, Heatmap, Selection
+from tandemrec.report.contents import AnswerCount, Contents, GroupRow, Heatmap, Selection
 
 MISSING = "–"
 
@@ -186,14 +186,23 @@ def answers(contents: Contents) -> Table:
         kinds = stage.rejected
         lost = sum(kinds.values())
         reasons = ", ".join(f"{kind} {number:,}" for kind, number in kinds.items() if number)
-        part = share(lost / stage.asked if stage.asked else None)
-        counts = (count(stage.asked), *_tokens(contents, stage.tokens), count(lost))
+        whole = stage.asked if stage.values is None else stage.values
+        part = share(lost / whole if whole else None)
+        counts = (count(stage.asked), *_tokens(contents, stage.tokens), rejected(stage))
         rows.append((*words(stage.stage), *counts, part, *words(reasons or MISSING)))
     read = ("Tokens",) if any(stage.tokens for stage in contents.answers) else ()
     columns = ("Stage", "Asked", *read, "Rejected", "Share", "Why")
     caption = "Questions to the language model"
     note = f"{wording.of(contents).answers} {wording.account(contents.account)}".strip()
     return Table("answers", caption, columns, tuple(rows), note=note)
+
+
+def rejected(stage: AnswerCount) -> Cell:
+    """How many answers of a stage could not be used, or how many of how many values."""
+    lost = sum(stage.rejected.values())
+    if stage.values is None:
+        return count(lost)
+    return Cell(f"{lost:,} of {stage.values:,} values", lost)
 
 
 def _tokens(contents: Contents, read: int | None) -> list[Cell]:

@@ -14,7 +14,7 @@ from tandemrec.report.scoreboard import change, mark, p_users, result
 from tandemrec.report.tables import MISSING, Table, count, words
 from tandemrec.report.tables import Cell as Value
 from tandemrec.reproduce.found import Cell, Found
-from tandemrec.reproduce.sentences import agreed, listed
+from tandemrec.reproduce.sentences import agreed, listed, shared
 from tandemrec.reproduce.tables import PaperTable
 
 BACKBONES = ("mf", "neumf", "ngcf", "lightgcn", "mmgcn", "grcn", "mmssl")
@@ -78,7 +78,7 @@ class StrategyTable(PaperTable):
         runs = [(cell, made.contents) for cell, made in found.items()]
         for sentence in (_model, _settings, _seeds, _split, _tuning):
             yield from agreed([(cell.name, self._said(sentence, run)) for cell, run in runs])
-        yield from agreed([(cell.name, " ".join(run.notes)) for cell, run in runs])
+        yield from shared({cell.name: run.notes for cell, run in runs})
         yield from self.further(found)
         missing = [cell.name for cell in self.cells if cell not in found]
         if missing:
@@ -176,7 +176,7 @@ def _costs(found: Made) -> Table:
             *words(stage.stage),
             count(stage.asked),
             Value(MISSING) if stage.tokens is None else count(stage.tokens),
-            count(sum(stage.rejected.values())),
+            tables.rejected(stage),
             *words(listed([f"{n:,} {why}" for why, n in stage.rejected.items()]) or MISSING),
         )
         for stage in stages.values()

@@ -16,6 +16,14 @@ def agreed(said: Sequence[tuple[str, str]]) -> Iterator[str]:
             yield text if len(names) == 1 else f"{', '.join(mine)}: {text}"
 
 
+def shared(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:
+    """Every note of runs, by their names: as it is where all have it, else behind the names of
+    those that do."""
+    for text in dict.fromkeys(text for mine in notes.values() for text in mine):
+        names = [name for name, mine in notes.items() if text in mine]
+        yield text if len(names) == len(notes) else f"{', '.join(names)}: {text}"
+
+
 def some(told: Mapping[str, int]) -> str:
     """As `listed`, those whose number is not 0."""
     return listed([text for text, number in told.items() if number])
