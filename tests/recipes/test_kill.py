@@ -14,7 +14,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import pytest
-import torch
 
 from recipes.hidden_kinds import KIND
 from recipes.worlds import small
@@ -67,6 +66,14 @@ def users_in(file: Path) -> int:
         return len(columns["users"])
 
 
+def known_in(file: Path) -> int:
+    return Attributes.load(file.parent).found
+
+
+def rated() -> Split:
+    return leave_last_out(tastes(n_users=40, n_items=60))
+
+
 DIRECT = Case(MF, CONFIG, 10, "tuned, tuning", "preferences.npz", users_in)
 SEQUENTIAL = Case(
     SASRec,
@@ -87,8 +94,8 @@ RATING = Case(
     6,
     "seed-0/valid/augmented-told, asking",
     "attributes.json",
-    lambda file: Attributes.load(file.parent).found,
-    lambda: leave_last_out(tastes(n_users=40, n_items=60)),
+    known_in,
+    rated,
 )
 
 
@@ -117,9 +124,6 @@ def whole_run(folder: Path, case: Case) -> None:
         with (folder / "ticks.txt").open("a") as log:
             log.write(f"\n{time.monotonic()}\t{stage}\t{done}")
 
-    # A fork has lost torch's threads; made anew here, and not by the many that load a model.
-    torch.set_num_threads(torch.get_num_threads())
-    # This process is a fork of the tests'.
     LocalLLM.choose, LocalLLM.generate = choosing, writing  # type: ignore[method-assign]
     model, out = llm(folder.parent / "model", dtype="float32"), folder / "run"
     how = {"backbone": case.backbone, "config": case.config}
@@ -127,9 +131,11 @@ def whole_run(folder: Path, case: Case) -> None:
 
 
 def started(folder: Path, case: Case) -> BaseProcess:
-    """The run in a process of its own; forked, so that nothing has to be imported again."""
+    """The run in a process of its own; forked from one that has imported everything and done
+    nothing, since a fork of the tests' has lost the threads that torch and polars count on."""
     folder.mkdir(exist_ok=True)
-    child = multiprocessing.get_context("fork").Process(target=whole_run, args=(folder, case))
+    multiprocessing.set_forkserver_preload([__name__])
+    child = multiprocessing.get_context("forkserver").Process(target=whole_run, args=(folder, case))
     child.start()
     return child
 
