@@ -35,3 +35,23 @@ def test_ndcg_of_several_held_out_items_by_hand() -> None:
     model = Fixed([9, 1, 2, 3], [0, 0, 0, 0])
     assert ndcg(model, train, held) == pytest.approx((first + second) / 2)
     assert ndcg(model, train, held, batch_size=1) == pytest.approx((first + second) / 2)
+
+
+@pytest.mark.parametrize("k", [1, 3, 30])
+def test_ndcg_of_many_held_out_items_one_by_one(k: int) -> None:
+    """Few different scores, so that many tie, also across the last place that counts."""
+    rng = np.random.default_rng(0)
+    scores = rng.integers(6, size=(12, 20)).astype(np.float32)
+    kinds = rng.random((12, 20))
+    train, held = (
+        Interactions.sorted(*np.nonzero(chosen), n_users=12, n_items=20)
+        for chosen in (kinds < 0.2, kinds > 0.6)
+    )
+    values = []
+    for user in range(12):
+        mine = np.where(kinds[user] < 0.2, -np.inf, scores[user])
+        places = [int((mine >= mine[item]).sum()) for item in held.items[held.users == user]]
+        gain = sum(1 / np.log2(place + 1) for place in places if place <= k)
+        values.append(gain / sum(1 / np.log2(np.arange(2, min(k, len(places)) + 2))))
+    found = ndcg(Fixed(*scores.tolist()), train, held, k=k, batch_size=5)
+    assert found == pytest.approx(np.mean(values))

@@ -207,8 +207,7 @@ def _gains(
     """The discounted gain of each user of a block, [B], from his held-out items."""
     rows = held_rows(users, held_out)
     owners = np.searchsorted(users, held_out.users[rows])
-    mine, target = beside_held(scores, owners, held_out.items[rows])
-    place = (mine >= target).sum(1).cpu().numpy()  # 1 is the top
+    place = _places(scores, owners, held_out.items[rows], k).cpu().numpy()  # 1 is the top
     gain = np.where(place <= k, 1 / np.log2(place + 1), 0)
     return np.bincount(owners, gain, minlength=len(users)).astype(np.float64)
 
@@ -219,14 +218,15 @@ def held_rows(users: NDArray[np.int64], held_out: Interactions) -> slice:
     return slice(held_out.bounds[users[0]], held_out.bounds[users[-1] + 1])
 
 
-def beside_held(
-    scores: Tensor, owners: NDArray[np.int64], items: NDArray[np.int64]
-) -> tuple[Tensor, Tensor]:
-    """Of a block's scores [B, I] and its N held-out items, each with the place of its user in the
-    block: that user's scores [N, I], and the item's own [N, 1]."""
+def _places(scores: Tensor, owners: NDArray[np.int64], items: NDArray[np.int64], k: int) -> Tensor:
+    """Of a block's scores [B, I] and its held-out items, each with the place of its user in the
+    block: how many of that user's items score at least as high, [N]; k + 1 for k + 1 and more where
+    users hold out several, of whom the best scores alone are looked at."""
     rows, columns = (torch.from_numpy(part).to(scores.device) for part in (owners, items))
-    mine = scores if len(rows) == len(scores) else scores[rows]  # every user has one, or more
-    return mine, mine.gather(1, columns[:, None])
+    target = scores[rows, columns][:, None]
+    if len(rows) > len(scores):
+        scores = scores.topk(min(k + 1, scores.shape[1])).values[rows]  # [N, k + 1]
+    return (scores >= target).sum(1, dtype=torch.int32)
 
 
 NDCG = Measure("NDCG@10", ndcg)
