@@ -8,12 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 def agreed(said: Sequence[tuple[str, str]]) -> Iterator[str]:
     """The sentence that is true of a run, for each (name, sentence): once where all are the same,
     else each one behind the names of its runs. Nothing for empty ones."""
-    names: dict[str, list[str]] = {}
-    for name, text in said:
-        names.setdefault(text, []).append(name)
-    for text, mine in names.items():
-        if text:
-            yield text if len(names) == 1 else f"{', '.join(mine)}: {text}"
+    return shared({name: [text] if text else [] for name, text in said})
 
 
 def shared(notes: Mapping[str, Sequence[str]]) -> Iterator[str]:
