@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 from torch import nn
 
 from tandemrec.backbones import MF, EmbeddingBackbone, LightGCN, ScoreMatrix, build, scoring
-from tandemrec.backbones.scoring import ndcg
+from tandemrec.backbones.validation import ndcg
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.worlds import clubs
 from tandemrec.errors import BackboneError, DataError

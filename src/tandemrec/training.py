@@ -8,18 +8,18 @@ import math
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, PositiveFloat, PositiveInt
+from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from tandemrec.backbones import Epoch, Fitted, RatingBackbone, get, training_of
 from tandemrec.backbones.base import between_users_refused, refuse_one_rating
 from tandemrec.backbones.building import built_from, is_kind, made
 from tandemrec.backbones.fitted import read_by, value_at, weights_hash
-from tandemrec.backbones.scoring import measure_of
+from tandemrec.backbones.validation import measure_of
 from tandemrec.checkpoint import Checkpoint
 from tandemrec.config import Settings
 from tandemrec.data import batches
@@ -44,8 +44,10 @@ class TrainConfig(Settings):
     learning_rate: PositiveFloat = 1e-3
     """Adam's."""
     every: PositiveInt = 5
-    """Epochs between two measurements on validation: NDCG@10, or RMSE where ratings are
-    predicted."""
+    """Epochs between two measurements on validation."""
+    valid_metric: Annotated[str, Field(pattern=r"^((NDCG|Recall)@[1-9]\d*|RMSE)$")] | None = None
+    """What is measured there: NDCG@k or Recall@k, such as Recall@20; none takes NDCG@10, or RMSE
+    where ratings are predicted."""
     patience: PositiveInt = 10
     """Stop after so many measurements without a new best."""
     checkpoint_every: PositiveInt = 25
@@ -113,7 +115,7 @@ def fit(
         loop = _Loop(model, train, held_out, learnt, config, _adam(model, config), share)
         loop.run(checkpoint, progress or silent)
     model.load_state_dict(loop.best_weights)
-    return Fitted(model.eval(), known, tuple(loop.curve), loop.best_epoch)
+    return Fitted(model.eval(), known, tuple(loop.curve), loop.best_epoch, loop.measure.name)
 
 
 def _device(name: str) -> torch.device:
@@ -160,7 +162,7 @@ class _Loop:
     def __post_init__(self) -> None:
         self.rng = np.random.default_rng(self.config.seed)
         self.device = next(self.model.parameters()).device
-        self.measure = measure_of(self.model)
+        self.measure = measure_of(type(self.model), self.config.valid_metric)
         self.valid = self.valid if self.valid is not None and len(self.valid) else None
 
     def run(self, checkpoint: Path | None, progress: Progress) -> None:

@@ -1,10 +1,12 @@
 """Early stopping: measured on validation alone, and the best epoch is kept."""
 
 import numpy as np
+import pytest
 
 from tandemrec.backbones import MF, LightGCN
-from tandemrec.backbones.scoring import ndcg, rmse
+from tandemrec.backbones.validation import ndcg, recall, rmse
 from tandemrec.data.split import Split
+from tandemrec.errors import ConfigError
 from tandemrec.training import fit
 from training.fits import config, same
 from training.worlds import SMALL, a_split, added, tiny
@@ -20,6 +22,28 @@ def test_the_best_epoch_on_validation_is_kept() -> None:
     assert ndcg(fitted.model, split.train, split.valid) == measured[fitted.best_epoch]
     best = fit(MF, split.train, config(epochs=fitted.best_epoch), hyper=SMALL)
     assert same(fitted, best)
+
+
+def test_training_is_stopped_by_the_metric_that_is_asked_for() -> None:
+    split = a_split()
+    asked = config(epochs=60, every=1, patience=60, valid_metric="Recall@3")
+    fitted = fit(MF, split, asked, hyper=SMALL)
+    values = [point.valid for point in fitted.curve]
+    assert fitted.valid_metric == "Recall@3" and fitted.best_epoch == np.argmax(values) + 1
+    assert fitted.best_valid == recall(fitted.model, split.train, split.valid, k=3)
+    own = fit(MF, split, asked.model_copy(update={"valid_metric": "NDCG@10"}), hyper=SMALL)
+    assert [point.loss for point in own.curve] == [point.loss for point in fitted.curve]
+    assert own.best_epoch != fitted.best_epoch
+
+
+def test_a_metric_of_another_task_is_refused() -> None:
+    split = a_split()
+    with pytest.raises(ConfigError, match=r"DeepFM predicts ratings, .* RMSE. Rec.*: 'Recall@20'"):
+        fit("deepfm", split, config(valid_metric="Recall@20"), hyper=tiny("deepfm"))
+    with pytest.raises(ConfigError, match=r"MF ranks items, .* NDCG@k or Recall@k\. Rec.*: 'RMSE'"):
+        fit(MF, split, config(valid_metric="RMSE"), hyper=SMALL)
+    with pytest.raises(ConfigError, match=r"Setting 'valid_metric' of TrainConfig: .* 'recall@20'"):
+        config(valid_metric="recall@20")
 
 
 def test_ratings_are_kept_where_they_are_least_off() -> None:

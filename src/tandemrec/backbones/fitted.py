@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from tandemrec.backbones.base import ContentBackbone, RatingBackbone
 from tandemrec.backbones.building import build
 from tandemrec.backbones.scoring import device_of
+from tandemrec.backbones.validation import NDCG, measure_of
 from tandemrec.data.content import FILE as CONTENT
 from tandemrec.data.content import Content
 from tandemrec.data.fields import FILE as FIELDS
@@ -36,7 +37,7 @@ class Epoch(NamedTuple):
 
     epoch: int  # from 1
     loss: float  # mean over the epoch's batches
-    valid: float | None  # NDCG@10 or RMSE on validation, where it was measured
+    valid: float | None  # on validation, where it was measured
 
 
 def value_at(curve: Sequence[Epoch], epoch: int) -> float | None:
@@ -55,11 +56,12 @@ class Fitted:
     curve: tuple[Epoch, ...] = ()
     best_epoch: int = 0
     "The epoch whose weights these are."
+    valid_metric: str = NDCG.name
+    "What validation measured."
 
     @property
     def best_valid(self) -> float | None:
-        """NDCG@10 (ratings: RMSE) on validation of these weights; None where nothing was held
-        out."""
+        """The metric on validation of these weights; None where nothing was held out."""
         return value_at(self.curve, self.best_epoch)
 
     def score(self, queries: Tensor) -> Tensor:
@@ -91,6 +93,7 @@ class Fitted:
             "config": config.model_dump(mode="json") if isinstance(config, BaseModel) else None,
             "curve": self.curve,
             "best_epoch": self.best_epoch,
+            "valid_metric": self.valid_metric,
             "device": str(device_of(self.model)),
         }
         (folder / NOTE).write_text(json.dumps(note))
@@ -118,7 +121,8 @@ class Fitted:
             ) from None
         curve = tuple(Epoch(*point) for point in note["curve"])
         model = model.to(_here(note.get("device", "cpu")))
-        return cls(model.eval(), train, curve, note["best_epoch"])
+        metric = note.get("valid_metric", measure_of(kind).name)  # older runs had no choice
+        return cls(model.eval(), train, curve, note["best_epoch"], metric)
 
 
 def read_by(model: Any) -> tuple[Fields | Content, ...]:

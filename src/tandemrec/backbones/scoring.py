@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -111,6 +110,12 @@ def blocks(users: NDArray[np.int64], size: int) -> Iterator[NDArray[np.int64]]:
         yield users[start : start + size]
 
 
+def held_rows(users: NDArray[np.int64], held_out: Interactions) -> slice:
+    """Where the held-out items of a block of users lie; the block holds every user with such an
+    item from its first to its last."""
+    return slice(held_out.bounds[users[0]], held_out.bounds[users[-1] + 1])
+
+
 def predicted(model: Any, pairs: Interactions, *, batch_size: int = 8192) -> NDArray[np.float64]:
     """A rating backbone's prediction for each row, [N], within the scale of its training.
 
@@ -148,86 +153,3 @@ def _known(name: str, kind: str, numbers: NDArray[np.int64], limit: int) -> None
             f"{name} was trained on {kind}s 0 to {limit - 1}; -1 is a new {kind}. Received numbers "
             f"from {numbers.min()} to {numbers.max()}."
         )
-
-
-@dataclass(frozen=True)
-class Measure:
-    """What training is stopped by: its name, how it is measured, and whether less is better."""
-
-    name: str
-    of: Callable[[Any, Interactions, Interactions], float]
-    "Of a model, its training interactions and those held out."
-    lower: bool = False
-
-    def better(self, value: float, best: float | None) -> bool:
-        """Whether a value is better than the best so far."""
-        return best is None or (value < best if self.lower else value > best)
-
-
-def rmse(model: Any, train: Interactions, held_out: Interactions) -> float:
-    """The root of the mean squared error of predicted ratings."""
-    errors = predicted(model, held_out) - held_out.ratings
-    return float(np.sqrt(np.mean(errors**2)))
-
-
-def measure_of(model: Any) -> Measure:
-    """What a model's task is measured by."""
-    return RMSE if isinstance(model, RatingBackbone) else NDCG
-
-
-def ndcg(
-    model: Any,
-    train: Interactions,
-    held_out: Interactions,
-    k: int = 10,
-    *,
-    batch_size: int = 1024,
-) -> float:
-    """Mean NDCG@k over the users with held-out items, over the full catalogue minus training items.
-
-    A held-out item's place is the number of items that score at least as high, so a tie counts
-    against the model. With several held-out items a user, the sum is divided by the best possible
-    (Järvelin & Kekäläinen, TOIS 2002, with relevance 0 or 1).
-    """
-    asked = np.unique(held_out.users)
-    gains = np.zeros(train.n_users)
-    with reading(model):
-        read = scorer(model, train)
-        for users in blocks(asked, height(batch_size, train.n_items)):
-            scores = read(users)
-            hide_met(scores, users, train)
-            gains[users] = _gains(scores, users, held_out, k)
-    ideal = np.append(0, np.cumsum(1 / np.log2(np.arange(2, k + 2))))
-    return float((gains[asked] / ideal[np.minimum(held_out.counts[asked], k)]).mean())
-
-
-def _gains(
-    scores: Tensor, users: NDArray[np.int64], held_out: Interactions, k: int
-) -> NDArray[np.float64]:
-    """The discounted gain of each user of a block, [B], from his held-out items."""
-    rows = held_rows(users, held_out)
-    owners = np.searchsorted(users, held_out.users[rows])
-    place = _places(scores, owners, held_out.items[rows], k).cpu().numpy()  # 1 is the top
-    gain = np.where(place <= k, 1 / np.log2(place + 1), 0)
-    return np.bincount(owners, gain, minlength=len(users)).astype(np.float64)
-
-
-def held_rows(users: NDArray[np.int64], held_out: Interactions) -> slice:
-    """Where the held-out items of a block of users lie; the block holds every user with such an
-    item from its first to its last."""
-    return slice(held_out.bounds[users[0]], held_out.bounds[users[-1] + 1])
-
-
-def _places(scores: Tensor, owners: NDArray[np.int64], items: NDArray[np.int64], k: int) -> Tensor:
-    """Of a block's scores [B, I] and its held-out items, each with the place of its user in the
-    block: how many of that user's items score at least as high, [N]; k + 1 for k + 1 and more where
-    users hold out several, of whom the best scores alone are looked at."""
-    rows, columns = (torch.from_numpy(part).to(scores.device) for part in (owners, items))
-    target = scores[rows, columns][:, None]
-    if len(rows) > len(scores):
-        scores = scores.topk(min(k + 1, scores.shape[1])).values[rows]  # [N, k + 1]
-    return (scores >= target).sum(1, dtype=torch.int32)
-
-
-NDCG = Measure("NDCG@10", ndcg)
-RMSE = Measure("RMSE", rmse, lower=True)

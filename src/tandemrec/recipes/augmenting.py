@@ -40,7 +40,7 @@ class Augmentation:
 
 
 def on_validation(model: Any) -> float:
-    """A fitted backbone's NDCG@10 on validation; 0 for one that was not fitted here."""
+    """What validation gave of a fitted backbone; 0 for one that was not fitted here."""
     return getattr(model, "best_valid", None) or 0.0
 
 

@@ -59,7 +59,7 @@ def contents(
         recipe="dallrec",
         selection=[row for each in seeds for row in _selection(each)],
         item_groups=_item_groups(setup, found),
-        curves=[*learning_curves(models, "NDCG@10"), *tuning_curves(material.tunings)],
+        curves=[*learning_curves(models), *tuning_curves(material.tunings)],
         draw_stories=_stories(setup, material),
         attributes=attribute_rows(material.attributes),
         answers=list(_answers(material)),
@@ -145,7 +145,7 @@ def _selection(seed: TaughtSeed) -> list[Selection]:
         Selection(
             what=f"share of added interactions in {row}",
             option=f"{share:.0%}",
-            metric="NDCG@10",
+            metric=model.valid_metric,
             value=on_validation(model),
             chosen=share == seed.share(row),
             seed=seed.seed,

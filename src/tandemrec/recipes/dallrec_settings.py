@@ -36,7 +36,7 @@ class DALLRecConfig(RecipeConfig):
     likelier of yes and no, as in the paper."""
     trusted: tuple[Annotated[float, Field(gt=0, le=1)], ...] = Field(default=(1.0,), min_length=1)
     """The shares of the added interactions, the most decided first, of which validation chooses how
-    many a backbone learns, by its own NDCG@10; all of them is the paper's way."""
+    many a backbone learns, by its `valid_metric`; all of them is the paper's way."""
     attributes: AttributesConfig = AttributesConfig(
         paper="dallrec", manner="instruction", agree=False
     )

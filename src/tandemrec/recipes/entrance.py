@@ -9,6 +9,7 @@ import numpy as np
 
 from tandemrec import backbones
 from tandemrec.backbones import ContentBackbone, RatingBackbone, SequentialBackbone
+from tandemrec.backbones.validation import measure_of
 from tandemrec.data.fields import Fields
 from tandemrec.data.split import Split
 from tandemrec.errors import BackboneError, ConfigError, DataError
@@ -58,7 +59,7 @@ def check_settings(backbone: Any, config: RecipeConfig) -> None:
     if kind is not None:
         kind(**config.backbone)
     if learns(backbone):
-        train_config(backbone, config, 0)
+        measure_of(kind_of(backbone), train_config(backbone, config, 0).valid_metric)
     if isinstance(config, Llama4RecConfig) and config.examples.backbone is not None:
         backbone_of(config.examples.backbone)
 

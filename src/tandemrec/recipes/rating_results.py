@@ -53,7 +53,7 @@ def contents(
         task="rating",
         selection=[row for each in seeds for row in _selection(each)],
         heatmaps=heatmaps(full.choices[FULL].grid, full.seed, METRIC),
-        curves=[*learning_curves(models, METRIC), *tuning_curves({"the LLM": tuning})],
+        curves=[*learning_curves(models), *tuning_curves({"the LLM": tuning})],
         rating_stories=_stories(setup, full),
         attributes=attribute_rows(full.attributes),
         answers=_answers(seeds),

@@ -110,7 +110,7 @@ def _trust(seed: SeedResult) -> list[Selection]:
         Selection(
             what="share of the LLM's preferences",
             option=f"{share:.0%}",
-            metric="NDCG@10",
+            metric=model.valid_metric,
             value=on_validation(model),
             chosen=share == seed.augmentation.share,
             seed=seed.seed,

@@ -73,8 +73,8 @@ class Llama4RecConfig(RecipeConfig):
     preferences: for each item a user who will like it."""
     trusted: tuple[Annotated[float, Field(ge=0, le=1)], ...] = Field(default=(1.0,), min_length=1)
     """The shares of the LLM's preferences, the most decided first, of which validation chooses how
-    many join the backbone's triples, by the backbone's own NDCG@10; all of them is the paper's way,
-    0 leaves data augmentation out."""
+    many join the backbone's triples, by its `valid_metric`; all of them is the paper's way, 0
+    leaves data augmentation out."""
     augment: Literal["always", "validated"] = "always"
     """Whether a row with data augmentation has it in any case, as in the paper, or only where its
     final lists on validation are better with it than without, by NDCG@5 (ratings: by RMSE)."""

@@ -17,17 +17,17 @@ from tandemrec.tuning.tune import Tuned
 def curves(seed: SeedResult, tuning: Tuned | None) -> list[Curve]:
     """How the backbones and the language model learnt."""
     models = {"Base": seed.base, "with what the LLM preferred": seed.augmentation.model}
-    return [*learning_curves(models, "NDCG@10"), *tuning_curves({"the LLM": tuning})]
+    return [*learning_curves(models), *tuning_curves({"the LLM": tuning})]
 
 
-def learning_curves(models: Mapping[str, Any], metric: str) -> list[Curve]:
-    """Each backbone's metric on validation."""
+def learning_curves(models: Mapping[str, Any]) -> list[Curve]:
+    """What validation gave of each backbone that was fitted."""
     found = []
     for name, model in models.items():
         points = [p for p in getattr(model, "curve", ()) if p.valid is not None]
         x, y = [float(p.epoch) for p in points], [float(p.valid or 0) for p in points]
         if points:
-            label = f"{metric} on validation"
+            label = f"{model.valid_metric} on validation"
             found.append(Curve(name=name, x=x, y=y, x_label="epoch", y_label=label))
     return found
 

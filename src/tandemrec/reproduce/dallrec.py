@@ -95,8 +95,12 @@ def _model(contents: Contents) -> str:
 def _settings(contents: Contents) -> str:
     training = contents.config.get("training")
     pairs = training.items() if isinstance(training, dict) else ()
-    told = [f"{name} {value:,}" for name, value in pairs if isinstance(value, int | float)]
+    told = [f"{name} {_said(value)}" for name, value in pairs]
     return f"Settings: {contents.preset}{f'; training: {listed(told)}' if told else ''}."
+
+
+def _said(value: Any) -> str:
+    return f"{value:,}" if isinstance(value, int | float) else str(value)
 
 
 def _seeds(contents: Contents) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from tandemrec.augment.direct import PreferenceConfig
 from tandemrec.augment.sequential import InsertionConfig
+from tandemrec.backbones.validation import NDCG
 from tandemrec.oneline import counted
 from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.report.contents import PRIMARY
@@ -128,8 +129,9 @@ def utilities(run: Shown) -> str:
 
 def choices(run: Shown) -> str:
     """What validation chooses by."""
+    metric = run.config.training.get("valid_metric", NDCG.name)
     return (
-        "Epochs are chosen on validation by NDCG@10, ranking ways and weights by "
+        f"Epochs are chosen on validation by {metric}, ranking ways and weights by "
         f"{run.config.metric}; test is opened once, after that. The paper does not say where it "
         "chooses."
     )

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from tandemrec.backbones.scoring import ndcg
+from tandemrec.backbones.validation import ndcg, recall
 from tandemrec.data.interactions import Interactions
 
 
@@ -35,6 +35,16 @@ def test_ndcg_of_several_held_out_items_by_hand() -> None:
     model = Fixed([9, 1, 2, 3], [0, 0, 0, 0])
     assert ndcg(model, train, held) == pytest.approx((first + second) / 2)
     assert ndcg(model, train, held, batch_size=1) == pytest.approx((first + second) / 2)
+
+
+def test_recall_by_hand() -> None:
+    """User 0 finds one of two within two places, both within three; user 1 ties are last, 4th."""
+    train = Interactions.sorted(np.array([0]), np.array([0]), n_users=3, n_items=4)
+    users, items = np.array([0, 0, 1]), np.array([3, 1, 0])
+    held = Interactions.sorted(users, items, n_users=3, n_items=4)
+    model = Fixed([9, 1, 2, 3], [0, 0, 0, 0], [0, 0, 0, 0])
+    found = [recall(model, train, held, k, batch_size=1) for k in (1, 2, 3, 4, 9)]
+    assert found == [0.25, 0.25, 0.5, 1, 1]
 
 
 @pytest.mark.parametrize("k", [1, 3, 30])
