@@ -3,8 +3,8 @@
     python benchmarks/backbones.py [--data ml-100k] [--only mf lightgcn] [--seeds 5]
 
 Leave-last-out split, full catalogue, test; beside what Llama4Rec prints for them. Settings were
-chosen on validation (docs/log.md, search.py). Prints a Markdown table, and writes
-benchmarks/results/backbones-DATA.json.
+chosen on validation (docs/log.md, search.py). Seconds are of the processor. Prints a Markdown
+table, and writes benchmarks/results/backbones-DATA.json.
 """
 
 from __future__ import annotations
@@ -77,10 +77,10 @@ def one_seed(split: tr.Split, name: str, hyper: dict[str, Any], seed: int) -> di
     config = tr.TrainConfig(**training_of(get(name), quick=True), seed=seed)
     hyper = hyper_of(get(name), quick=True) | hyper
     ends: list[float] = []
-    start = time.perf_counter()
+    start = time.process_time()
 
     def stamp(*_: Any) -> None:
-        ends.append(time.perf_counter() - start)
+        ends.append(time.process_time() - start)
 
     fitted = tr.fit(name, split, config, hyper=hyper, progress=stamp)
     found = on_test(fitted, split) | {"valid": fitted.best_valid, "epochs": fitted.best_epoch}

@@ -15,6 +15,7 @@ benchmarks/results/PEER-DATA.jsonl and not made again. pace: seconds of an epoch
 direct models at equal batches; implicit: the same of its BPR at equal widths, beside our MF as it
 is learnt (`quick`).
 
+Seconds are of the processor, so that what else the machine does counts for neither.
 Prints a Markdown table, and writes benchmarks/results/beside-*.json.
 """
 
@@ -255,7 +256,7 @@ def ours_paced(
 ) -> float:
     ends: list[float] = []
     config = tr.TrainConfig(**training, epochs=epochs)
-    stamp: Any = lambda *_: ends.append(time.perf_counter())  # noqa: E731
+    stamp: Any = lambda *_: ends.append(time.process_time())  # noqa: E731
     tr.fit(name, split.train, config, hyper=hyper, progress=stamp)
     return float(np.median(np.diff(ends)))
 

@@ -79,9 +79,9 @@ def main(folder: Path, job: dict, out: Path) -> None:
     found = {"seconds": seconds, "steps": len(train), "epochs": len(seconds)}
     found |= {"ends": ends, "valid": values}
     if job["stop"]:
-        start = time.perf_counter()
+        start = time.process_time()
         found["ndcg"] = trainer.evaluate(test, show_progress=False)["ndcg@5"]
-        found["evaluation"] = time.perf_counter() - start
+        found["evaluation"] = time.process_time() - start
         found["scores"] = scores(model, train.dataset, test, job["sequential"])
     np.savez(out, **found)
 
@@ -120,15 +120,15 @@ def timed(trainer, limit: float) -> tuple[list[float], list[float], list[float]]
     begun: list[float] = []
 
     def trained(*args, **options):  # type: ignore[no-untyped-def]
-        start = time.perf_counter()
+        start = time.process_time()
         begun.append(start)
         result = epoch(*args, **options)
-        seconds.append(time.perf_counter() - start)
+        seconds.append(time.process_time() - start)
         return result
 
     def validated(*args, **options):  # type: ignore[no-untyped-def]
         result = validation(*args, **options)
-        ends.append(time.perf_counter() - begun[0])
+        ends.append(time.process_time() - begun[0])
         values.append(float(result[0]))
         if ends[-1] > limit:
             trainer.stopping_step = 0

@@ -37,17 +37,17 @@ def main(folder: Path, job: dict, out: Path) -> None:
     model = getattr(rectools.models, job["model"])(verbose=0, **job["settings"])
     data, later = dataset(train), dataset(past)
     ends, values, best, beside = [], [], None, 0.0
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(job["epochs"] // STEP):
         model.fit_partial(data, min_epochs=STEP, max_epochs=STEP)
         lists = top(model, data, valid)
         values.append(ndcg(lists, valid))
-        ends.append(time.perf_counter() - start - beside)
+        ends.append(time.process_time() - start - beside)
         print(f"{ends[-1]:.0f} s: {values[-1]:.4f}", file=sys.stderr, flush=True)
         if values[-1] == max(values):
-            begun = time.perf_counter()
+            begun = time.process_time()
             best = top(model, later, valid)  # for test: no part of learning
-            beside += time.perf_counter() - begun
+            beside += time.process_time() - begun
         patience = job["stop"] if ends[-1] < 60 * job["minutes"] else 1
         if len(values) - 1 - int(np.argmax(values)) >= patience:
             break
