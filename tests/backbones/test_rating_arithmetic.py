@@ -184,10 +184,8 @@ def autoint(model: Any, fields: Rows) -> float:
     signal, heads = fields, model.config.heads
     size = model.config.head_width
     for layer in model.layers:
-        asks, holds, gives, stays = (
-            [dense(row, part) for row in signal]
-            for part in (layer.asks, layer.holds, layer.gives, layer.stays)
-        )
+        parts = [np.split(np.array(dense(row, layer.parts)), 4) for row in signal]
+        asks, holds, gives, stays = zip(*parts, strict=True)
         found = []
         for m in range(len(signal)):
             row = []

@@ -95,15 +95,15 @@ class _Interacting(nn.Module):
         super().__init__()
         given = config.heads * config.head_width
         self.heads, self.scale = config.heads, config.head_width**-0.5 if config.scaled else 1.0
-        self.asks, self.holds, self.gives, self.stays = (
-            nn.Linear(width, given, bias=False) for _ in range(4)
-        )
+        self.parts = nn.Linear(width, 4 * given, bias=False)
 
     def forward(self, signal: Tensor) -> Tensor:
         """[B, F, D] -> [B, F, H D']."""
+        *parts, stays = self.parts(signal).chunk(4, 2)
         asks, holds, gives = (
-            part(signal).unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, H, F, D']
-            for part in (self.asks, self.holds, self.gives)
+            part.unflatten(2, (self.heads, -1)).transpose(1, 2)  # [B, H, F, D']
+            for part in parts
         )
-        alike = (asks @ holds.transpose(2, 3) * self.scale).softmax(3)  # [B, H, F, F]
-        return ((alike @ gives).transpose(1, 2).flatten(2) + self.stays(signal)).relu()
+        # Of few fields, a softmax that does not go along the last dimension takes a quarter.
+        alike = (holds @ asks.transpose(2, 3) * self.scale).softmax(2)  # [B, H, F, F]
+        return ((alike.transpose(2, 3) @ gives).transpose(1, 2).flatten(2) + stays).relu()
