@@ -115,11 +115,14 @@ def kept(name: str, asked: dict[str, Any], make: Callable[[], dict[str, Any]]) -
 
 
 def report(kind: str, rows: list[dict[str, Any]], note: dict[str, Any]) -> None:
-    """Print a Markdown table, and write the figures."""
+    """Print a Markdown table, and write the figures: those of other backbones, made under the same
+    conditions before, stay."""
     rows = [{k: v if isinstance(v, str) else float(v) for k, v in row.items()} for row in rows]
-    file = HERE / "results" / f"{kind}.json"
-    file.parent.mkdir(exist_ok=True)
-    file.write_text(json.dumps({**note, "torch": torch.__version__, "rows": rows}, indent=2) + "\n")
+    file, note = HERE / "results" / f"{kind}.json", {**note, "torch": torch.__version__}
+    before = json.loads(file.read_text()) if file.exists() else {}
+    if note.items() <= before.items() and list(before["rows"][0]) == list(rows[0]):
+        rows = list({row["backbone"]: row for row in [*before["rows"], *rows]}.values())
+    file.write_text(json.dumps({**note, "rows": rows}, indent=2) + "\n")
     print("| " + " | ".join(rows[0]) + " |")
     print("|---" * len(rows[0]) + "|")
     for row in rows:

@@ -6,7 +6,8 @@
 accuracy: RMSE on test of both, on the same leave-last-out split and the same fields, of the epoch
 that is best on validation. Ours learn as `quick` says, which was searched on this validation set;
 deepctr-torch keeps its own settings, with embeddings as wide as ours; five epochs without a new
-best end a fit. Both predictions are cut to the scale. Every pair of fits is kept in
+best end a fit. Both predictions are cut to the scale. An epoch's seconds here are a fit's by its
+epochs, each with its own batches. Every pair of fits is kept in
 benchmarks/results/deepctr-DATA.jsonl and not made again. pace: seconds of an epoch at equal
 embeddings, layers and batches (deepctr-torch's default is 256), by turns.
 
@@ -140,14 +141,19 @@ def accuracy(split: tr.Split, peer: Peer, name: str, options: argparse.Namespace
     rows = [pair(split, peer, name, seed, options) for seed in range(options.seeds)]
     mine, yours = (np.array([row[who]["RMSE"] for row in rows]) for who in ("ours", "theirs"))
     many = len(rows) > 1
+
+    def spent(what: str) -> dict[str, float]:
+        whose = {"ours": "ours", "its": "theirs"}
+        return {who: float(np.mean([row[key][what] for row in rows])) for who, key in whose.items()}
+
     return {
         "backbone": name,
         "ours, RMSE": mine.mean(),
         "its, RMSE": yours.mean(),
         "sd ours": mine.std(ddof=1) if many else 0.0,
         "sd its": yours.std(ddof=1) if many else 0.0,
-        "ours, s a fit": np.mean([row["ours"]["seconds"] for row in rows]),
-        "its, s a fit": np.mean([row["theirs"]["seconds"] for row in rows]),
+        **{f"{who}, s a fit": seconds for who, seconds in spent("seconds").items()},
+        **{f"{who}, s/epoch": seconds for who, seconds in spent("epoch").items()},
         "seeds": len(rows),
     }
 
@@ -174,7 +180,8 @@ def our_fit(split: tr.Split, name: str, seed: int) -> dict[str, float]:
     model = tr.fit(name, split, config, hyper=hyper_of(get(name), quick=True))
     seconds = time.process_time() - start
     found = error(tr.predict(model, split.test).values, split)
-    return {"RMSE": found, "valid": model.best_valid or 0.0, "seconds": seconds}
+    epoch = seconds / len(model.curve)
+    return {"RMSE": found, "valid": model.best_valid or 0.0, "seconds": seconds, "epoch": epoch}
 
 
 def its_fit(
@@ -186,7 +193,9 @@ def its_fit(
     found = peer.train(THEIRS[name][0], {}, **job, epochs=options.epochs, seed=seed)
     scale = split.train.ratings.min(), split.train.ratings.max()
     valid, seconds = float(found["valid"].min()), float(found["ends"][-1])
-    return {"RMSE": error(found["test"].clip(*scale), split), "valid": valid, "seconds": seconds}
+    off = error(found["test"].clip(*scale), split)
+    epoch = seconds / len(found["ends"])
+    return {"RMSE": off, "valid": valid, "seconds": seconds, "epoch": epoch}
 
 
 def pace(split: tr.Split, peer: Peer, name: str, options: argparse.Namespace) -> dict[str, Any]:

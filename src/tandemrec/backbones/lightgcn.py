@@ -40,7 +40,11 @@ class LightGCN(EmbeddingBackbone):
 
     Config: ClassVar[type[BackboneConfig]] = LightGCNConfig
     published: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-3, "batch_size": 1024}
-    quick: ClassVar[Mapping[str, Any]] = {"learning_rate": 5e-3, "batch_size": 8192}
+    quick: ClassVar[Mapping[str, Any]] = {
+        "learning_rate": 5e-3,
+        "batch_size": 8192,
+        "patience": 15,
+    }
     by_rows: ClassVar[bool] = True
     "The loss of a batch is the mean of its rows' losses, so that processes can share it."
 
