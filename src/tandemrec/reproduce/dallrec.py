@@ -39,6 +39,8 @@ TRAINING = {
 }
 """Of all backbones with `plus`, chosen on validation of the MovieLens split (docs/log.md): after an
 epoch or two graphs recommend what is popular, and are better again only after fifty and more."""
+OWN = {"mmssl": {"learning_rate": 0.03, "patience": 40}}
+"On top of these."
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,8 @@ class StrategyTable(PaperTable):
         """With `plus`, training settings for half a million interactions."""
         if spec.preset != "plus":
             return spec
-        return spec.model_copy(update={"settings": merged({"training": TRAINING}, spec.settings)})
+        training = TRAINING | OWN.get(cell.backbone, {})
+        return spec.model_copy(update={"settings": merged({"training": training}, spec.settings)})
 
     @property
     def grid(self) -> Mapping[str, Sequence[str]]:
