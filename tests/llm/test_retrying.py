@@ -3,8 +3,10 @@
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
+from functools import partial
 
 import pytest
 
@@ -12,7 +14,7 @@ from scripted_server import serving
 from tandemrec.errors import LLMError
 from tandemrec.llm.addresses import KEY, Address
 from tandemrec.llm.costs import Usage
-from tandemrec.llm.http import Http, Reply
+from tandemrec.llm.http import Broken, Http, Reply
 from tandemrec.llm.limits import Breaker, Pace
 from tandemrec.llm.retrying import Call, Caller, Fault, Refused, Stopped, Unanswered, retry_after
 
@@ -98,6 +100,43 @@ def test_a_storm_of_429_is_waited_out():
         [thread.join() for thread in threads]
         assert [what for _, what in server.log].count("answered") == 8
         assert len(server.log) <= 8 + 8 * 5  # each asks once a pause, not all the time
+
+
+def test_no_two_threads_use_a_connection_at_a_time(monkeypatch):
+    """Threads that shared a pool of httpx's closed what others read from, and on a busy machine one
+    request in a hundred was answered twice."""
+    httpx = pytest.importorskip("httpx")
+    stream, used, shared = httpx.Client.stream, [], []
+
+    @contextmanager
+    def watched(client, *words, **more):
+        shared.append(client in used)
+        used.append(client)
+        with stream(client, *words, **more) as reply:
+            yield reply
+        used.remove(client)
+
+    monkeypatch.setattr(httpx.Client, "stream", watched)
+    with serving({"chat"}, slow=0.02) as server:
+        asks = caller(server)
+        threads = [threading.Thread(target=say, args=(asks, f"row {n}")) for n in range(16)]
+        [thread.start() for thread in threads]
+        [thread.join() for thread in threads]
+        assert max(server.paid.values()) == 1 and server.most_at_work == 4
+    assert shared == [False] * 16
+
+
+def test_a_connection_that_does_not_come_free_is_waited_for_no_longer():
+    with serving({"chat"}, slow=0.5) as server:
+        wire, body = Http("", 1), {"messages": [{"role": "user", "content": "row 1"}]}
+        ask = partial(wire.exchange, "POST", f"{server.url}/chat/completions", body)
+        thread = threading.Thread(target=ask, args=(5,))
+        thread.start()
+        time.sleep(0.1)
+        with pytest.raises(Broken, match="all connections were in use, 1"):
+            ask(0.1)
+        thread.join()
+        assert ask(5).status == 200
 
 
 def test_a_pause_beyond_the_deadline_is_not_waited_for():

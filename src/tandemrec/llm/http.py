@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
+from queue import Empty, LifoQueue
 from typing import Any, Protocol
 
 from tandemrec.errors import LLMError
@@ -40,13 +42,21 @@ class Wire(Protocol):
 
 
 class Http:
-    """HTTP by httpx; no redirect is followed, so that a key goes nowhere else."""
+    """HTTP by httpx; no redirect is followed, so that a key goes nowhere else.
+
+    Each connection is a client of its own, and one thread's at a time: threads that share httpx's
+    pool may close a connection that another has just begun to use, and what that one asked is asked
+    again.
+    """
 
     def __init__(self, secret: str, connections: int) -> None:
         self._httpx = httpx = _library()
         headers = {"Authorization": f"Bearer {secret}"} if secret else {}
-        most = httpx.Limits(max_connections=connections, max_keepalive_connections=connections)
-        self._client = httpx.Client(headers=headers, limits=most, timeout=None)
+        known = {"headers": headers, "verify": httpx.create_ssl_context(), "timeout": None}
+        self._clients = [httpx.Client(**known) for _ in range(connections)]
+        self._idle = LifoQueue[Any]()  # the last used is open still
+        for client in self._clients:
+            self._idle.put(client)
 
     def exchange(
         self, method: str, url: str, body: Mapping[str, Any] | None, seconds: float
@@ -55,14 +65,27 @@ class Http:
         end = time.monotonic() + seconds
         content = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if content else {}
+        with self._client(seconds) as client:
+            try:
+                with client.stream(
+                    method, url, content=content, headers=headers, timeout=end - time.monotonic()
+                ) as reply:
+                    return Reply(reply.status_code, reply.headers, self._read(reply, end))
+            except (self._httpx.HTTPError, self._httpx.StreamError, RuntimeError) as error:
+                # RuntimeError: the client was closed by another thread.
+                raise Broken(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+
+    @contextmanager
+    def _client(self, seconds: float) -> Iterator[Any]:
+        """A client that nobody else uses meanwhile. Raises Broken where none is free in time."""
         try:
-            with self._client.stream(
-                method, url, content=content, headers=headers, timeout=seconds
-            ) as reply:
-                return Reply(reply.status_code, reply.headers, self._read(reply, end))
-        except (self._httpx.HTTPError, self._httpx.StreamError, RuntimeError) as error:
-            # RuntimeError: the client was closed by another thread.
-            raise Broken(f"{type(error).__name__}: {error}".rstrip(": ")) from error
+            client = self._idle.get(timeout=seconds)
+        except Empty:
+            raise Broken(f"all connections were in use, {len(self._clients)}") from None
+        try:
+            yield client
+        finally:
+            self._idle.put(client)
 
     def _read(self, reply: Any, end: float) -> bytes:
         data = bytearray()
@@ -76,7 +99,8 @@ class Http:
 
     def close(self) -> None:
         """See `Wire.close`."""
-        self._client.close()
+        for client in self._clients:
+            client.close()
 
 
 def _library() -> Any:
