@@ -15,7 +15,7 @@ from tandemrec.recipes import inputs
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.report.contents import AnswerCount, Contents, GroupRow
 from tandemrec.reproduce import PIECES, Cell
-from tandemrec.reproduce.dallrec import BACKBONES, METRICS, TRAINING
+from tandemrec.reproduce.dallrec import BACKBONES, METRICS, OWN, TRAINING
 from tandemrec.reproduce.found import Made
 
 MOVIES, BOOKS = PIECES["dallrec/movielens"], PIECES["dallrec/book"]
@@ -136,8 +136,11 @@ def test_plus_learns_in_large_batches_unless_it_is_told_otherwise() -> None:
     assert config.training["learning_rate"] == 0.5
     paper = RunSpec(recipe="dallrec", preset="paper")
     assert MOVIES.varied(cell, paper) == paper
-    note = "Settings: plus; training: batch_size 32,768."
-    changes = {"preset": "plus", "config": {"training": {"batch_size": 32_768}}}
+    mmssl = MOVIES.varied(Cell("dallrec-movielens", "mmssl"), RunSpec(recipe="dallrec")).config
+    assert mmssl.training == TRAINING | OWN["mmssl"] | {"epochs": 300}
+    note = "Settings: plus; training: batch_size 32,768 and valid_metric Recall@20."
+    training = {"batch_size": 32_768, "valid_metric": "Recall@20"}
+    changes = {"preset": "plus", "config": {"training": training}}
     told = contents().model_copy(update=changes)
     assert note in list(MOVIES.notes({cell: Made(Path("x"), told)}))
 
