@@ -117,7 +117,7 @@ def test_no_two_threads_use_a_connection_at_a_time(monkeypatch):
         used.remove(client)
 
     monkeypatch.setattr(httpx.Client, "stream", watched)
-    with serving({"chat"}, slow=0.02) as server:
+    with serving({"chat"}, slow=0.2) as server:
         asks = caller(server)
         threads = [threading.Thread(target=say, args=(asks, f"row {n}")) for n in range(16)]
         [thread.start() for thread in threads]
@@ -132,7 +132,8 @@ def test_a_connection_that_does_not_come_free_is_waited_for_no_longer():
         ask = partial(wire.exchange, "POST", f"{server.url}/chat/completions", body)
         thread = threading.Thread(target=ask, args=(5,))
         thread.start()
-        time.sleep(0.1)
+        while not server.at_work:
+            time.sleep(0.01)
         with pytest.raises(Broken, match="all connections were in use, 1"):
             ask(0.1)
         thread.join()

@@ -19,6 +19,7 @@ from tandemrec.recipes.settings import PAPER, PLUS, Llama4RecConfig
 FAST = {"epochs": 4, "every": 1, "batch_size": 64}
 QUICK = PLUS.model_copy(update={"training": FAST, "ask": "all", "augment": "always"})
 TOLD = QUICK.model_copy(update={"prompt": PAPER.prompt})  # similar users and hints too
+SHARED = QUICK.model_copy(update={"trusted": (0.5, 1.0)})
 
 
 class Mine(nn.Module):
@@ -77,7 +78,7 @@ def check(done: Finished, lists: np.ndarray) -> None:
     assert done.recommend([3], k=4)["rank"].to_list() == [1, 2, 3, 4]
 
 
-@pytest.mark.parametrize("config", [QUICK, TOLD], ids=["plus", "told"])
+@pytest.mark.parametrize("config", [QUICK, TOLD, SHARED], ids=["plus", "told", "shares"])
 def test_a_score_matrix(config: Llama4RecConfig, tmp_path: Path) -> None:
     scores = tastes().astype(np.float32)
     done = run(tmp_path, tr.ScoreMatrix(scores), config)

@@ -83,8 +83,8 @@ def ndcg(
     (Järvelin & Kekäläinen, TOIS 2002, with relevance 0 or 1).
     """
     gains = 1 / np.log2(np.arange(2, k + 2))
-    ideal = np.cumsum(gains)[np.minimum(held_out.counts[held_out.counts > 0], k) - 1]
-    return float((_gained(model, train, held_out, gains, batch_size) / ideal).mean())
+    found, held = _gained(model, train, held_out, gains, batch_size)
+    return float((found / np.cumsum(gains)[np.minimum(held, k) - 1]).mean())
 
 
 def recall(
@@ -96,15 +96,15 @@ def recall(
     batch_size: int = 1024,
 ) -> float:
     """Mean share of a user's held-out items among the first k, with places as in `ndcg`."""
-    hits = _gained(model, train, held_out, np.ones(k), batch_size)
-    return float((hits / held_out.counts[held_out.counts > 0]).mean())
+    hits, held = _gained(model, train, held_out, np.ones(k), batch_size)
+    return float((hits / held).mean())
 
 
 def _gained(
     model: Any, train: Interactions, held_out: Interactions, gains: Values, batch_size: int
-) -> Values:
-    """What each user with held-out items gains by them, in order, where place 1, 2, ... of the
-    ranking is worth `gains`, [k], and what comes after them nothing."""
+) -> tuple[Values, NDArray[np.int64]]:
+    """What each user with held-out items gains by them, in order, and how many he has: place 1, 2,
+    ... of the ranking is worth `gains`, [k], and what comes after them nothing."""
     asked = np.flatnonzero(held_out.counts)
     worth, found = np.append(gains, 0), []
     with reading(model):
@@ -117,7 +117,7 @@ def _gained(
             places = _places(scores, owners, held_out.items[rows], len(gains)).cpu().numpy()
             each = worth[np.minimum(places, len(worth)) - 1]
             found.append(np.bincount(owners, each, minlength=len(users)))
-    return np.concatenate(found)
+    return np.concatenate(found), held_out.counts[asked]
 
 
 def _places(scores: Tensor, owners: NDArray[np.int64], items: NDArray[np.int64], k: int) -> Tensor:

@@ -66,9 +66,10 @@ class Http:
         content = None if body is None else json.dumps(body).encode()
         headers = {"Content-Type": "application/json"} if content else {}
         with self._client(seconds) as client:
+            left = max(end - time.monotonic(), 0.001)  # no socket takes less than none
             try:
                 with client.stream(
-                    method, url, content=content, headers=headers, timeout=end - time.monotonic()
+                    method, url, content=content, headers=headers, timeout=left
                 ) as reply:
                     return Reply(reply.status_code, reply.headers, self._read(reply, end))
             except (self._httpx.HTTPError, self._httpx.StreamError, RuntimeError) as error:

@@ -11,6 +11,7 @@ import numpy as np
 from tandemrec.augment.direct import Preferences, preferences
 from tandemrec.augment.interactions import Drawn, interactions
 from tandemrec.augment.sequential import Insertions, insertions
+from tandemrec.backbones.validation import measure_of
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.tastes import Tastes
 from tandemrec.llm.base import LLM
@@ -18,7 +19,7 @@ from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
 from tandemrec.ranking import rank
 from tandemrec.recipes.fitting import Learnt, fitted
-from tandemrec.recipes.setup import Setup
+from tandemrec.recipes.setup import Setup, kind_of
 
 
 @dataclass(frozen=True, eq=False)
@@ -42,6 +43,11 @@ class Augmentation:
 def on_validation(model: Any) -> float:
     """What validation gave of a fitted backbone; 0 for one that was not fitted here."""
     return getattr(model, "best_valid", None) or 0.0
+
+
+def valid_metric(model: Any) -> str:
+    """What validation measured of it, or would have."""
+    return getattr(model, "valid_metric", None) or measure_of(kind_of(model)).name
 
 
 def augmentation(

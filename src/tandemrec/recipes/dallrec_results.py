@@ -13,7 +13,7 @@ from tandemrec.evaluation.cold import is_cold
 from tandemrec.evaluation.full import full_places
 from tandemrec.evaluation.groups import Shelf, by_popularity
 from tandemrec.evaluation.metrics import UserMetrics, of_places
-from tandemrec.recipes.augmenting import on_validation
+from tandemrec.recipes.augmenting import on_validation, valid_metric
 from tandemrec.recipes.dallrec import Material, TaughtSeed, arms_of, learnt_by, reaching
 from tandemrec.recipes.measuring import RANDOM, attribute_rows, shared_by_tasks
 from tandemrec.recipes.setup import DALLRecSetup
@@ -145,7 +145,7 @@ def _selection(seed: TaughtSeed) -> list[Selection]:
         Selection(
             what=f"share of added interactions in {row}",
             option=f"{share:.0%}",
-            metric=model.valid_metric,
+            metric=valid_metric(model),
             value=on_validation(model),
             chosen=share == seed.share(row),
             seed=seed.seed,

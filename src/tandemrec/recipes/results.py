@@ -9,7 +9,7 @@ from tandemrec.evaluation import controls
 from tandemrec.evaluation.metrics import UserMetrics, per_user
 from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import Choice
-from tandemrec.recipes.augmenting import on_validation
+from tandemrec.recipes.augmenting import on_validation, valid_metric
 from tandemrec.recipes.llama4rec import SeedResult
 from tandemrec.recipes.measuring import heatmaps, llama4rec_kinds, shared_by_tasks
 from tandemrec.recipes.setup import Setup
@@ -110,7 +110,7 @@ def _trust(seed: SeedResult) -> list[Selection]:
         Selection(
             what="share of the LLM's preferences",
             option=f"{share:.0%}",
-            metric=model.valid_metric,
+            metric=valid_metric(model),
             value=on_validation(model),
             chosen=share == seed.augmentation.share,
             seed=seed.seed,

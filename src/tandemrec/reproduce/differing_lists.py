@@ -129,7 +129,7 @@ def utilities(run: Shown) -> str:
 
 def choices(run: Shown) -> str:
     """What validation chooses by."""
-    metric = run.config.training.get("valid_metric", NDCG.name)
+    metric = run.config.training.get("valid_metric") or NDCG.name
     return (
         f"Epochs are chosen on validation by {metric}, ranking ways and weights by "
         f"{run.config.metric}; test is opened once, after that. The paper does not say where it "
