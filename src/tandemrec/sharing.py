@@ -14,6 +14,7 @@ from typing import Any
 import torch
 from torch import Tensor, distributed, nn
 
+from tandemrec import processes
 from tandemrec.errors import BackboneError, ConfigError
 
 
@@ -79,4 +80,4 @@ def _join(device: torch.device) -> None:
             "`ddp` needs processes that learn together, and nobody started such. Start the script "
             "with torchrun --nproc-per-node 2, or leave `ddp` out."
         )
-    distributed.init_process_group("nccl" if device.type == "cuda" else "gloo")
+    processes.join("nccl" if device.type == "cuda" else "gloo")

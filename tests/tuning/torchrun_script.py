@@ -6,6 +6,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+from tandemrec import processes
 from tandemrec.errors import TandemrecError
 from tandemrec.llm.base import Prompt
 from tandemrec.tuning import ranks
@@ -58,7 +59,7 @@ def main(base: str, out: str, job: str) -> None:
         notes.append({"name": name, "calls": heard.calls, "error": error})
     place = Path(out + f".rank{ranks.rank()}.json")
     place.write_text(json.dumps({"cases": notes, "written": written}))
-    ranks.end()
+    processes.quit_at_once()
 
 
 if __name__ == "__main__":

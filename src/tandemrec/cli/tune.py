@@ -39,6 +39,7 @@ def tune(
     json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Tune a model on a file of instructions; the same folder again goes on where it was."""
+    from tandemrec import processes
     from tandemrec.tuning import launchers, ranks
 
     if launcher is not None:
@@ -58,7 +59,8 @@ def tune(
     if ranks.rank() == 0:
         found = {"folder": tuned.folder, "method": tuned.method, "curve": tuned.curve}
         as_json(found) if json else rows([[str(tuned.folder)]])
-    ranks.end()
+    if ranks.told() > 1:
+        processes.quit_at_once()
 
 
 def _tracked(track: str | None, out: Path) -> AbstractContextManager[Tracker]:
@@ -89,13 +91,14 @@ def _bars() -> Iterator[Progress]:
 @contextmanager
 def _alone() -> Iterator[None]:
     """What the first process has said of an error is not said again by the others."""
+    from tandemrec import processes
     from tandemrec.errors import TandemrecError
     from tandemrec.tuning import ranks
 
     try:
         yield
     except TandemrecError as error:
-        ranks.end()
+        processes.leave()
         if ranks.number_told() == 0:
             raise
         say(f"process {ranks.number_told()} ends: {error}")

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor
 from torch import distributed as dist
 
+from tandemrec import processes
 from tandemrec.errors import LLMError, TandemrecError
 
 T = TypeVar("T")
@@ -41,7 +42,7 @@ def start(device: str) -> None:
     if gpu:
         _take_gpu(int(os.environ.get("LOCAL_RANK", "0")))
     backend = "cpu:gloo,cuda:nccl" if gpu else "gloo"
-    dist.init_process_group(backend, timeout=PATIENCE)
+    processes.join(backend, PATIENCE)
 
 
 def _type(device: str) -> str:
@@ -55,12 +56,6 @@ def _take_gpu(number: int) -> None:
             "Start as many processes as there are GPUs, or tune with device=cpu."
         )
     torch.cuda.set_device(number)
-
-
-def end() -> None:
-    """Leave the other processes; they need not wait."""
-    if dist.is_initialized():
-        dist.destroy_process_group()
 
 
 def rank() -> int:
