@@ -102,6 +102,7 @@ def on_test(model: Any, split: tr.Split) -> dict[str, float]:
 def kept(name: str, asked: dict[str, Any], make: Callable[[], dict[str, Any]]) -> dict[str, Any]:
     """The row of results/NAME.jsonl that was made as is `asked` now; else a new one, which is
     added to it."""
+    asked = json.loads(json.dumps(asked))  # lists as they are read
     file = HERE / "results" / f"{name}.jsonl"
     lines = file.read_text().splitlines() if file.exists() else []
     for row in map(json.loads, lines):

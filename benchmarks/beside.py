@@ -35,7 +35,7 @@ import torch
 
 import tandemrec as tr
 from backbones import kept, on_test, one_seed, report
-from tandemrec.backbones import get, training_of
+from tandemrec.backbones import get, hyper_of, training_of
 from tandemrec.evaluation.metrics import per_user
 from tandemrec.rankings import Rankings
 
@@ -160,29 +160,35 @@ def pair(
 ) -> dict[str, Any]:
     """One seed of both, kept with all that it was made under."""
     limits = {"epochs": options.epochs, "minutes": options.minutes, "threads": options.threads}
+    own = {**training_of(get(name), quick=True), **hyper_of(get(name), quick=True)}
+    settings = {"ours": own, "theirs": their_settings(name, options)}
 
     def made() -> dict[str, Any]:
         theirs = one_of_theirs(split, peer, name, seed, options)
         return {"ours": one_seed(split, name, {}, seed), "theirs": theirs}
 
-    asked = {"backbone": name, "seed": seed, **limits}
+    asked = {"backbone": name, "seed": seed, **limits, "settings": settings}
     return kept(f"{options.peer}-{options.data}", asked, made)
+
+
+def their_settings(name: str, options: argparse.Namespace) -> dict[str, Any]:
+    """The peer's, with our batches and rate where it is RecBole's direct one."""
+    _, settings = THEIRS[options.peer][name]
+    if options.peer != "recbole" or name in SEQUENTIAL:
+        return dict(settings)
+    own = training_of(get(name), quick=True)
+    rate = {"train_batch_size": own["batch_size"], "learning_rate": own["learning_rate"]}
+    return {"eval_step": 5, **settings, **rate}
 
 
 def one_of_theirs(
     split: tr.Split, peer: Peer, name: str, seed: int, options: argparse.Namespace
 ) -> dict[str, Any]:
     """The peer's metrics on test by our measure, and its curve on validation."""
-    model, settings = THEIRS[options.peer][name]
-    if options.peer == "recbole" and name not in SEQUENTIAL:
-        settings = {"eval_step": 5, **settings}
-        own = training_of(get(name), quick=True)
-        settings["train_batch_size"] = own["batch_size"]
-        settings["learning_rate"] = own["learning_rate"]
     result = peer.train(
         f"{options.peer}_fit.py",
-        model,
-        settings,
+        THEIRS[options.peer][name][0],
+        their_settings(name, options),
         sequential=name in SEQUENTIAL,
         epochs=options.epochs,
         minutes=options.minutes,

@@ -97,9 +97,9 @@ def written(size: int, file: Path) -> None:
 
 
 def run(step: str, folder: Path, width: int) -> None:
-    """A step in a process of its own, unless what it found is there."""
+    """A step in a process of its own, unless what it found with that width is there."""
     file = folder / f"{step}.json"
-    if file.exists():
+    if file.exists() and json.loads(file.read_text())["width"] == width:
         return
     command = [sys.executable, __file__, "--step", step, "--width", str(width), "--folder", "."]
     single = {**os.environ, "OMP_NUM_THREADS": "1", "POLARS_MAX_THREADS": "1"}

@@ -25,6 +25,8 @@ Alphas = Annotated[
     Field(min_length=1),
 ]
 "What is tried; a single number is a grid of one."
+DIGITS = 12
+"What differs behind these is rounding."
 
 
 class BlendConfig(Settings):
@@ -120,10 +122,11 @@ class Pair:
     def blend(self, weight: Floats | float) -> Rankings:
         """Equation 5: U = alpha_u * U_LLM + (1 - alpha_u) * U_backbone; `weight` is [U] or one.
 
-        Ties keep the backbone's order; missing places stay at the end.
+        Ties keep the backbone's order, also those that only rounding parts; missing places stay at
+        the end.
         """
         alpha = np.broadcast_to(weight, len(self.candidates.users))[:, None]
-        mixed = alpha * self.llm + (1 - alpha) * self.backbone
+        mixed = (alpha * self.llm + (1 - alpha) * self.backbone).round(DIGITS)
         mixed = np.where(self.candidates.items >= 0, mixed, -np.inf)
         return Rankings.best_first(self.candidates.users, self.candidates.items, mixed)
 
@@ -170,7 +173,7 @@ class Grid:
 
     @property
     def best(self) -> tuple[float, float]:
-        """The best pair; smaller weights of the LLM win ties."""
+        """The best pair; the smaller alpha1 wins ties, then the smaller alpha2."""
         sign = 1 if self.lower else -1
         rated = (
             (sign * value, alpha1, alpha2)

@@ -91,6 +91,7 @@ def _sentence(detail: dict[str, Any], model: type[BaseModel] | None, title: str)
     if detail["type"] == "missing":
         return f"Setting {path!r} of {title} is missing."
     wanted = detail["msg"].replace("Input should be", "expected").removeprefix("Value error, ")
+    wanted = wanted.replace("a valid tuple", "a list")
     return f"Setting {path!r} of {title}: {wanted}. Received: {_short(detail['input'])}."
 
 

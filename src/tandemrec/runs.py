@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import inspect
 import json
 import os
 import shutil
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from importlib import metadata
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
@@ -20,6 +17,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
+from tandemrec.code import code_of
 from tandemrec.errors import RunError, TandemrecError
 from tandemrec.oneline import short
 from tandemrec.progress import Progress, silent
@@ -159,11 +157,8 @@ class Run:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """How long each stage took when it was made."""
-        places = (note.parent for note in sorted(self.folder.glob(f"**/{NOTE}")))
-        # A hidden one was half moved when the process was killed.
-        kept = [place for place in places if not place.name.startswith(".")]
-        return {str(place.relative_to(self.folder)): seconds_of(place) for place in kept}
+        """How long each stage that was asked for here took when it was made, by name."""
+        return {name: seconds_of(self.places[name]) for name in sorted(self.places)}
 
     def _put(self, folder: Path, artefact: A, record: dict[str, Any], seconds: float) -> None:
         fresh = folder.with_name(f".{folder.name}.new")
@@ -189,7 +184,7 @@ def _loaded(kind: type[A], folder: Path) -> A:
 
 
 def seconds_of(folder: Path) -> float:
-    """How long the stage in a folder took when it was made."""
+    """How long the stage in a folder took when it was made. Raises RunError for a damaged note."""
     return float(_read(folder, "seconds", float))
 
 
@@ -244,44 +239,3 @@ def describe(value: Any) -> Any:
             return {str(key): describe(part) for key, part in value.items()}
         case _:
             raise TypeError(f"A stage's input must have a fingerprint. Received: {type(value)}.")
-
-
-def code_of(kind: type) -> str:
-    """What changes when a class's code does: the source of the class, of its bases and of its
-    `Config`, by hash; tandemrec's version for those that are ours.
-
-    Not seen are functions and modules that the class calls, values that they hold, installed
-    libraries, and a class typed in where Python keeps no source (a prompt, `exec`).
-    """
-    kinds = list(dict.fromkeys((*kind.__mro__, *getattr(_config_of(kind), "__mro__", ()))))
-    roots = {each: each.__module__.partition(".")[0] for each in kinds}
-    parts = [f"tandemrec {version()}"] if "tandemrec" in roots.values() else []
-    own = [each for each in kinds if roots[each] not in _NOT_READ]
-    if found := list(_sources(own)):
-        parts.append(f"source {hashlib.sha256(''.join(found).encode()).hexdigest()[:16]}")
-    return ", ".join(parts) or "source unknown"
-
-
-_NOT_READ = {"tandemrec", "torch", "pydantic", *sys.stdlib_module_names} - {"__main__"}
-"Packages whose classes are known by a version, or are not looked at."
-
-
-def _config_of(kind: type) -> type | None:
-    config = getattr(kind, "Config", None)
-    return config if isinstance(config, type) else None
-
-
-def _sources(kinds: list[type]) -> Iterator[str]:
-    for kind in kinds:
-        try:
-            yield inspect.getsource(kind)
-        except (OSError, TypeError):  # no file behind it
-            continue
-
-
-def version() -> str:
-    """tandemrec's version, as it is installed."""
-    try:
-        return metadata.version("tandemrec")
-    except metadata.PackageNotFoundError:
-        return "not installed"

@@ -15,7 +15,7 @@ import torch
 from torch import Tensor, distributed, nn
 
 from tandemrec import processes
-from tandemrec.errors import BackboneError, ConfigError
+from tandemrec.errors import BackboneError, ConfigError, RunError
 
 
 @dataclass(frozen=True)
@@ -41,6 +41,18 @@ class Share:
     def first(self) -> bool:
         """Whether this is the process that writes files."""
         return self.rank == 0
+
+    def check_together(self, epochs: int) -> None:
+        """Raises RunError where processes go on from different epochs."""
+        if self.of == 1:
+            return
+        found = [0] * self.of
+        distributed.all_gather_object(found, epochs)
+        if len(set(found)) > 1:
+            raise RunError(
+                f"The processes would go on after different epochs: {found}. All must read one "
+                "checkpoint: put it where each of them sees it, or delete it."
+            )
 
     def loss(self, loss_of: Callable[[Any], Tensor], batch: Any, model: nn.Module) -> Tensor:
         """The loss of this share of a batch, every n-th row, as a part of the whole batch's mean;

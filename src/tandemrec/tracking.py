@@ -64,9 +64,13 @@ class Tracker:
         self.asked: dict[str, str] = {}
 
     def settings(self, *asked: BaseModel) -> None:
-        """What the run was asked for, by dotted names; what is not set is left out."""
-        every = [each for settings in asked for each in config.every(settings)]
-        self.asked = {each.name: str(each.value) for each in every if each.value not in _UNSET}
+        """What the run was asked for, by dotted names; what is not set is left out. A name that
+        stands already, such as the backbone's, is told apart as settings.backbone."""
+        self.asked = {}
+        for each in (each for settings in asked for each in config.every(settings)):
+            if each.value not in _UNSET:
+                name = f"settings.{each.name}" if each.name in self.asked else each.name
+                self.asked[name] = str(each.value)
 
     def following(self, progress: Progress) -> Progress:
         """Progress that is passed on, and whose figures, such as a loss, are points of curves."""

@@ -12,7 +12,7 @@ from typing import Annotated, Any
 
 import numpy as np
 import torch
-from pydantic import BaseModel, Field, PositiveFloat, PositiveInt
+from pydantic import BaseModel, Field, NonNegativeInt, PositiveFloat, PositiveInt
 from torch import Tensor, nn
 
 from tandemrec.backbones import Epoch, Fitted, RatingBackbone, get, training_of
@@ -21,13 +21,14 @@ from tandemrec.backbones.building import built_from, is_kind, made
 from tandemrec.backbones.fitted import read_by, value_at, weights_hash
 from tandemrec.backbones.validation import measure_of
 from tandemrec.checkpoint import Checkpoint
+from tandemrec.code import code_of
 from tandemrec.config import Settings
 from tandemrec.data import batches
 from tandemrec.data.batches import BetweenUsers, Columns
 from tandemrec.data.content import Content
 from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
-from tandemrec.data.learnt import Learnt
+from tandemrec.data.learnt import Learnt, refuse_other_sizes
 from tandemrec.data.split import Split
 from tandemrec.errors import BackboneError, ConfigError
 from tandemrec.progress import Progress, silent
@@ -52,7 +53,7 @@ class TrainConfig(Settings):
     """Stop after so many measurements without a new best."""
     checkpoint_every: PositiveInt = 25
     """Epochs between two checkpoints, where a checkpoint is asked for."""
-    seed: int = 0
+    seed: NonNegativeInt = 0
     """First weights, order, sampling, dropout. On a CPU, the same seed gives the same weights."""
     device: str = "cpu"
     """cpu, cuda, cuda:1, ..."""
@@ -89,9 +90,9 @@ def fit(
     was. `between_users`: (items, liking, other), each [N]: an item, a user who likes it and one who
     does not, learnt once an epoch in steps of their own (DALLRec). `checkpoint`: a file; a fit that
     was killed goes on from it and ends with the same weights bit for bit (on a CPU), and a
-    checkpoint of other inputs is replaced. `progress` is called after each epoch. `ddp`: under
-    torchrun, each process learns its share of every batch and gets the same weights as one would,
-    but for rounding; for models whose class says `by_rows`.
+    checkpoint of other inputs, or of a class with other code, is replaced. `progress` is called
+    after each epoch. `ddp`: under torchrun, each process learns its share of every batch and gets
+    the same weights as one would, but for rounding; for models whose class says `by_rows`.
 
     Raises BackboneError if there is nothing to train, the loss is not finite or the backbone cannot
     read or learn what is given, ConfigError for a wrong setting or device, DataError for triples or
@@ -102,6 +103,7 @@ def fit(
     config = config or TrainConfig(**training_of(backbone))
     train = data.train if isinstance(data, Split) else data
     held_out = data.valid if valid is None and isinstance(data, Split) else valid
+    refuse_other_sizes(train, held_out, "Validation's")
     learnt = Learnt.of(train, augmented, extra_triples, between_users)
     device = _device(config.device)
     known = built_from(backbone, train, augmented)
@@ -170,6 +172,7 @@ class _Loop:
         store = Checkpoint(checkpoint, _made_from(self)) if checkpoint else None
         if store and (state := store.load()):
             _restore(self, state)
+        self.share.check_together(len(self.curve))
         while len(self.curve) < self.config.epochs and not self.stalled:
             self.step()
             last = self.curve[-1]
@@ -260,11 +263,19 @@ class _Loop:
         )
 
 
+PLAIN = (bool, int, float, str)
+"What of a model's own attributes is looked at, to know it again."
+
+
 def _made_from(loop: _Loop) -> str:
-    """A hash of all that decides the outcome."""
-    config = getattr(loop.model, "config", None)
-    parts = [loop.config.model_dump_json(exclude={"checkpoint_every"}), weights_hash(loop.model)]
-    parts += [repr(type(loop.model)), repr(config), loop.train.fingerprint]
+    """A hash of all that decides the outcome, whichever of its kind the device is."""
+    model = loop.model
+    settings = loop.config.model_dump_json(exclude={"checkpoint_every", "device"})
+    plain = {name: each for name, each in vars(model).items() if isinstance(each, PLAIN)}
+    parts = [settings, loop.device.type, weights_hash(model), repr(type(model))]
+    parts += [code_of(type(model)), repr(sorted(plain.items()))]
+    parts += [repr(getattr(model, name, None)) for name in ("built_with", "config")]
+    parts += [loop.train.fingerprint]
     parts += [loop.valid.fingerprint if loop.valid is not None else ""]
     parts += [loop.learnt.fingerprint, *(each.fingerprint for each in read_by(loop.model))]
     return hashlib.sha256("\0".join(parts).encode()).hexdigest()

@@ -58,7 +58,7 @@ def values(found: Attributes) -> list[str]:
 
 def test_what_two_wordings_agree_on_is_kept() -> None:
     def other(asked: str) -> str:
-        return "Noonan, Chris" if "Babe" in asked else known(asked).replace("Joel", "Ethan")
+        return "George Miller" if "Babe" in asked else known(asked).replace("Joel", "Ethan")
 
     found = ask(saying(known, other))
     assert values(found) == ["Michael Mann", DISAGREE, DISAGREE, UNKNOWN]

@@ -148,7 +148,7 @@ def test_what_does_not_fit_is_refused():
         content(FILMS, Letters(), ContentConfig(), summaries=["a", "b"])
     with pytest.raises(DataError, match="'image'"):
         content(FILMS, Letters(), ContentConfig(), arrays={"image": np.ones((4, 2))})
-    with pytest.raises(DataError, match="arrays have 4 rows, the catalogue 3 items"):
+    with pytest.raises(DataError, match="array 'image' has 4 rows, the catalogue 3 items"):
         none = ContentConfig(modalities=())
         content(FILMS, Letters(), none, arrays={"image": np.ones((4, 2))})
 

@@ -6,8 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment.ring import N_ITEMS, N_USERS, ask, train
-from tandemrec.augment.drawn import draw_users
+from augment.ring import N_USERS, ask, train
 from tandemrec.augment.interactions import Drawn
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.base import Choice, Prompt
@@ -67,13 +66,6 @@ def test_a_control_has_the_same_items_with_other_users() -> None:
     assert half.tolist() == found.most_decided(0.5).edges[0].tolist()
     others = [found.at_random(train(), seed).edges[1].tolist() for seed in range(5)]
     assert len(set(map(tuple, others))) > 1 and others[0] == control.edges[1].tolist()
-
-
-def test_a_controls_users_are_drawn_by_a_stream_of_their_own() -> None:
-    """By the same one, the first who was asked would often be the one who said yes."""
-    items, among = np.arange(N_ITEMS - 4), np.arange(11)
-    one, two = (draw_users(train(), among, items, 8, 0, stream) for stream in (0, 1))
-    assert (one != two).any(axis=1).all()
 
 
 def test_it_is_saved_and_known_again(tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tandemrec.backbones.sasrec import Steps
 from tandemrec.backbones.transformers import Attention, Dropout, from_the_end
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.worlds import rings
-from tandemrec.errors import BackboneError
+from tandemrec.errors import BackboneError, ConfigError
 from tandemrec.training import TrainConfig, fit
 
 WORLD = rings(n_users=30, n_items=12, steps=9)
@@ -101,6 +101,29 @@ def test_sasrec_loss_by_hand() -> None:
     others = sum(math.exp(score) for score in (2.0, 0.5, -2.0, *[0.0] * (NOTHING - 3)))
     by_hand = math.log(others) - 0.5
     assert bare(SASRec, loss="all").loss(batch).item() == pytest.approx(by_hand, abs=1e-4)
+
+
+@pytest.mark.parametrize("loss", ["pair", "all"])
+def test_what_sasrec_learns_of_a_user_does_not_hang_on_the_others(loss: str) -> None:
+    """Neither the places nor the items of a short row change beside a longer one, and the last
+    place is learnt by all."""
+    users = np.repeat([0, 1, 2], [2, 4, 7])
+    world = Interactions.sorted(users, np.arange(13) % 11, n_users=3, n_items=11)
+    model = build(SASRec, world, {"width": 4, "length": 8, "dropout": 0.0, "loss": loss})
+    (batch,) = model.batches(world, 3, np.random.default_rng(0))
+    sizes = (batch.liked < world.n_items).sum(1)
+    assert sorted(sizes.tolist()) == [1, 3, 6]
+    rows = [model.loss(Steps(*(part[n : n + 1] for part in batch))) for n in range(len(sizes))]
+    mean = sum(n * row for n, row in zip(sizes, rows, strict=True)) / sizes.sum()
+    assert model.loss(batch).item() == pytest.approx(mean.item())
+    alone = Steps(*(part[sizes.argmin() :][:1, : sizes.min()] for part in batch))
+    assert model.loss(alone).item() == pytest.approx(rows[sizes.argmin()].item())
+
+
+@pytest.mark.parametrize("kind", [SASRec, BERT4Rec, CL4SRec])
+def test_heads_that_do_not_divide_the_width_are_refused(kind: type) -> None:
+    with pytest.raises(ConfigError, match="width=6, heads=4"):
+        build(kind, WORLD, {"width": 6, "heads": 4})
 
 
 def test_cl4srec_losses_by_hand() -> None:

@@ -134,3 +134,14 @@ def test_pairs_anywhere_have_unknown_context() -> None:
     pairs = Rated.anywhere(torch.tensor([0, -1]), torch.tensor([3, 4]), fields)
     assert pairs.slots.tolist() == [[fields.unknown[2]]] * 2
     assert pairs.weights.tolist() == [[1.0]] * 2 and pairs.slots.dtype == torch.int32
+
+
+@pytest.mark.parametrize(
+    ("n", "size", "sizes"), [(65, 64, [65]), (129, 64, [64, 65]), (1, 64, [1])]
+)
+def test_no_rating_is_a_batch_by_itself_beside_others(n: int, size: int, sizes: list[int]) -> None:
+    rows = Interactions.sorted(np.zeros(n, int), np.arange(n), n_users=1, n_items=n)
+    whole = Rated.of(rows, Fields.of(rows))
+    found = list(rated(whole, 64, np.random.default_rng(0)))
+    assert [len(batch.items) for batch in found] == sizes
+    assert sorted(torch.cat([batch.items for batch in found]).tolist()) == list(range(n))

@@ -5,8 +5,9 @@ import pytest
 
 import tandemrec as tr
 from tandemrec.backbones import ScoreMatrix
+from tandemrec.backbones.validation import ndcg
 from tandemrec.data.interactions import Interactions
-from tandemrec.errors import ConfigError, UnknownName
+from tandemrec.errors import BackboneError, ConfigError, UnknownName
 from tandemrec.evaluation import per_user
 from tandemrec.evaluation.full import evaluate, full_places
 from tandemrec.ranking import rank
@@ -113,3 +114,20 @@ def test_a_fitted_model_and_cut_offs() -> None:
     fitted = tr.fit(tr.MF, past, tr.TrainConfig(epochs=1))
     wanted = per_user(rank(fitted, past, None, 10), truth).values["NDCG@5"]
     assert evaluate(fitted, past, truth).values["NDCG@5"] == pytest.approx(wanted)
+
+
+@pytest.mark.parametrize("metrics", [("NDCG",), ("MRR",), ("Recall",)])
+def test_scores_that_are_no_numbers_are_refused(metrics: tuple[str, ...]) -> None:
+    model, past, truth = world(0, several=False)
+    model.scores[truth.users[0], truth.items[0]] = np.nan
+    with pytest.raises(BackboneError, match=r"ScoreMatrix\.score gave values that are not numbers"):
+        evaluate(model, past, truth, metrics=metrics)
+    with pytest.raises(BackboneError, match="not numbers"):
+        ndcg(model, past, truth)
+
+
+@pytest.mark.parametrize("n", [N_USERS - 1, N_USERS + 1])
+def test_a_matrix_of_other_users_is_refused(n: int) -> None:
+    _, past, truth = world(0, several=False)
+    with pytest.raises(BackboneError, match=f"scores {n} users, and the data have {N_USERS}"):
+        evaluate(ScoreMatrix(np.zeros((n, N_ITEMS))), past, truth)

@@ -1,5 +1,7 @@
 """What cannot be trained or learnt is named, and what is allowed."""
 
+from typing import Any
+
 import numpy as np
 import pytest
 import torch
@@ -11,8 +13,8 @@ from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.worlds import checkerboard, clubs
 from tandemrec.errors import BackboneError, ConfigError, DataError
-from tandemrec.training import fit
-from training.fits import Noisy, config
+from tandemrec.training import TrainConfig, fit
+from training.fits import Noisy, config, noting
 from training.worlds import PAIRS, a_split
 
 
@@ -41,6 +43,25 @@ def test_a_device_that_is_not_there_is_named() -> None:
 def test_wrong_extra_triples_are_refused() -> None:
     with pytest.raises(DataError, match="allowed are 0 to 39"):
         fit(MF, clubs(), extra_triples=(np.array([0]), np.array([40]), np.array([1])))
+    two: Any = (np.array([0]), np.array([1]))
+    with pytest.raises(DataError, match=r"three columns of one length.* \(1,\), \(1,\)"):
+        fit(MF, clubs(), extra_triples=two)
+    with pytest.raises(DataError, match=r"whole numbers.* Received float64, float64, float64"):
+        fit(MF, clubs(), extra_triples=(np.array([0.9]), np.array([1.7]), np.array([2.2])))
+
+
+def test_validation_of_others_is_refused_before_anything_is_learnt() -> None:
+    told: list[float] = []
+    with pytest.raises(DataError, match=r"Validation's interactions .* Received: 20 and 20"):
+        fit(MF, clubs(), valid=checkerboard(), progress=noting(told))
+    assert told == []
+
+
+def test_settings_of_another_backbone_and_seeds_below_none_are_refused() -> None:
+    with pytest.raises(ConfigError, match=r"LightGCN takes the settings LightGCNConfig.*MFConfig"):
+        fit("lightgcn", clubs(), hyper=MF.Config())
+    with pytest.raises(ConfigError, match=r"seed.*greater than or equal to 0"):
+        TrainConfig(seed=-1)
 
 
 def test_augmented_interactions_of_others_are_refused() -> None:

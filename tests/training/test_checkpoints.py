@@ -1,9 +1,11 @@
 """A fit that was killed goes on exactly, and only from a checkpoint of its own."""
 
+import linecache
 import os
 import signal
 import subprocess
 import sys
+from importlib import import_module, invalidate_caches
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +13,7 @@ import numpy as np
 import pytest
 
 from backbones.kinds import reads
-from tandemrec.backbones import BACKBONES, MF, Fitted, LightGCN
+from tandemrec.backbones import BACKBONES, MF, Fitted, LightGCN, build
 from tandemrec.data.fields import Fields
 from tandemrec.data.worlds import checkerboard, clubs
 from tandemrec.errors import RunError
@@ -130,6 +132,53 @@ def test_a_checkpoint_of_other_inputs_is_replaced(tmp_path: Path) -> None:
     fit(MF, clubs(), config(epochs=3, seed=1), checkpoint=file)
     fitted = fit(MF, clubs(), config(epochs=3, seed=2), checkpoint=file)
     assert same(fitted, fit(MF, clubs(), config(epochs=3, seed=2)))
+
+
+def written(folder: Path, sign: int, monkeypatch: pytest.MonkeyPatch) -> type:
+    """A backbone as somebody writes it, whose settings are not kept."""
+    (folder / "somebodys.py").write_text(
+        "from tandemrec.backbones import MF\n"
+        "from tandemrec.config import Settings\n\n\n"
+        "class Scale(Settings):\n    scale: int = 1\n\n\n"
+        "class Somebodys(MF):\n    Config = Scale\n\n"
+        "    def __init__(self, settings, train):\n"
+        "        super().__init__(MF.Config(width=4), train)\n"
+        "        self.factor = settings.scale\n\n"
+        f"    def loss(self, batch):\n        return {sign} * self.factor * super().loss(batch)\n"
+    )
+    monkeypatch.syspath_prepend(folder)
+    monkeypatch.delitem(sys.modules, "somebodys", raising=False)
+    invalidate_caches()
+    return import_module("somebodys").Somebodys
+
+
+def test_a_checkpoint_of_other_code_or_settings_is_replaced(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file, told = tmp_path / "fit.pt", list[float]()
+
+    def taught(backbone: Any, hyper: Any = None) -> None:
+        given = {"hyper": hyper, "checkpoint": file, "progress": noting(told)}
+        fit(backbone, clubs(), config(epochs=2), **given)
+
+    taught(written(tmp_path, 1, monkeypatch))
+    linecache.clearcache()
+    mended = written(tmp_path, -1, monkeypatch)
+    taught(mended)
+    taught(mended, {"scale": 2})
+    made = build(mended, clubs())
+    taught(made)
+    made.factor = 3
+    taught(made)
+    assert told == [1, 2] * 5
+
+
+def test_a_checkpoint_is_of_a_kind_of_device(tmp_path: Path) -> None:
+    file, told = tmp_path / "fit.pt", list[float]()
+    for device in ("cpu", "cpu:0"):
+        settings = config(epochs=2, device=device)
+        fit(MF, clubs(), settings, checkpoint=file, progress=noting(told))
+    assert told == [1, 2]
 
 
 @pytest.mark.parametrize("name", ["mmgcn", "grcn", "mmssl"])

@@ -10,8 +10,10 @@ import torch
 
 from backbones.kinds import RATING, reads
 from tandemrec.backbones import BACKBONES, MF, Fitted, LightGCN, build
+from tandemrec.backbones.mf import MFConfig
+from tandemrec.config import Settings
 from tandemrec.data.worlds import clubs
-from tandemrec.errors import RunError
+from tandemrec.errors import BackboneError, RunError
 from tandemrec.predicting import predict
 from tandemrec.training import fit
 from training.fits import Noisy, config
@@ -27,6 +29,34 @@ def test_what_is_fitted_can_be_saved_and_loaded(backbone: type, tmp_path: Path) 
     assert torch.equal(loaded.score(users), fitted.score(users))
     assert loaded.fingerprint == fitted.fingerprint
     assert (loaded.curve, loaded.best_epoch) == (fitted.curve, fitted.best_epoch)
+
+
+class Scale(Settings):
+    scale: float = 1.0
+
+
+class Scaled(MF):
+    """One that keeps its settings nowhere."""
+
+    Config = Scale  # type: ignore[assignment]
+
+    def __init__(self, settings: Scale, train: Any) -> None:
+        super().__init__(MFConfig(width=4), train)
+        del self.config
+        self.factor = settings.scale
+
+    def score(self, queries: Any) -> Any:
+        return self.factor * super().score(queries)
+
+
+def test_settings_are_kept_for_a_class_that_does_not(tmp_path: Path) -> None:
+    fitted = fit(Scaled, a_split(), config(epochs=2), hyper={"scale": 5})
+    fitted.save(tmp_path / "one")
+    users = torch.arange(60)
+    assert torch.equal(Fitted.load(tmp_path / "one").score(users), fitted.score(users))
+    by_hand = fit(Scaled(Scale(scale=5), clubs()), clubs(), config(epochs=2))
+    with pytest.raises(BackboneError, match=r"this Scaled was built with .* `self.config`"):
+        by_hand.save(tmp_path / "two")
 
 
 @pytest.mark.parametrize("name", BACKBONES)

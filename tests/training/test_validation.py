@@ -1,12 +1,14 @@
 """Early stopping: measured on validation alone, and the best epoch is kept."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
 from tandemrec.backbones import MF, LightGCN
 from tandemrec.backbones.validation import ndcg, recall, rmse
 from tandemrec.data.split import Split
-from tandemrec.errors import ConfigError
+from tandemrec.errors import ConfigError, DataError
 from tandemrec.training import fit
 from training.fits import config, same
 from training.worlds import SMALL, a_split, added, tiny
@@ -73,3 +75,20 @@ def test_validation_leaves_out_what_was_met_and_nothing_else() -> None:
     known = added(split.train, split.valid.users, split.valid.items)
     fitted = fit(LightGCN, split, config(epochs=30, every=30), hyper=SMALL, augmented=known)
     assert fitted.best_valid == ndcg(fitted.model, split.train, split.valid) > 0.5
+
+
+def test_an_item_that_is_held_out_twice_counts_once() -> None:
+    split = a_split()
+    fitted = fit(MF, split, config(epochs=5), hyper=SMALL)
+    twice = split.valid.with_rows(split.valid)
+    for measure in (ndcg, recall):
+        once = measure(fitted.model, split.train, split.valid)
+        assert measure(fitted.model, split.train, twice) == once
+
+
+def test_a_missing_rating_in_validation_is_refused() -> None:
+    split = a_split()
+    ratings = split.valid.ratings.copy()
+    ratings[3] = np.nan
+    with pytest.raises(DataError, match="Validation has 1 rows without a rating"):
+        fit("deepfm", split, config(epochs=2), valid=replace(split.valid, ratings=ratings))

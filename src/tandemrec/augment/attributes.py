@@ -99,6 +99,14 @@ def attributes(
     return said if grounded is None else grounded.filled(said)
 
 
+def check_attributes(catalogue: Catalogue, noun: str, config: AttributesConfig) -> None:
+    """Whether the table that attributes are to come from can be used, before anything is asked.
+    Raises ConfigError and DataError as `attributes` does."""
+    if config.source in ("table", "both"):
+        kinds = kinds_of(noun, config.paper) if config.kinds is None else config.kinds
+        from_table(catalogue, _table(config), kinds)
+
+
 def _table(config: AttributesConfig) -> str:
     if config.table is None:
         raise ConfigError(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 import polars as pl
@@ -58,25 +58,36 @@ def content(
     that is not there, a name used twice, or an embedder that is none; DataError where nothing is
     left, or the arrays are of other items.
     """
-    if not hasattr(embedder, "embed"):
-        raise ConfigError(
-            f"{getattr(embedder, 'name', embedder)!r} makes no vectors of texts. Name an embedder, "
-            'such as "minilm-l6", or "words", which needs no weights.'
-        )
     own = dict(arrays or {})
+    check_content(catalogue, embedder, config, own)
     found: dict[str, ArrayLike] = {}
     for name, texts in item_texts(catalogue, config, attributes, summaries).items():
-        if name in own:
-            raise ConfigError(
-                f"There are an array and a text called {name!r}. Give the array another name, or "
-                "leave the text out (content.modalities)."
-            )
         vectors = embedder.embed(texts)  # [I, W]
         known = np.asarray(vectors.any(axis=1))
         _tell(name, known)
         if known.any():
             found[name] = _filled(vectors, known, config.centred)
-    return _of_all(Content.of({**found, **own}), len(catalogue.titles))
+    return Content.of({**found, **own})
+
+
+def check_content(
+    catalogue: Catalogue, embedder: Any, config: ContentConfig, arrays: Mapping[str, ArrayLike]
+) -> None:
+    """Whether content can be made so, before any text is there. Raises ConfigError and DataError as
+    `content` does."""
+    if not hasattr(embedder, "embed"):
+        raise ConfigError(
+            f"{getattr(embedder, 'name', embedder)!r} makes no vectors of texts. Name an embedder, "
+            'such as "minilm-l6", or "words", which needs no weights.'
+        )
+    _columns(catalogue.items, config.columns)
+    if twice := [name for name in config.modalities if name in arrays]:
+        raise ConfigError(
+            f"There are an array and a text called {twice[0]!r}. Give the array another name, or "
+            "leave the text out (content.modalities)."
+        )
+    if arrays:
+        _refuse_other_items(Content.of(arrays), catalogue)
 
 
 def item_texts(
@@ -191,11 +202,10 @@ def _centred(vectors: Vectors) -> Vectors:
     return moved / np.maximum(np.linalg.norm(moved, axis=1, keepdims=True), 1e-12)
 
 
-def _of_all(made: Content, n_items: int) -> Content:
-    """The content, if it is of so many items."""
-    if made.n_items != n_items:
+def _refuse_other_items(made: Content, catalogue: Catalogue) -> None:
+    if made.n_items != len(catalogue.titles):
         raise DataError(
-            f"The arrays have {made.n_items} rows, the catalogue {n_items} items.",
+            f"The array {next(iter(made.arrays))!r} has {made.n_items} rows, the catalogue "
+            f"{len(catalogue.titles)} items.",
             remedy="Give a row for every item in the catalogue's order (Content.read sorts by id).",
         )
-    return made

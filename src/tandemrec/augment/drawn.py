@@ -126,8 +126,10 @@ class Drawn:
         found: dict[str, Any] = {}
         if self.learn != "triples" and len(self.edges[0]):
             found["augmented"] = self.into(train)
-        if self.learn != "edges" and len(self.pairs[0]):
-            found["between_users"] = self.pairs
+        items, liking, other = self.pairs
+        fresh = ~train.met(other, items)  # validation may have shown that he did
+        if self.learn != "edges" and fresh.any():
+            found["between_users"] = items[fresh], liking[fresh], other[fresh]
         return found
 
     def into(self, train: Interactions) -> Interactions:
@@ -177,14 +179,12 @@ class Drawn:
 _NOTE = ("n_items", "threshold", "rating", "learn", "asked", "tokens")
 
 
-def draw_users(
-    train: Interactions, among: Items, items: Items, draws: int, seed: int, stream: int = 0
-) -> Items:
+def draw_users(train: Interactions, among: Items, items: Items, draws: int, seed: int) -> Items:
     """For each item different users among these who have not met it, in the order in which they are
     asked, [I, D]; -1 where nobody is left.
 
     Each item has a generator of its own, and more draws go on where fewer end: neither other items
-    nor the bound change whom an item is asked about. Another `stream` draws independently.
+    nor the bound change whom an item is asked about.
     """
     if not len(among):
         raise DataError(
@@ -200,7 +200,7 @@ def draw_users(
     )
     drawn = np.full((len(items), draws), -1)
     for row, (item, left) in enumerate(zip(items, turned.unmet.counts(items), strict=True)):
-        numbers = _different(int(left), draws, np.random.default_rng([seed, int(item), stream]))
+        numbers = _different(int(left), draws, np.random.default_rng([seed, int(item), 0]))
         drawn[row, : len(numbers)] = numbers
     there = drawn >= 0
     owners = np.broadcast_to(items[:, None], drawn.shape)[there]

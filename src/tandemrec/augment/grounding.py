@@ -36,7 +36,7 @@ def from_table(catalogue: Catalogue, table: Any, kinds: Sequence[Kind]) -> Attri
     read = as_table(table, NAME, ITEMS)
     rows = _Rows.of(read)
     columns = {kind.name: _values(read, kind) for kind in kinds}
-    years = _years_of(catalogue)
+    years = catalogue.years
     fitting = [
         rows.fitting(str(identity), title, year)
         for identity, title, year in zip(catalogue.item_ids, catalogue.titles, years, strict=True)
@@ -110,14 +110,6 @@ def _index(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
         if key:
             found.setdefault(key, []).append(row)
     return found
-
-
-def _years_of(catalogue: Catalogue) -> list[int | None]:
-    """Each item's year: of its title, else of the catalogue."""
-    there = "year" in catalogue.items.columns
-    column = catalogue.items["year"] if there else pl.Series([None] * len(catalogue.titles))
-    known = column.cast(pl.Int64, strict=False).to_list()
-    return [year_of(title) or year for title, year in zip(catalogue.titles, known, strict=True)]
 
 
 def _years(table: Table, titles: Sequence[str]) -> list[int | None]:

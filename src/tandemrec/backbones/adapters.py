@@ -43,6 +43,11 @@ class ScoreMatrix:
                 f"Received {len(self.embeddings)}."
             )
 
+    @property
+    def n_users(self) -> int:
+        """How many users have a row."""
+        return int(self.scores.shape[0])
+
     def score(self, queries: Tensor) -> Tensor:
         """The rows of these users, [B, I]."""
         rows = self.scores[queries.numpy()]
@@ -92,6 +97,11 @@ class ImplicitModel:
             raise BackboneError(f"This {type(model).__name__} is not fitted; call its fit first.")
         self.users = _table("user_factors", model.user_factors)
         self.items = _table("item_factors", model.item_factors)
+
+    @property
+    def n_users(self) -> int:
+        """How many users have factors."""
+        return len(self.users)
 
     def embed(self) -> tuple[Tensor, Tensor]:
         """The users' and the items' factors, [U, D] and [I, D]."""

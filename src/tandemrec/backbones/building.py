@@ -14,7 +14,7 @@ from tandemrec.backbones.base import ContentBackbone, RatingBackbone, Sequential
 from tandemrec.data.content import Content
 from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
-from tandemrec.errors import BackboneError
+from tandemrec.errors import BackboneError, ConfigError
 
 
 def is_kind(backbone: Any, kind: type) -> bool:
@@ -45,12 +45,44 @@ def build(
         )
     arguments: tuple[Any, ...] = (train,)
     if settings is not None:
-        given = config if isinstance(config, BaseModel) else settings(**(config or {}))
+        given = _checked(backbone, settings, config)
         arguments = (given, train)
     arguments += _fields(backbone, fields) + _content(backbone, content)
     with torch.random.fork_rng(devices=[]):
         torch.default_generator.manual_seed(seed)
-        return backbone(*arguments)
+        found = backbone(*arguments)
+    if settings is not None:
+        found.built_with = given
+    return found
+
+
+def settings_of(model: Any) -> BaseModel | None:
+    """What a model of a class with a `Config` was built with, here or by hand (`self.config`); none
+    for other classes.
+
+    Raises BackboneError where nobody knows.
+    """
+    if getattr(type(model), "Config", None) is None:
+        return None
+    found = getattr(model, "built_with", None) or getattr(model, "config", None)
+    if not isinstance(found, BaseModel):
+        raise BackboneError(
+            f"What this {type(model).__name__} was built with is not known, so it cannot be built "
+            "again. Keep its settings, a pydantic model, as `self.config`, or give `fit` the class "
+            "and `hyper`."
+        )
+    return found
+
+
+def _checked(backbone: Any, kind: Any, config: BaseModel | Mapping[str, Any] | None) -> BaseModel:
+    """The settings, if they are of that backbone."""
+    found: BaseModel = config if isinstance(config, BaseModel) else kind(**(config or {}))
+    if not isinstance(found, kind):
+        raise ConfigError(
+            f"{backbone.__name__} takes the settings {kind.__name__}. Received: "
+            f"{type(found).__name__}."
+        )
+    return found
 
 
 def _fields(backbone: Any, fields: Fields | None) -> tuple[Any, ...]:

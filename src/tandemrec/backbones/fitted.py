@@ -12,12 +12,11 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
-from pydantic import BaseModel
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
 from tandemrec.backbones.base import ContentBackbone, RatingBackbone
-from tandemrec.backbones.building import build
+from tandemrec.backbones.building import build, settings_of
 from tandemrec.backbones.scoring import device_of
 from tandemrec.backbones.validation import NDCG, measure_of
 from tandemrec.data.content import FILE as CONTENT
@@ -78,7 +77,8 @@ class Fitted:
         """Weights, curve, the backbone's name and settings, its training interactions, and what
         else it reads.
 
-        Raises RunError where the weights cannot be written, as on a full disk.
+        Raises RunError where the weights cannot be written, as on a full disk, and BackboneError
+        where nobody knows what the model was built with.
         """
         folder.mkdir(parents=True, exist_ok=True)
         weights = {name: value.detach().cpu().clone() for name, value in _state(self.model).items()}
@@ -87,10 +87,10 @@ class Fitted:
         self.train.save(folder)
         for each in read_by(self.model):
             each.save(folder)
-        kind, config = type(self.model), getattr(self.model, "config", None)
+        kind, config = type(self.model), settings_of(self.model)
         note = {
             "backbone": f"{kind.__module__}:{kind.__qualname__}",
-            "config": config.model_dump(mode="json") if isinstance(config, BaseModel) else None,
+            "config": None if config is None else config.model_dump(mode="json"),
             "curve": self.curve,
             "best_epoch": self.best_epoch,
             "valid_metric": self.valid_metric,

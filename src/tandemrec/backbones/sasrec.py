@@ -112,6 +112,7 @@ class SASRec(SequentialBackbone[Steps]):
     ) -> Steps:
         longest = (rows < self.n_items).sum(1).max()
         items, liked = rows[:, : longest - 1], rows[:, 1:longest]
+        items = np.where(liked < self.n_items, items, self.n_items)  # the last has no next one
         other = np.full_like(liked, self.n_items)
         if self.settings.loss == "pair":
             drawn = unmet.draw(np.repeat(users, liked.shape[1]), rng).reshape(liked.shape)

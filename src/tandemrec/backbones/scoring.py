@@ -11,6 +11,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
+from tandemrec.backbones.adapters import ImplicitModel, ScoreMatrix
 from tandemrec.backbones.base import EmbeddingBackbone, RatingBackbone
 from tandemrec.data.batches import Rated
 from tandemrec.data.interactions import Interactions
@@ -37,13 +38,18 @@ def reading(model: Any) -> Iterator[None]:
 def scorer(model: Any, train: Interactions) -> Scorer:
     """The scores of blocks of users; what a model computes for everybody is computed once.
 
-    To be made and used within `reading`. Raises BackboneError if the model cannot score, or its
-    scores do not have the shape [B, I].
+    To be made and used within `reading`. Raises BackboneError if the model cannot score, its scores
+    do not have the shape [B, I], or one is not a number.
     """
     if not callable(getattr(model, "score", None)):
         raise BackboneError(
             f"{type(model).__name__} has no method `score(users)`, which gives every item's score, "
             "[B, I]; see docs/add-a-backbone.md."
+        )
+    if isinstance(model, ScoreMatrix | ImplicitModel) and model.n_users != train.n_users:
+        raise BackboneError(
+            f"This {type(model).__name__} scores {model.n_users} users, and the data have "
+            f"{train.n_users}: its rows must be the users in the data's order."
         )
     score, device = _score(model), device_of(model)
 
@@ -54,7 +60,9 @@ def scorer(model: Any, train: Interactions) -> Scorer:
                 f"{type(model).__name__}.score must give one row a user and one column an item, "
                 f"[{len(users)}, {train.n_items}]. Received {list(found.shape)}."
             )
-        return found.to(torch.float32, copy=True)
+        found = found.to(torch.float32, copy=True)
+        _refuse_nan(model, found)
+        return found
 
     return scores
 
@@ -73,6 +81,13 @@ def _queries(model: Any, train: Interactions, users: NDArray[np.int64]) -> Tenso
         queries: Tensor = model.queries(train, users)
         return queries
     return torch.from_numpy(users)
+
+
+def _refuse_nan(model: Any, scores: Tensor) -> None:
+    """Nothing is above such a score, nor below. The sum is looked at first, which takes a tenth of
+    the time."""
+    if torch.isnan(scores.sum()) and torch.isnan(scores).any():
+        raise BackboneError(f"{type(model).__name__}.score gave values that are not numbers (nan).")
 
 
 def device_of(model: Any) -> torch.device:

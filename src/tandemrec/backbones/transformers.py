@@ -6,12 +6,22 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import scaled_dot_product_attention
 
+from tandemrec.errors import ConfigError
+
 
 class Attention(nn.Module):
-    """Several heads of scaled dot-product attention: Vaswani et al., NeurIPS 2017, section 3.2."""
+    """Several heads of scaled dot-product attention: Vaswani et al., NeurIPS 2017, section 3.2.
+
+    Raises ConfigError for a width that is no multiple of the heads.
+    """
 
     def __init__(self, width: int, heads: int, dropout: float, *, mixed: bool) -> None:
         super().__init__()
+        if width % heads:
+            raise ConfigError(
+                f"The width must be a multiple of the heads. Received: width={width}, "
+                f"heads={heads}."
+            )
         self.heads, self.dropout = heads, dropout
         self.asks, self.holds = (nn.Linear(width, n * width, bias=mixed) for n in (1, 2))
         self.mix = nn.Linear(width, width) if mixed else nn.Identity()

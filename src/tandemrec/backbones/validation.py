@@ -23,7 +23,7 @@ from tandemrec.backbones.scoring import (
     scorer,
 )
 from tandemrec.data.interactions import Interactions
-from tandemrec.errors import ConfigError
+from tandemrec.errors import ConfigError, DataError
 
 Values = NDArray[np.float64]
 
@@ -64,6 +64,11 @@ def measure_of(kind: type[Any], metric: str | None = None) -> Measure:
 
 def rmse(model: Any, train: Interactions, held_out: Interactions) -> float:
     """The root of the mean squared error of predicted ratings."""
+    if np.isnan(held_out.ratings).any():
+        raise DataError(
+            f"Validation has {int(np.isnan(held_out.ratings).sum())} rows without a rating.",
+            remedy="Leave them out: a rating backbone is measured by the ratings of all.",
+        )
     errors = predicted(model, held_out) - held_out.ratings
     return float(np.sqrt(np.mean(errors**2)))
 
@@ -105,6 +110,8 @@ def _gained(
 ) -> tuple[Values, NDArray[np.int64]]:
     """What each user with held-out items gains by them, in order, and how many he has: place 1, 2,
     ... of the ranking is worth `gains`, [k], and what comes after them nothing."""
+    _, once = np.unique(held_out.users * held_out.n_items + held_out.items, return_index=True)
+    held_out = held_out.rows(np.sort(once))  # an item that a user holds out twice counts once
     asked = np.flatnonzero(held_out.counts)
     worth, found = np.append(gains, 0), []
     with reading(model):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import os
 import sys
 from collections.abc import Sequence
@@ -26,6 +27,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # Threads that spin while they wait make a busy machine four times slower (docs/log.md); it must
     # be said before torch is imported.
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a terminal may know fewer signs than titles have
+            stream.reconfigure(errors="replace")
     from tandemrec.cli.entry import guarded
 
     return guarded(list(sys.argv[1:] if arguments is None else arguments))

@@ -35,17 +35,20 @@ def export(
     """Write the instruction sets of a run, its backbone or its adapter."""
     if instructions is None and backbone is None and adapter is None:
         raise typer.BadParameter("Missing option: --instructions, --backbone or --adapter.")
+    if instructions is None and (out is not None or settings):
+        given = "--out" if out is not None else "--set"
+        raise typer.BadParameter(f"{given} is of --instructions, which is not given.")
     from tandemrec.cli.progress import bars
     from tandemrec.recipes.exports import export_adapter, export_backbone
     from tandemrec.recipes.instructions import export_run
     from tandemrec.recipes.spec import parse_settings
 
-    given = parse_settings(settings)
+    chosen = parse_settings(settings)
     files: list[Path] = []
     counts: Mapping[str, int] = {}
     with bars() as progress:
         if instructions is not None:
-            found = export_run(folder, instructions, out, settings=given, progress=progress)
+            found = export_run(folder, instructions, out, settings=chosen, progress=progress)
             files, counts = [*found.files], found.counts
         if backbone is not None:
             files += export_backbone(folder, backbone, progress=progress)

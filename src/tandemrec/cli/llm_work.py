@@ -17,15 +17,17 @@ from tandemrec.errors import LLMError
 
 
 class _AnswersByDefault(TyperGroup):
-    """`tandemrec llm-work WORK` is `tandemrec llm-work answer WORK`."""
+    """`tandemrec llm-work WORK` is `tandemrec llm-work answer WORK`; of two words the first is a
+    command, well written or not."""
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        if args and args[0] not in (*self.commands, "--help"):
+        two = len(args) > 1 and not any(word.startswith("-") for word in args[:2])
+        if args and args[0] not in (*self.commands, "--help") and not two:
             args = ["answer", *args]
         return super().parse_args(ctx, args)
 
 
-app = typer.Typer(cls=_AnswersByDefault, no_args_is_help=True, rich_markup_mode=None)
+app = typer.Typer(cls=_AnswersByDefault, rich_markup_mode=None)
 Folder = Annotated[Path, typer.Argument(metavar="WORK", help="The folder of work.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 

@@ -13,7 +13,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NamedTuple
 
-EXTRAS = ("implicit", "httpx", "fastapi", "xllamacpp", "vllm", "ray", "mlflow")
+EXTRAS = (
+    *("implicit", "httpx", "fastapi", "xllamacpp", "vllm", "ray", "faiss"),
+    *("mlflow", "trackio", "tensorboard"),
+)
 
 
 class Fact(NamedTuple):

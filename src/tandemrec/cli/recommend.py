@@ -32,7 +32,7 @@ def recommend(
     with bars() as progress:
         run = finished(folder, progress)
         if history is None:
-            frame = run.recommend(user, k)
+            frame = run.recommend(list(dict.fromkeys(user)), k)
         else:
             frame = run.recommend_new(read_history(history), k)
     if as_json:

@@ -142,11 +142,14 @@ class Rated(NamedTuple):
 
 
 def rated(rows: Rated, size: int, rng: np.random.Generator) -> Iterator[Rated]:
-    """One epoch: every rating once."""
+    """One epoch: every rating once. A last one by itself joins the batch before it, since a batch's
+    spread, which batch normalisation divides by, needs two."""
     order = torch.from_numpy(rng.permutation(len(rows.users)))
-    mixed = rows.rows(order)
-    for start in range(0, len(order), size):
-        yield mixed.rows(slice(start, start + size))
+    mixed, n = rows.rows(order), len(order)
+    alone = size > 1 and n > size and n % size == 1
+    for start in range(0, n - alone, size):
+        stop = start + size
+        yield mixed.rows(slice(start, n if alone and stop + 1 == n else stop))
 
 
 def _usable(train: Interactions) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
@@ -191,12 +194,16 @@ def stated_between(columns: Columns, train: Interactions) -> Columns:
 
 
 def _three(columns: Columns, what: str, names: str) -> Columns:
-    one, two, three = (np.asarray(column, dtype=np.int64) for column in columns)
-    if not (one.shape == two.shape == three.shape and one.ndim == 1):
+    found = [np.asarray(column) for column in columns]
+    shapes = [column.shape for column in found]
+    if len(found) != 3 or len(set(shapes)) > 1 or len(shapes[0]) != 1:
         raise DataError(
-            f"{what} must be three columns of one length: {names}. "
-            f"Received shapes {one.shape}, {two.shape} and {three.shape}."
+            f"{what} must be three columns of one length: {names}. Received shapes "
+            f"{', '.join(map(str, shapes))}."
         )
+    if kinds := [str(each.dtype) for each in found if each.size and each.dtype.kind not in "iu"]:
+        raise DataError(f"{what} must be whole numbers: {names}. Received {', '.join(kinds)}.")
+    one, two, three = (column.astype(np.int64) for column in found)
     return one, two, three
 
 

@@ -11,6 +11,7 @@ from typing import Any
 import polars as pl
 
 from tandemrec.data.interactions import Interactions
+from tandemrec.data.names import year_of
 from tandemrec.errors import DataError
 from tandemrec.oneline import counted
 
@@ -44,6 +45,15 @@ class Catalogue:
     def item(self, name: Hashable) -> int:
         """The number of an item id."""
         return _number(self._item_numbers, "item", name)
+
+    @cached_property
+    def years(self) -> Sequence[int | None]:
+        """Each item's year: in parentheses behind its title, else in a column `year`; [I]."""
+        known: list[int | None] = [None] * len(self.titles)
+        if "year" in self.items.columns and not self.items["year"].dtype.is_nested():
+            column = self.items["year"].cast(pl.Float64, strict=False)
+            known = column.cast(pl.Int64, strict=False).to_list()
+        return [year_of(title) or year for title, year in zip(self.titles, known, strict=True)]
 
     @cached_property
     def fingerprint(self) -> str:

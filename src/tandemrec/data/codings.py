@@ -110,15 +110,15 @@ def scale_of(values: NDArray[np.float64]) -> tuple[float, float] | None:
 
 
 def as_names(column: NDArray[Any]) -> NDArray[np.str_]:
-    """A column as texts; of numbers, whole ones without a point, and "" for NaN."""
+    """A column as texts; of numbers, whole ones without a point, and "" for NaN. What a value is
+    called does not hang on the others."""
     if column.dtype.kind not in "iufb":
         return np.char.strip(column.astype(str))
     if column.dtype.kind == "f":
         known = np.isfinite(column)
-        if (column[known] == np.floor(column[known])).all() and (abs(column[known]) <= EXACT).all():
-            whole = np.where(known, column, 0).astype(np.int64).astype(str)
-            return np.where(known, whole, "")
-        return np.where(known, column.astype(str), "")
+        whole = known & (np.floor(column) == column) & (abs(column) <= EXACT)
+        names = np.where(known, column.astype(str), "")
+        return np.where(whole, np.where(whole, column, 0).astype(np.int64).astype(str), names)
     return column.astype(np.int64 if column.dtype.kind == "b" else column.dtype).astype(str)
 
 

@@ -105,7 +105,11 @@ def identities(table: Table, column: str) -> pl.Series:
         ids = ids.cast(pl.String)
     if ids.dtype == pl.String and table.layout:
         ids = ids.str.strip_chars()
-    empty = ids.is_null() if ids.dtype != pl.String else ids.is_null() | (ids == "")
+    empty = ids.is_null()
+    if ids.dtype == pl.String:
+        empty |= ids == ""
+    elif ids.dtype.is_float():
+        empty |= ~ids.is_finite()
     _refuse(table, column, empty, "an id")
     if table.layout or ids.dtype.is_float():
         ids = _whole(ids)

@@ -56,7 +56,8 @@ class Diagnosis:
         yield "users", f"{self.users:,}"
         yield "items", f"{self.items:,}"
         yield "density", f"{self.density:.3%}"
-        yield "ratings", f"{self.ratings[0]:g} to {self.ratings[1]:g}"
+        low, high = self.ratings
+        yield "ratings", f"{low:g} to {high:g}" if low < high else f"all {low:g}"
         yield "times", " to ".join(self.times) if self.times else "none"
         yield "order", self.order
         if self.ties is not None:

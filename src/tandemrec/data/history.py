@@ -10,6 +10,8 @@ from tandemrec.data.columns import NAMES, identities, plain, times
 from tandemrec.data.tables import read_table
 from tandemrec.errors import DataError
 
+_UTF_16 = (b"\xff\xfe", b"\xfe\xff")
+"What a file begins with in either order of bytes."
 _HEADERS = {plain(name) for name in NAMES["item"]}
 
 
@@ -29,9 +31,11 @@ def read_history(path: str | Path) -> list[str]:
 def _lines(path: Path) -> list[str] | None:
     """The lines of a text file of one column; None for a table."""
     if not path.is_file():
-        raise DataError("there is no such file.", file=path, remedy="Give a file of item ids.")
+        what = "this is a folder." if path.is_dir() else "there is no such file."
+        raise DataError(what, file=path, remedy="Give a file of item ids.")
+    content = path.read_bytes()
     try:
-        text = path.read_bytes().decode("utf-8-sig")
+        text = content.decode("utf-16" if content.startswith(_UTF_16) else "utf-8-sig")
     except UnicodeDecodeError:
         return None
     lines = [line.strip() for line in text.splitlines() if line.strip()]

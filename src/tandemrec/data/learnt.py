@@ -29,7 +29,7 @@ class Learnt(NamedTuple):
     ) -> Learnt:
         """The augmented interactions in place of the training ones, where there are such. Raises
         DataError for anything outside the training data's users and items."""
-        _refuse_other_sizes(train, augmented)
+        refuse_other_sizes(train, augmented, "Augmented")
         return cls(
             train if augmented is None else augmented,
             None if triples is None else stated(triples, train),
@@ -45,10 +45,11 @@ class Learnt(NamedTuple):
         return digest.hexdigest()
 
 
-def _refuse_other_sizes(train: Interactions, augmented: Interactions | None) -> None:
+def refuse_other_sizes(train: Interactions, other: Interactions | None, whose: str) -> None:
+    """Raises DataError for interactions of other users or items than the training ones."""
     sizes = train.n_users, train.n_items
-    if augmented is not None and (augmented.n_users, augmented.n_items) != sizes:
+    if other is not None and (other.n_users, other.n_items) != sizes:
         raise DataError(
-            "Augmented interactions must be of the same users and items as the training ones, "
-            f"{sizes[0]} and {sizes[1]}. Received: {augmented.n_users} and {augmented.n_items}."
+            f"{whose} interactions must be of the same users and items as the training ones, "
+            f"{sizes[0]} and {sizes[1]}. Received: {other.n_users} and {other.n_items}."
         )

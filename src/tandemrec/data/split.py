@@ -127,7 +127,8 @@ def _labels(data: Dataset) -> NDArray[np.str_]:
     if PART not in data.interactions.context:
         raise DataError(
             f"{data.name} has no column {PART!r} that says which rows are {_LABELS}.",
-            remedy=f"Name it when the data is loaded (context=[{PART!r}]), or use ratio_split.",
+            remedy=f"Name it when the data is loaded (--context {PART}; in Python "
+            f"context=[{PART!r}]), or split otherwise (--split ratio; ratio_split).",
         )
     labels = data.interactions.context[PART].astype(np.str_)
     wrong = np.flatnonzero(~np.isin(labels, PARTS))

@@ -46,8 +46,8 @@ def evaluate(
     As `per_user` of `rank`'s lists of the whole catalogue, equal scores by item number too, at a
     fraction of the time: items are compared with the held-out ones, and not sorted. `model`: what
     `fit` gave, or anything with `score`. At most `batch_size` users are scored at a time, fewer
-    where the catalogue is large. Raises BackboneError if the scores have the wrong shape,
-    ConfigError for a cut-off below 1, UnknownName for a metric that there is not.
+    where the catalogue is large. Raises BackboneError if the scores have the wrong shape or are not
+    numbers, ConfigError for a cut-off below 1, UnknownName for a metric that there is not.
     """
     check_metrics(ks, metrics)
     within = None if any(name in WHOLE for name in metrics) else max(ks)

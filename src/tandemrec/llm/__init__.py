@@ -79,13 +79,17 @@ def embedder(
     """
     options: dict[str, Any] = {"dtype": dtype, "device": device, "adapter": adapter}
     options |= {"cache": cache, "progress": progress}
-    factories = {**_added("tandemrec.embedders"), **EMBEDDERS}
-    return _made(str(name_or_path), "embedder", factories, _embedding, options)
+    return _made(str(name_or_path), "embedder", known_embedders(), _embedding, options)
 
 
 def known() -> Mapping[str, Factory]:
     """The names that stand for a model: ours, and those that installed packages add."""
     return {**_added("tandemrec.llms"), **LLMS}
+
+
+def known_embedders() -> Mapping[str, Factory]:
+    """The same of what turns texts into vectors."""
+    return {**_added("tandemrec.embedders"), **EMBEDDERS}
 
 
 def _added(group: str) -> dict[str, Callable[..., Any]]:

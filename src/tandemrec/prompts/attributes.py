@@ -9,6 +9,7 @@ instruction (DALLRec's second strategy) is for a model that was tuned on such on
 
 import re
 from collections.abc import Mapping, Sequence
+from itertools import takewhile
 
 import polars as pl
 
@@ -16,6 +17,7 @@ from tandemrec.data.attributes import Kind, Value
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.data.names import folded, title_keys, words, year_of
 from tandemrec.llm.base import Prompt
+from tandemrec.prompts.described import dated
 from tandemrec.prompts.titles import neutral, readable
 
 ANSWERS = ("Yes", "No")
@@ -36,19 +38,20 @@ _CONTROLS = (
 "More of them, to be asked about: what is answered for these is said without knowing anything."
 
 
-def told(title: str, author: str | None = None) -> str:
+def told(title: str, author: str | None = None, year: int | None = None) -> str:
     """An item as a question names it: readable, with its year, or with its author."""
-    name, year = readable([title])[0], year_of(title)
     if author and author.strip():
-        return f"{name} by {neutral(author)}"
-    return f"{name} ({year})" if year and not name.endswith(f"({year})") else name
+        return f"{readable([title])[0]} by {neutral(author)}"
+    return dated(title, year or year_of(title))
 
 
 def items(catalogue: Catalogue) -> list[str]:
-    """Every item as a question names it, with its author where the catalogue knows that; [I]."""
+    """Every item as a question names it, with its author where the catalogue knows that, else with
+    its year; [I]."""
     titles, table = catalogue.titles, catalogue.items
     known = table["author"].cast(pl.String).to_list() if "author" in table.columns else None
-    return [told(*pair) for pair in zip(titles, known or [None] * len(titles), strict=True)]
+    rows = zip(titles, known or [None] * len(titles), catalogue.years, strict=True)
+    return [told(*row) for row in rows]
 
 
 def controls(names: Sequence[str]) -> list[str]:
@@ -165,11 +168,13 @@ def _title(item: str) -> str:
 LONGEST, MOST = 40, 6
 "A name has at most so many characters, and so many words."
 _NOTHING = re.compile(
-    r"(?:unknown|none|n/?a|not (?:sure|known|available|certain|applicable)|i (?:do not|don.?t) know"
-    r"|i.?m not sure|unsure|no (?:idea|answer)|various|anonymous)\b",
+    r"(?:unknown|none|n/?a(?=\W*$)|not (?:sure|known|available|certain|applicable)"
+    r"|i (?:do not|don.?t) know|i.?m not sure|unsure|no (?:idea|answer)|various|anonymous)\b",
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(r"\s*[,;|/&]\s*|\s+(?:and|with)\s+")
+_ITEM = re.compile(r"(?:[-*•+]|\(?\d{1,2}[.)])\s+")
+"What an item of a list begins with."
 _ARTICLES = {"a", "an", "the"}
 _SENTENCE = {"is", "was", "are", "directed", "starring", "think", "sorry", "know", "by"}
 _NUMBER = re.compile(
@@ -181,11 +186,11 @@ _NUMBER = re.compile(
 def parse(answer: str, noun: str, kind: Kind, item: str) -> Value | None:
     """What an answer says: a value, nothing (of "unknown"), or none where it cannot be read.
 
-    Never raises. Only the first line counts; refused are long answers, sentences, the title or the
-    question echoed, persons with digits and numbers that are none.
+    Never raises. Only the first line counts, or, of several values, a list of lines; refused are
+    long answers, sentences, the title or the question echoed, persons with digits or with the
+    family name first, and numbers that are none.
     """
-    lines = (line.strip() for line in answer[:2000].splitlines())
-    line = _bare(next(filter(None, lines), ""), kind)
+    line = _bare(_first(answer[:2000], kind), kind)
     if _NOTHING.match(line):
         return ()
     if kind.form == "number":
@@ -193,10 +198,21 @@ def parse(answer: str, noun: str, kind: Kind, item: str) -> Value | None:
     names = [line]
     if kind.form == "list" or kind.person:
         parts = [_bare(part, kind) for part in _BETWEEN.split(line) if part]
+        if kind.person and "," in line and [len(part.split()) for part in parts] == [1, 1]:
+            return None  # "Nolan, Christopher"
         names = parts if kind.form == "list" else parts[:1]
     if not names or not all(_is_name(name, noun, kind, item) for name in names):
         return None
     return tuple(dict.fromkeys(names))
+
+
+def _first(answer: str, kind: Kind) -> str:
+    """The first line that says anything; of several values all lines of a list."""
+    lines = [line.strip() for line in answer.splitlines() if line.strip()]
+    if kind.form == "list" and lines and _ITEM.match(lines[0]):
+        listed = takewhile(_ITEM.match, lines)
+        return ", ".join(_ITEM.sub("", line) for line in listed)
+    return lines[0] if lines else ""
 
 
 def parse_instructed(
@@ -228,6 +244,8 @@ def _parts(answer: str, kinds: Sequence[Kind]) -> dict[str, str]:
 def _bare(line: str, kind: Kind) -> str:
     """Without the label, the marks of a list, quotes around it, and parentheses behind it."""
     line = neutral(line)
+    if kind.form != "number":
+        line = _ITEM.sub("", line, count=1) if _ITEM.match(line) else line
     known = ("answer", kind.name, _field(kind), *kind.also)
     labels = "|".join(re.escape(text) for text in known)
     line = re.sub(rf"^[\W_]*(?:{labels})s?[\W_]*:", "", line, flags=re.IGNORECASE)

@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-
 import polars as pl
 
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.data.codings import lists_of, texts_of
-from tandemrec.data.names import year_of
 from tandemrec.prompts.titles import neutral, readable
 
 GENRES = ("genres", "genre_words", "genre")
@@ -38,14 +35,13 @@ def genres_of(catalogue: Catalogue) -> list[str]:
 
 def _dated(catalogue: Catalogue) -> list[str]:
     """Readable titles with their years: the title's own, else the catalogue's."""
-    known = _column(catalogue, "year")
-    return list(_with_years(catalogue.titles, known))
+    return [dated(*pair) for pair in zip(catalogue.titles, catalogue.years, strict=True)]
 
 
-def _with_years(titles: Sequence[str], known: Sequence[str]) -> Iterator[str]:
-    for title, said in zip(titles, known, strict=True):
-        name, year = readable([title])[0], str(year_of(title) or said)
-        yield f"{name} ({year})" if year and not name.endswith(f"({year})") else name
+def dated(title: str, year: int | None) -> str:
+    """A readable title with its year, where that is known."""
+    name = readable([title])[0]
+    return f"{name} ({year})" if year and not name.endswith(f"({year})") else name
 
 
 def _column(catalogue: Catalogue, name: str) -> list[str]:

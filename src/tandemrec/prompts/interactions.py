@@ -60,7 +60,7 @@ def _told(names: Sequence[str]) -> list[str]:
 _WRITTEN = re.compile(
     r"[\W_]*(?:(?:the|my)\s+)?(?:answer\s*(?:is|would be)?[\W_]*)?(yes|no)\b"
     r"(?![\W_]*(?:or|and)?[\W_]*(?:yes|no)\b)"
-    r"(?!\s+(?:idea|information|answer|data|way|one|user|clue|preference)\b)",
+    r"(?!\s+(?:idea|information|answer|data|way|one|user|clue|preference|doubt)\b)",
     re.IGNORECASE,
 )
 

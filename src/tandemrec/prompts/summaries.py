@@ -51,7 +51,8 @@ def parse(answer: str, noun: str, item: str) -> Read:
     if any(_LISTED.match(line) for line in _body(text)):
         return Read("", LISTED)
     told = _sentences(" ".join(lines))
-    if _NOT_KNOWN.match(told):
+    named = told.casefold().startswith(item.partition(" (")[0].casefold())
+    if _NOT_KNOWN.match(told) and not named:
         return Read("", REFUSED)
     new = set(words(told)) - set(words(" ".join([*summary(noun, item)[:2], _ALWAYS])))
     if len(words(told)) < LEAST:
@@ -74,7 +75,8 @@ _ANNOUNCED = re.compile(
 )
 _LISTED = re.compile(r"\s*(?:[-*•+]\s|\(?\d{1,2}[.)]\s|[\[{|])")
 _NOT_KNOWN = re.compile(
-    r"(?:i.?m |i am |we.?re )?(?:sorry|unable|afraid)\b|unknown\b|n/?a\b|as an? (?:ai|language)\b"
+    r"(?:i.?m |i am |we.?re )(?:sorry|unable|afraid)\b|sorry\b|unable to\b"
+    r"|(?:unknown|n/?a)\s*(?:[.,;:!?]|$)|as an? (?:ai|language)\b"
     r"|i (?:do not|don.?t|cannot|can.?t|could not|couldn.?t|have no|am not|was not|was unable)\b"
     r"|(?:there is|i have) no information\b|please provide\b",
     re.IGNORECASE,

@@ -4,6 +4,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+from tandemrec.llm import abilities
+
 LONGEST = 80
 "Characters of a title that are shown; hostile or broken data may bring 100 kB."
 
@@ -15,11 +17,13 @@ _OTHER_NAME = re.compile(r"(?<=\S)\s*\((?!\d{4}\))[^()]*\)\s*$")
 def neutral(title: str) -> str:
     """One line of at most `LONGEST` characters in which no chat-template token is left.
 
-    "<|im_end|>" becomes "< im_end >" whatever template the model has; white space is folded.
+    "<|im_end|>" becomes "< im_end >" whatever template the model has; white space is folded, and
+    signs that cannot be seen are left out first, since they may stand within a token.
     """
-    short = title[: 4 * LONGEST].replace("<|", "< ").replace("|>", " >")
-    short = " ".join(re.sub(r"\[/?INST\]|</?s>|<<|>>", " ", short).split())
-    short = "".join(letter for letter in short if letter.isprintable())
+    seen = (letter for letter in title[: 4 * LONGEST] if letter.isprintable() or letter.isspace())
+    short = "".join(seen).replace("<|", "< ").replace("|>", " >")
+    short = abilities.neutral(re.sub(r"\[/?INST\]|</?s>|<<|>>", " ", short))
+    short = " ".join(short.split())
     return short if len(short) <= LONGEST else short[: LONGEST - 1].rstrip() + "…"
 
 
@@ -27,15 +31,17 @@ def readable(titles: Sequence[str]) -> list[str]:
     """Every title as a person would write it; [I] in, [I] out.
 
     "Usual Suspects, The (1995)" becomes "The Usual Suspects": a year costs more tokens than a name.
-    It stays where two items would otherwise read alike.
+    It stays where two items would otherwise read alike, and so does all that parts them.
     """
     safe = [neutral(title) for title in titles]
-    plain = [_plain(title) for title in safe]
-    count = Counter(plain)
-    return [
-        short if count[short] == 1 else _with_year(short, title)
-        for short, title in zip(plain, safe, strict=True)
-    ]
+    found = [_plain(title) for title in safe]
+    for longer in (_with_year, lambda _, title: title):
+        count = Counter(found)
+        found = [
+            short if count[short] == 1 else longer(short, title)
+            for short, title in zip(found, safe, strict=True)
+        ]
+    return found
 
 
 def _plain(title: str) -> str:

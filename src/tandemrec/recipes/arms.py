@@ -98,17 +98,16 @@ class Weighing:
     """Equation 6 with all that it needs of the training data."""
 
     coefficients: NDArray[np.float64]  # [all users], l_u
+    bounds: tuple[float, float]
+    "l_min and l_max over all users with training data."
     config: BlendConfig
 
     @classmethod
     def of(cls, train: Interactions, config: BlendConfig) -> Weighing:
         """From N(u) of the training data."""
-        return cls(aggregate.long_tail(train.counts, config.tail), config)
-
-    @property
-    def bounds(self) -> tuple[float, float]:
-        """l_min and l_max over all users with training data."""
-        return float(self.coefficients.min()), float(self.coefficients.max())
+        found = aggregate.long_tail(train.counts, config.tail)
+        known = found[train.counts > 0]
+        return cls(found, (float(known.min()), float(known.max())), config)
 
     def alpha(self, users: NDArray[np.int64], order: str, grid: Grid | None) -> NDArray[np.float64]:
         """The LLM's weight for each user, [U]."""

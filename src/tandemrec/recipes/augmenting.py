@@ -18,7 +18,7 @@ from tandemrec.llm.base import LLM
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles
 from tandemrec.ranking import rank
-from tandemrec.recipes.fitting import Learnt, fitted
+from tandemrec.recipes.fitting import Learnt, fitted, learns
 from tandemrec.recipes.setup import Setup, kind_of
 
 
@@ -26,7 +26,8 @@ from tandemrec.recipes.setup import Setup, kind_of
 class Augmentation:
     """What a language model preferred, and the backbones that learnt shares of it."""
 
-    preferences: Learnt
+    preferences: Learnt | None
+    "None where nothing could have learnt it, so that nobody was asked."
     trials: Mapping[float, Any]
 
     @property
@@ -54,8 +55,10 @@ def augmentation(
     setup: Setup, llm: LLM, base: Any, profiles: Profiles, seed: int, name: str = "augmented"
 ) -> Augmentation:
     """Ask `llm` for preferences (section III-B), and fit backbones on shares of them."""
-    found = asked(setup, llm, base, profiles, setup.split.train, seed, name)
     shares = setup.config.trusted
+    if not (learns(setup.backbone) and any(shares)):
+        return Augmentation(None, dict.fromkeys(shares, base))
+    found = asked(setup, llm, base, profiles, setup.split.train, seed, name)
     return Augmentation(found, {s: taught(setup, seed, base, found, s, name) for s in shares})
 
 

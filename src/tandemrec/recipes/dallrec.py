@@ -8,12 +8,12 @@ language model makes hangs on no backbone and on no seed: it is made once for al
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from tandemrec.augment.attributes import Attributes, attributes
+from tandemrec.augment.attributes import Attributes
 from tandemrec.augment.content import content
 from tandemrec.augment.interactions import Drawn, Threshold, interactions, threshold
 from tandemrec.augment.summaries import Summaries, summaries
@@ -22,9 +22,10 @@ from tandemrec.data.interactions import Interactions
 from tandemrec.data.tastes import Tastes
 from tandemrec.llm.answers import Remembering
 from tandemrec.progress import Progress
+from tandemrec.recipes.attributing import attributed
 from tandemrec.recipes.augmenting import on_validation
 from tandemrec.recipes.dallrec_settings import Strategy
-from tandemrec.recipes.dallrec_tuning import asking
+from tandemrec.recipes.dallrec_tuning import asking, kinds_asked
 from tandemrec.recipes.fitting import fitted
 from tandemrec.recipes.measuring import RANDOM
 from tandemrec.recipes.setup import DALLRecSetup
@@ -107,15 +108,15 @@ def asked(setup: DALLRecSetup, seed: int) -> Material:
     """The three strategies, each by a language model that was tuned for it."""
     config, split, run = setup.config, setup.split, setup.common
     wanted = reaching(setup)
-    models = {strategy: asking(setup, strategy, seed) for strategy in wanted}
+    asks = [strategy for strategy in wanted if strategy != "attributes" or kinds_asked(setup)]
+    models = {strategy: asking(setup, strategy, seed) for strategy in asks}
     llms: dict[Strategy, Remembering] = {name: llm for name, (llm, _) in models.items()}
     known = {"catalogue": split.catalogue, "noun": split.data.noun}
     cut = drawn = facts = said = None
     if "interactions" in wanted:
         cut, drawn = joined(setup, llms["interactions"], seed)
     if "attributes" in wanted:
-        inputs = {**known, "llm": llms["attributes"], "config": config.attributes}
-        facts = run.step("attributes", Attributes, attributes, **inputs)
+        facts = attributed(setup, llms.get("attributes"))
     if "summaries" in wanted:
         inputs = {**known, "llm": llms["summaries"], "config": config.summaries}
         said = run.step("summaries", Summaries, summaries, **inputs)
@@ -221,7 +222,8 @@ def one_seed(setup: DALLRecSetup, material: Material, seed: int) -> TaughtSeed:
 
 def lessons_of(setup: DALLRecSetup, material: Material, arm: Arm, seed: int) -> dict[float, Lesson]:
     """What a row's backbones learn, by the share of the added interactions."""
-    read = None if material.content is None else seen(material.content, arm)
+    own = () if setup.content is None else setup.content.arrays
+    read = None if material.content is None else seen(material.content, arm, own)
     name = name_of(arm)
     if material.drawn is None or "interactions" not in arm.strategies:
         return {0.0: Lesson(name, None, read)}
@@ -247,11 +249,12 @@ def learnt_by(setup: DALLRecSetup) -> Interactions:
     return setup.split.before_test if setup.config.refit else setup.split.train
 
 
-def seen(whole: Content, arm: Arm) -> Content:
+def seen(whole: Content, arm: Arm, own: Container[str]) -> Content:
     """The modalities of a row: what the language model made of its strategies, and what was there
-    before it."""
+    before it, one's `own` arrays whatever they are called."""
     out = {made for strategy, made in MODALITIES.items() if strategy not in arm.strategies}
-    return Content({name: each for name, each in whole.arrays.items() if name not in out})
+    kept = {name: each for name, each in whole.arrays.items() if name in own or name not in out}
+    return Content(kept)
 
 
 def name_of(arm: Arm) -> str:

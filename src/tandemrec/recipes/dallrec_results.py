@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tandemrec.augment.drawn import Drawn
+from tandemrec.data.interactions import Interactions
 from tandemrec.evaluation import compare
 from tandemrec.evaluation.cold import is_cold
 from tandemrec.evaluation.full import full_places
@@ -63,7 +65,7 @@ def contents(
         draw_stories=_stories(setup, material),
         attributes=attribute_rows(material.attributes),
         answers=list(_answers(material)),
-        notes=[*_notes(setup, material), _epochs(seeds), *_on_cold_items(setup, found)],
+        notes=[*_notes(setup, material, first), _epochs(seeds), *_on_cold_items(setup, found)],
     )
 
 
@@ -124,8 +126,6 @@ def _on_cold_items(setup: DALLRecSetup, found: Places) -> Iterator[str]:
         yield f"No held-out item has at most {most} training interactions."
         return
     measured, metric = measure(setup, found, rows), DALLREC_PRIMARY
-    if metric not in measured[BASE][0].values:
-        return
     base, ours = (
         float(np.mean([run.mean(metric) for run in measured[row]])) for row in (BASE, DALLREC)
     )
@@ -176,32 +176,33 @@ def _answers(material: Material) -> Iterator[AnswerCount]:
             )
 
 
-def _notes(setup: DALLRecSetup, material: Material) -> Iterator[str]:
+def _notes(setup: DALLRecSetup, material: Material, first: TaughtSeed) -> Iterator[str]:
     """What a reader of the table must know."""
     if material.drawn is not None:
-        yield from _on_interactions(setup, material)
+        yield from _on_interactions(setup, material, first.share(DALLREC))
     left = [name for name in setup.config.strategies if name not in reaching(setup)]
     if left:
         yield f"The backbone reads no items' content, so {' and '.join(left)} do not reach it."
     untuned = [name for name, tuning in material.tunings.items() if tuning is None]
     if untuned:
         yield f"The language model is as it came, not tuned, for {', '.join(untuned)}."
-    if material.attributes is None and material.content is not None:
+    if material.content is not None and not (material.attributes and material.attributes.kinds):
         yield "No attributes were made."
     if order := setup.split.data.order:
         yield f"{order[0].upper()}{order[1:]}."
 
 
-def _on_interactions(setup: DALLRecSetup, material: Material) -> Iterator[str]:
+def _on_interactions(setup: DALLRecSetup, material: Material, share: float) -> Iterator[str]:
     drawn = material.drawn
     assert drawn is not None
-    n, added = drawn.counts, len(drawn.edges[0])
+    n = drawn.counts
     yield (
         f"Of {drawn.n_items:,} items {n['both']:,} found a user who will like it and one who will "
         f"not, {n['only yes']:,} only the first, {n['only no']:,} only the second, "
         f"{n['neither'] + n['nobody to ask']:,} neither; at most "
-        f"{setup.config.interactions.draws} users were asked about an item. {added:,} interactions "
-        f"were added to {len(learnt_by(setup)):,}. Of the answers {drawn.saying_yes:.0%} were yes."
+        f"{setup.config.interactions.draws} users were asked about an item. Of the answers "
+        f"{drawn.saying_yes:.0%} were yes. DALLRec's backbone learnt "
+        f"{_lessons(drawn.most_decided(share), learnt_by(setup))}."
     )
     if (known := material.threshold) is not None:
         low, high = known.interval
@@ -212,6 +213,20 @@ def _on_interactions(setup: DALLRecSetup, material: Material) -> Iterator[str]:
             f"likelier of yes and no is right in {known.greedy:.0%}; a yes from probability "
             f"{known.value:.2g} on, which was chosen on these, in {known.accuracy:.0%}."
         )
+        if drawn.threshold != known.value:
+            yield (
+                f"The settings take another: a yes is from probability {drawn.threshold:.2g} on."
+            )
+
+
+def _lessons(drawn: Drawn, train: Interactions) -> str:
+    """What was taught besides the training interactions."""
+    found = drawn.lessons(train)
+    added = len(found["augmented"]) - len(train) if "augmented" in found else 0
+    told = f"{added:,} added interactions besides {len(train):,}"
+    if "between_users" in found:
+        told += f", and {len(found['between_users'][0]):,} pairs of users"
+    return told
 
 
 def _epochs(seeds: Sequence[TaughtSeed]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, ClassVar, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt
+from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from tandemrec.augment.attributes import AttributesConfig
 from tandemrec.augment.content import ContentConfig
@@ -14,6 +14,8 @@ from tandemrec.recipes.settings import RecipeConfig
 from tandemrec.tuning.fewshot import FewShotConfig
 from tandemrec.tuning.tune import TuneConfig
 
+PRIMARY = 20
+"The cut-off by which rows are compared."
 Strategy = Literal["interactions", "attributes", "summaries"]
 
 
@@ -54,9 +56,17 @@ class DALLRecConfig(RecipeConfig):
     """For test, each row's backbone learns validation too, for as many epochs as it took without.
     The authors' backbones learn all that is not test."""
     cut_offs: tuple[PositiveInt, ...] = Field(default=(10, 20, 50), min_length=1)
-    """Recall, NDCG and Precision at these."""
+    """Recall, NDCG and Precision at these; 20 is among them, by which rows are compared."""
     cold: NonNegativeInt = 5
     """Items with at most so many training interactions are cold."""
+
+    @field_validator("cut_offs")
+    @classmethod
+    def _with_the_primary(cls, given: tuple[int, ...]) -> tuple[int, ...]:
+        """Rows are tested by Recall@20."""
+        if PRIMARY not in given:
+            raise ValueError(f"{PRIMARY} must be among them: rows are compared by Recall@{PRIMARY}")
+        return given
 
 
 PAPER = DALLRecConfig(

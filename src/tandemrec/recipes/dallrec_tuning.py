@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from functools import partial
 
 from tandemrec.augment.grounding import from_table
+from tandemrec.data.attributes import Kind
 from tandemrec.data.tastes import Tastes
 from tandemrec.llm.answers import Remembering
 from tandemrec.prompts.interactions import TasteProfiles
-from tandemrec.prompts.kinds import kinds_of
+from tandemrec.prompts.kinds import PAPERS
 from tandemrec.recipes.dallrec_settings import Strategy
 from tandemrec.recipes.setup import DALLRecSetup
 from tandemrec.recipes.tuning import InstructionSet, remembering, tuned
@@ -43,9 +45,18 @@ def _likes(setup: DALLRecSetup, config: fewshot.FewShotConfig) -> list[Example]:
     return fewshot.yes_no(TasteProfiles.of(tastes, data.catalogue, data.noun, told), config)
 
 
+def kinds_asked(setup: DALLRecSetup) -> Sequence[Kind]:
+    """Of which kinds of attributes the language model is asked."""
+    wanted, noun = setup.config.attributes, setup.split.data.noun
+    if wanted.source in ("none", "table"):
+        return ()
+    if wanted.kinds is not None:
+        return wanted.kinds
+    return PAPERS[wanted.paper].get(noun, ())
+
+
 def _attributes(setup: DALLRecSetup, config: fewshot.FewShotConfig) -> list[Example]:
-    data, wanted = setup.split.data, setup.config.attributes
-    kinds = wanted.kinds or kinds_of(data.noun, wanted.paper)
+    data, wanted, kinds = setup.split.data, setup.config.attributes, kinds_asked(setup)
     table = None if wanted.table is None else from_table(data.catalogue, wanted.table, kinds)
     return fewshot.attribute_examples(data.catalogue, data.noun, kinds, config, table)
 

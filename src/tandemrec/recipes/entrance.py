@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
 from tandemrec import backbones
+from tandemrec.augment.attributes import check_attributes
+from tandemrec.augment.content import check_content
 from tandemrec.backbones import ContentBackbone, RatingBackbone, SequentialBackbone
 from tandemrec.backbones.validation import measure_of
+from tandemrec.data.content import Content
 from tandemrec.data.fields import Fields
 from tandemrec.data.split import Split
 from tandemrec.errors import BackboneError, ConfigError, DataError
@@ -61,17 +64,59 @@ def check_settings(backbone: Any, config: RecipeConfig) -> None:
     if learns(backbone):
         measure_of(kind_of(backbone), train_config(backbone, config, 0).valid_metric)
     if isinstance(config, Llama4RecConfig) and config.examples.backbone is not None:
-        backbone_of(config.examples.backbone)
+        check_teacher(backbone, config.examples.backbone)
+    refuse_seeds(config.model_dump(exclude={"backbone"}))
 
 
-def check_task(split: Split, backbone: Any, config: RecipeConfig) -> None:
-    """Whether the recipe can teach the backbone, and the data have what it reads.
+def check_teacher(backbone: Any, teacher: str) -> None:
+    """Whether a backbone can make the examples of a run with another. Raises UnknownName and
+    ConfigError."""
+    rates, reads = (
+        issubclass(kind_of(backbone_of(teacher)), kind)
+        for kind in (RatingBackbone, ContentBackbone)
+    )
+    wanted = issubclass(kind_of(backbone), RatingBackbone)
+    if reads or rates != wanted:
+        needed = "predicts ratings" if wanted else "ranks items, and reads no content"
+        raise ConfigError(
+            f"examples.backbone = {teacher!r} cannot make the examples of this run: it needs one "
+            f"that {needed}. Name another, or leave it out."
+        )
+
+
+def refuse_seeds(settings: Mapping[str, Any], path: str = "") -> None:
+    """Every part of a run draws by the run's own seed. Raises ConfigError for one of its own."""
+    for name, value in settings.items():
+        if name == "seed" and value:
+            raise ConfigError(
+                f"{path}seed = {value} would say nothing: all parts of a run draw by the run's "
+                "own. Give --seed (in Python, seeds) instead."
+            )
+        for part in value if isinstance(value, list | tuple) else (value,):
+            if isinstance(part, Mapping):
+                refuse_seeds(part, f"{path}{name}.")
+
+
+def check_task(
+    split: Split,
+    backbone: Any,
+    config: RecipeConfig,
+    embedder: Any = None,
+    content: Content | None = None,
+) -> None:
+    """Whether the recipe can teach the backbone, and the data have what it reads; `embedder` is
+    what turns texts into vectors, `content` what the user knows of items.
 
     Raises DataError, ConfigError, and BackboneError for a kind that the recipe does not take.
     """
     kind = kind_of(backbone)
     if isinstance(config, DALLRecConfig):
         check_dallrec(kind, config)
+        if issubclass(kind, ContentBackbone):
+            own = {} if content is None else content.arrays
+            check_content(split.catalogue, embedder, config.content, own)
+            if "attributes" in config.strategies:
+                check_attributes(split.catalogue, split.data.noun, config.attributes)
     elif issubclass(kind, ContentBackbone):
         raise BackboneError(
             f"{kind.__name__} reads items' content, which Llama4Rec does not make. Take the recipe "
@@ -97,8 +142,11 @@ def check_dallrec(kind: type[Any], config: DALLRecConfig) -> None:
 
 
 def check_ratings(split: Split, backbone: Any, config: Llama4RecConfig) -> None:
-    """A backbone of ratings needs ratings that differ, and the fields that it is told to read."""
+    """A backbone of ratings needs ratings that differ, the fields that it is told to read, and the
+    table of attributes where one is named."""
     Fields.of(split.train, split.catalogue, config.fields)
+    if learns(backbone):
+        check_attributes(split.catalogue, split.data.noun, config.attributes)
     ratings = split.train.ratings
     if ratings.min() == ratings.max():
         raise DataError(
@@ -109,9 +157,11 @@ def check_ratings(split: Split, backbone: Any, config: Llama4RecConfig) -> None:
 
 
 def check_seeds(seeds: Sequence[int]) -> None:
-    """There is one, and none twice. Raises ConfigError."""
-    if not seeds or len(set(seeds)) < len(seeds):
-        raise ConfigError(f"seeds must be one or more different numbers. Received: {list(seeds)}.")
+    """There is one, none twice and none below 0. Raises ConfigError."""
+    if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
+        raise ConfigError(
+            f"seeds must be one or more different numbers from 0 on. Received: {list(seeds)}."
+        )
 
 
 def check_sizes(split: Split) -> None:

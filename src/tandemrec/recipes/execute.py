@@ -135,7 +135,8 @@ def _carried_out(
     check_settings(backbone, config)
     check_seeds(seeds)
     check_sizes(given.split)
-    check_task(given.split, backbone, config)
+    reader = given.embedder or given.llm
+    check_task(given.split, backbone, config, reader, given.content)
     check_model(given.llm, config.tune)
     folder = Path(places.out) if places.out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
     run, common = _runs(folder, places.shared, places.progress)

@@ -41,12 +41,17 @@ def fitted(
     if not learns(setup.backbone):
         return setup.backbone
 
-    def stage(preferences: Learnt | None, data: Interactions, **inputs: Any) -> Fitted:
-        more = {} if preferences is None else preferences.lessons(data)
-        checkpoint = setup.run.scratch() / "checkpoint.pt"
-        return fit(data=data, **inputs, **more, checkpoint=checkpoint, progress=setup.progress)
-
     config = train_config(setup.backbone, setup.config, seed)
+    often = {"checkpoint_every": config.checkpoint_every}
+    config = config.model_copy(update={"checkpoint_every": TrainConfig().checkpoint_every})
+
+    def stage(
+        preferences: Learnt | None, data: Interactions, config: TrainConfig, **inputs: Any
+    ) -> Fitted:
+        more = {} if preferences is None else preferences.lessons(data)
+        more |= {"checkpoint": setup.run.scratch() / "checkpoint.pt", "progress": setup.progress}
+        return fit(data=data, config=config.model_copy(update=often), **inputs, **more)
+
     if like is not None:
         config = config.model_copy(update={"epochs": like.best_epoch})
     return setup.run.step(

@@ -26,7 +26,6 @@ from tandemrec.report.contents import (
     Row,
     Test,
 )
-from tandemrec.runs import seconds_of
 
 TITLES = {"llama4rec": FULL, "dallrec": DALLREC}
 UNTESTED = (BASE, "oracle")
@@ -96,8 +95,8 @@ def heatmaps(grid: Grid | None, seed: int, metric: str) -> list[Heatmap]:
 
 def timings(setup: Setup[Any]) -> dict[str, float]:
     """How long each stage took when it was made, those in a shared folder too."""
-    shared = setup.common.places if setup.shared else {}
-    return setup.run.seconds | {f"shared/{name}": seconds_of(at) for name, at in shared.items()}
+    shared = setup.common.seconds if setup.shared else {}
+    return setup.run.seconds | {f"shared/{name}": took for name, took in shared.items()}
 
 
 def account(setup: Setup[Any]) -> dict[str, float]:

@@ -8,12 +8,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from hashlib import sha256
-from pathlib import Path
 from typing import Any, Literal
 
 from tandemrec.aggregate import Grid, blend_ratings, search_ratings
-from tandemrec.augment.attributes import Attributes, attributes
+from tandemrec.augment.attributes import Attributes
 from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.scales import Scale
@@ -26,6 +24,7 @@ from tandemrec.ranking import similar_users
 from tandemrec.rate import Calibration, Said, rate, read_together
 from tandemrec.ratings import Ratings
 from tandemrec.recipes.arms import ARMS, Arm, Weighing
+from tandemrec.recipes.attributing import attributed
 from tandemrec.recipes.fitting import fitted, learns
 from tandemrec.recipes.llama4rec import told_past
 from tandemrec.recipes.setup import ANSWERS, Setup
@@ -107,30 +106,11 @@ def one_seed(setup: Setup, llm: LLM, seed: int) -> RatedSeed:
 
 def attributes_of(setup: Setup) -> Attributes:
     """What the language model as it came, or a table, adds to the catalogue; asked once for all
-    seeds."""
+    seeds, and not at all for a backbone that cannot learn it."""
+    if not learns(setup.backbone):
+        return Attributes((), {})
     store = AnswerStore(setup.common.folder / ANSWERS)
-    return setup.common.step(
-        "attributes",
-        Attributes,
-        _attributes,
-        catalogue=setup.split.catalogue,
-        noun=setup.split.data.noun,
-        llm=Remembering(setup.llm, store, progress=setup.progress),
-        config=setup.config.attributes,
-        **_content(setup.config.attributes.table),
-    )
-
-
-def _attributes(content: str = "", **inputs: Any) -> Attributes:
-    """`augment.attributes.attributes`; the content of its table is looked at to know it again."""
-    return attributes(**inputs)
-
-
-def _content(table: str | None) -> dict[str, str]:
-    """A hash of a table's content, so that another one under the same name is read again."""
-    if table is None or not Path(table).is_file():
-        return {}  # that it is missing is told where it is read
-    return {"content": sha256(Path(table).read_bytes()).hexdigest()}
+    return attributed(setup, Remembering(setup.llm, store, progress=setup.progress))
 
 
 def backbones(setup: Setup, known: Attributes, seed: int) -> dict[bool, Any]:
@@ -171,7 +151,8 @@ def views(
     part: Part,
 ) -> dict[str, RatingView]:
     """What these arms need of a part: a backbone's ratings, and what the LLM says."""
-    found, plain = {}, profiles_of(setup, None, None, told_past(setup, part))
+    found, said = dict[str, RatingView](), dict[str, Said]()
+    plain = profiles_of(setup, None, None, told_past(setup, part))
     used = {False, *(arm.augmented for arm in arms)}
     predictions = {augmented: predicted(setup, models[augmented], part) for augmented in used}
     for view, arm in {view_of(arm): arm for arm in arms}.items():
@@ -179,18 +160,20 @@ def views(
         if arm.told:
             similar = similar_users(models[arm.augmented])
             profiles = plain.telling(similar=similar, hints=backbone)
-        said = setup.run.step(
-            f"seed-{seed}/{part}/{view if arm.told else 'plain'}",
-            Said,
-            rate,
-            pairs=pairs_of(setup, part),
-            profiles=profiles,
-            llm=llm,
-            config=setup.config.rate,
-            scale=scale_of(setup),
-            fallback=backbone if arm.told else predictions[False],
-        )
-        found[view] = RatingView(backbone, said)
+        name = view if arm.told else "plain"
+        if name not in said:
+            said[name] = setup.run.step(
+                f"seed-{seed}/{part}/{name}",
+                Said,
+                rate,
+                pairs=pairs_of(setup, part),
+                profiles=profiles,
+                llm=llm,
+                config=setup.config.rate,
+                scale=scale_of(setup),
+                fallback=backbone if arm.told else predictions[False],
+            )
+        found[view] = RatingView(backbone, said[name])
     return found
 
 

@@ -10,6 +10,7 @@ from tandemrec.data.split import Split
 from tandemrec.evaluation.baselines import biases, mean_rating
 from tandemrec.evaluation.metrics import UserMetrics, rating_errors
 from tandemrec.recipes.arms import Weighing
+from tandemrec.recipes.fitting import learns
 from tandemrec.recipes.llama4rec import told_past
 from tandemrec.recipes.measuring import (
     attribute_rows,
@@ -19,7 +20,7 @@ from tandemrec.recipes.measuring import (
 )
 from tandemrec.recipes.rating import METRIC, RatedSeed, RatingChoice, profiles_of, scale_of
 from tandemrec.recipes.setup import Setup
-from tandemrec.recipes.telling import learning_curves, on_tuning, tuning_curves
+from tandemrec.recipes.telling import GIVEN, learning_curves, on_tuning, tuning_curves
 from tandemrec.report.contents import (
     FULL,
     AnswerCount,
@@ -116,12 +117,13 @@ def _answers(seeds: Sequence[RatedSeed]) -> list[AnswerCount]:
     ]
     for part in ("valid", "test"):
         views = [view for each in seeds for view in getattr(each, part).values()]
-        kinds = sorted({kind for view in views for kind in view.said.rejected})
+        said = dict.fromkeys(view.said for view in views)  # several views may look at the same
+        kinds = sorted({kind for each in said for kind in each.rejected})
         found.append(
             AnswerCount(
                 stage=f"ratings, {part}",
-                asked=sum(len(view.said.ratings) for view in views),
-                rejected={k: sum(view.said.rejected.get(k, 0) for view in views) for k in kinds},
+                asked=sum(len(each.ratings) for each in said),
+                rejected={k: sum(each.rejected.get(k, 0) for each in said) for k in kinds},
             )
         )
     return found
@@ -130,7 +132,9 @@ def _answers(seeds: Sequence[RatedSeed]) -> list[AnswerCount]:
 def _notes(setup: Setup, seeds: Sequence[RatedSeed], tuning: Tuned | None) -> Iterator[str]:
     """What a reader of the table must know."""
     left = [str(seed.seed) for seed in seeds if not seed.choices[FULL].arm.augmented]
-    if not seeds[0].attributes.found:
+    if not learns(setup.backbone):
+        yield GIVEN
+    elif not seeds[0].attributes.found:
         yield "No attribute was found, so Llama4Rec and w/o DA are one."
     elif left:
         yield (

@@ -14,6 +14,7 @@ from tandemrec.recipes import tasks
 from tandemrec.recipes.entrance import backbone_of
 from tandemrec.recipes.execute import check, setup_of
 from tandemrec.recipes.inputs import inputs
+from tandemrec.recipes.record import rooted
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.runs import Run
 
@@ -76,16 +77,7 @@ def _on_one_machine(specs: Sequence[RunSpec], machines: Collection[str]) -> None
 
 def _absolute(spec: RunSpec) -> RunSpec:
     """A worker's process has another working directory."""
-    paths = {"out": spec.out.absolute(), "shared": spec.shared and spec.shared.absolute()}
-    names = ("data", "items", "users", "adapter", "llm", "embedder")
-    files = {name: _there(getattr(spec, name)) for name in names}
-    content = tuple(str(Path(file).absolute()) for file in spec.content)
-    return spec.model_copy(update=paths | files | {"content": content})
-
-
-def _there(name: str | None) -> str | None:
-    """A file or folder from its root, and a name as it is."""
-    return str(Path(name).absolute()) if name and Path(name).exists() else name
+    return rooted(spec).model_copy(update={"out": spec.out.absolute()})
 
 
 def _begun(task: Any, pairs: Sequence[tuple[RunSpec, int]]) -> Iterator[Any]:

@@ -57,10 +57,7 @@ def for_history(setup: Setup, seed: SeedResult, items: Sequence[str], k: int) ->
     met = numbers_of(setup, items)
     of_whom = _by_sequence if setup.sequential else by_neighbours
     alike, scores = of_whom(seed, train, met)
-    scores[met] = -np.inf
-    best = np.argsort(-scores, kind="stable")[: max(setup.config.candidates, k)]
-    newcomer = np.array([train.n_users])
-    candidates = Rankings(newcomer, best[None], scores[best][None].astype(np.float32))
+    candidates = _newcomers(train, scores, met, max(setup.config.candidates, k))
     head = candidates.top(setup.config.candidates)
     profiles = told_profiles(setup, seed.backbone, head).joined_by(met, alike)
     blended = _blended(setup, seed, head, profiles, np.array([len(met)]))
@@ -81,12 +78,22 @@ def of_backbone_new(
     """The same for somebody new, by the 50 training users whose histories are most alike."""
     train, met = setup.split.train, numbers_of(setup, items)
     _, scores = by_neighbours(seed, train, met)
-    scores[met] = -np.inf
-    best = np.argsort(-scores, kind="stable")[:k]
-    best = best[np.isfinite(scores[best])]
-    values = scores[best][None].astype(np.float32)
-    found = Rankings(np.array([train.n_users]), best[None], values)
+    found = _newcomers(train, scores, met, k)
     return frame(setup, found, found, ["new"], k)
+
+
+def _newcomers(
+    train: Interactions, scores: NDArray[np.float64], met: NDArray[np.int64], k: int
+) -> Rankings:
+    """The best `k` for somebody new of what he has not met and may be recommended; -1 where there
+    is no more."""
+    open_scores = scores.astype(np.float32)
+    open_scores[met] = -np.inf
+    best = np.argsort(-open_scores, kind="stable")[:k]
+    values = open_scores[best]
+    return Rankings(
+        np.array([train.n_users]), np.where(np.isfinite(values), best, -1)[None], values[None]
+    )
 
 
 def numbers_of(setup: Setup[Any], items: Sequence[str]) -> NDArray[np.int64]:
@@ -112,14 +119,16 @@ def _by_sequence(
 def by_neighbours(
     seed: SeedResult | RatedSeed | TaughtSeed, train: Interactions, met: NDArray[np.int64]
 ) -> tuple[int, NDArray[np.float64]]:
-    """The most similar user, and the weighted mean of the neighbours' scores of every item, [I]."""
+    """The most similar user, and the weighted mean of the neighbours' scores of every item, [I]:
+    over those to whom it may be recommended, and -inf where it may be to none."""
     users, weights = _neighbours(train, met)
-    nothing_met = train.rows(np.zeros(len(train), bool))
-    lists = rank(seed.backbone, nothing_met, users, train.n_items)
-    scores = np.zeros(train.n_items)
-    for items, values, weight in zip(lists.items, lists.scores, weights, strict=True):
-        scores[items] += weight * values
-    return int(users[0]), scores / weights.sum()
+    model = getattr(seed.backbone, "model", seed.backbone)
+    with reading(model):
+        said = scorer(model, train)(users).cpu().numpy().astype(np.float64)
+    counted = np.isfinite(said) * weights[:, None]
+    total = np.where(np.isfinite(said), said, 0).T @ weights
+    weight = counted.sum(axis=0)
+    return int(users[0]), np.where(weight > 0, total / np.where(weight > 0, weight, 1), -np.inf)
 
 
 def _neighbours(
@@ -143,7 +152,8 @@ def _blended(
 ) -> Rankings:
     """The candidates in Llama4Rec's order, with what validation chose; `counts` is N(u)."""
     blend, choice = setup.config.blend, seed.choices[FULL]
-    asked = rerank(head, profiles, seed.llm, setup.config.rerank[choice.way])
+    config = setup.config.rerank[choice.way].model_copy(update={"seed": seed.seed})
+    asked = rerank(head, profiles, seed.llm, config)
     lined_up = aggregate.pair(head, asked.rankings, blend, choice.spreads)
     weighing = Weighing.of(setup.split.train, blend)
     tail = aggregate.long_tail(counts, blend.tail)

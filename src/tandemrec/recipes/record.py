@@ -4,17 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Container
 from pathlib import Path
-from typing import Self
+from typing import Any, Self
 
+from tandemrec.code import version
 from tandemrec.config import Settings
 from tandemrec.data.sources import SOURCES
 from tandemrec.errors import ConfigError, RunError
-from tandemrec.llm import known
+from tandemrec.llm import known, known_embedders
 from tandemrec.oneline import short
 from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.recipes.spec import RunSpec
-from tandemrec.runs import version
 from tandemrec.writing import explained, whole
 
 RECORD = "run.json"
@@ -35,17 +35,7 @@ class Record(Settings):
     @classmethod
     def of(cls, spec: RunSpec) -> Self:
         """The record of a spec, here and now."""
-        paths = {
-            "data": _absolute(spec.data, SOURCES),
-            "items": _absolute(spec.items),
-            "users": _absolute(spec.users),
-            "llm": _absolute(spec.llm, known()),
-            "adapter": _absolute(spec.adapter),
-        }
-        shared = {"shared": spec.shared and spec.shared.absolute()}
-        return cls(
-            tandemrec=version(), spec=spec.model_copy(update=paths | shared), config=spec.config
-        )
+        return cls(tandemrec=version(), spec=rooted(spec), config=spec.config)
 
     def save(self, folder: Path) -> None:
         """Write it, whole or not at all."""
@@ -77,6 +67,21 @@ class Record(Settings):
                 f"tandemrec=={found.tandemrec}."
             )
         return found
+
+
+def rooted(spec: RunSpec) -> RunSpec:
+    """The spec for any working directory of this machine: its files from their root."""
+    paths: dict[str, Any] = {
+        "data": _absolute(spec.data, SOURCES),
+        "items": _absolute(spec.items),
+        "users": _absolute(spec.users),
+        "content": tuple(_absolute(file) for file in spec.content),
+        "llm": _absolute(spec.llm, known()),
+        "adapter": _absolute(spec.adapter),
+        "embedder": _absolute(spec.embedder, known_embedders()),
+        "shared": spec.shared and spec.shared.absolute(),
+    }
+    return spec.model_copy(update=paths)
 
 
 def _absolute(name: str | None, names: Container[str] = ()) -> str | None:

@@ -82,7 +82,7 @@ class Llama4RecConfig(RecipeConfig):
     """Ask for preferences again before test, from histories that go on to it as in test prompts
     (`history_at_test`), and let a backbone learn these; the paper asks once. Preferences told by
     what users met last are about what comes next, and grow old."""
-    rerank: tuple[RerankConfig, ...] = (RerankConfig(),)
+    rerank: tuple[RerankConfig, ...] = Field(default=(RerankConfig(),), min_length=1)
     """The ranking ways that validation chooses from."""
     blend: BlendConfig = BlendConfig()
     """Adaptive aggregation."""

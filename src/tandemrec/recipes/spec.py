@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
+from pydantic import Field, NonNegativeInt, PositiveInt, ValidationInfo, field_validator
 
 from tandemrec.config import Settings
 from tandemrec.errors import ConfigError, UnknownName
@@ -75,6 +75,14 @@ class RunSpec(Settings):
             Address.parse(name)
         return name
 
+    @field_validator("embedder", "content")
+    @classmethod
+    def _is_read(cls, given: Any, info: ValidationInfo) -> Any:
+        """Llama4Rec reads no items' content, so what makes it would say nothing."""
+        if given and info.data.get("recipe") == "llama4rec":
+            raise ValueError("only the recipe dallrec reads items' content; leave it out")
+        return given
+
     @property
     def config(self) -> RecipeConfig:
         """The preset with this run's settings on top."""
@@ -107,7 +115,7 @@ def spec_of(what: str, given: Mapping[str, Any]) -> RunSpec:
 
 def _read(file: Path) -> dict[str, Any]:
     try:
-        return tomllib.loads(file.read_text(encoding="utf-8"))
+        return tomllib.loads(file.read_text(encoding="utf-8-sig"))
     except FileNotFoundError:
         raise ConfigError(f"There is no run file {str(file)!r}.") from None
     except OSError as error:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 
+from tandemrec.augment.drawn import Drawn
+from tandemrec.data.catalogue import Catalogue
 from tandemrec.recipes.arms import Weighing
+from tandemrec.recipes.fitting import Learnt, learns
 from tandemrec.recipes.llama4rec import SeedResult, told_past
 from tandemrec.recipes.setup import Setup
 from tandemrec.report.contents import FULL, AnswerCount, Curve, Story
@@ -50,11 +54,7 @@ def answers(setup: Setup, seeds: Sequence[SeedResult]) -> list[AnswerCount]:
         for seed in seeds
         for each in dict.fromkeys((seed.augmentation, seed.at_test))
     ]
-    asked = sum(each.asked for each in said)
-    dropped = asked - sum(len(each.users) for each in said)
-    kind, reason = _asked_for(setup)
-    rejected = {reason: dropped} if dropped else {}
-    found = [AnswerCount(stage=f"data augmentation ({kind})", asked=asked, rejected=rejected)]
+    found = [_augmentation(setup, [each for each in said if each is not None])]
     for part in ("valid", "test"):
         parts = [getattr(each, part) for each in seeds]
         views = [view for part in parts for view in part.values() if not view.counted]
@@ -70,13 +70,28 @@ def answers(setup: Setup, seeds: Sequence[SeedResult]) -> list[AnswerCount]:
     return found
 
 
-def _asked_for(setup: Setup) -> tuple[str, str]:
-    """What data augmentation asked, and why an answer was dropped."""
+def _augmentation(setup: Setup, said: Sequence[Learnt]) -> AnswerCount:
+    """What data augmentation asked, and why answers were dropped."""
+    kind, reason = "pairs", "not consistent, too close, or no answer"
     if setup.sequential:
-        return "items to insert", "picked twice, or no answer"
-    if setup.config.interactions is not None:
-        return "users for items", "unreadable"
-    return "pairs", "not consistent, too close, or no answer"
+        kind, reason = "items to insert", "picked twice, or no answer"
+    elif setup.config.interactions is not None:
+        kind, reason = "users for items", "unreadable"
+    dropped = sum(
+        sum(each.rejected.values()) if isinstance(each, Drawn) else each.asked - len(each.users)
+        for each in said
+    )
+    return AnswerCount(
+        stage=f"data augmentation ({kind})",
+        asked=sum(each.asked for each in said),
+        rejected={reason: dropped} if dropped else {},
+    )
+
+
+GIVEN = (
+    "The backbone was given, not fitted here: data augmentation cannot change it, so Llama4Rec and "
+    "w/o DA are one."
+)
 
 
 def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> list[str]:
@@ -96,11 +111,8 @@ def notes(setup: Setup, seeds: Sequence[SeedResult], tuning: Tuned | None) -> li
             f"seed {', '.join(left)}."
         )
     found += on_tuning(seeds, tuning)
-    if not hasattr(setup.backbone, "loss"):
-        found.append(
-            "The backbone was given, not fitted here: data augmentation cannot change it, so "
-            "Llama4Rec and w/o DA are one."
-        )
+    if not learns(setup.backbone):
+        found.append(GIVEN)
     if setup.config.prompt.passages:
         found.append(_on_passages(setup))
     if order := setup.split.data.order:
@@ -147,16 +159,27 @@ def _story(setup: Setup, seed: SeedResult, place: int, row: int, weighing: Weigh
     view, catalogue = seed.view, setup.split.catalogue
     user = view.candidates.users[row : row + 1]
 
-    def titles(items: Iterable[int]) -> list[str]:
-        return [catalogue.titles[item] for item in items if item >= 0]
-
-    target = setup.split.test.of(int(user[0]))
+    lists = {
+        "history": told_past(setup, "test").of(int(user[0])),
+        "backbone": view.candidates.items[row],
+        "llm": view.reranked[choice.way].rankings.items[place],
+        "final": seed.lists[FULL].items[row],
+        "target": setup.split.test.of(int(user[0]))[:1],
+    }
+    titles = {name: list(_told(catalogue, items, lists.values())) for name, items in lists.items()}
     return Story(
         user_id=str(catalogue.user_ids[int(user[0])]),
-        history=titles(told_past(setup, "test").of(int(user[0]))[-10:]),
-        backbone=titles(view.candidates.items[row]),
-        llm=titles(view.reranked[choice.way].rankings.items[place]),
         alpha=float(weighing.alpha(user, choice.arm.order, choice.grid)[0]),
-        final=titles(seed.lists[FULL].items[row]),
-        target=titles(target)[0],
+        **{**titles, "target": titles["target"][0]},
     )
+
+
+def _told(
+    catalogue: Catalogue, items: Iterable[int], among: Iterable[Iterable[int]]
+) -> Iterator[str]:
+    """Titles of items, with the id where another one among all has the same."""
+    everything = {int(item) for each in among for item in each if item >= 0}
+    count = Counter(catalogue.titles[item] for item in everything)
+    for item in (int(item) for item in items if item >= 0):
+        title = catalogue.titles[item]
+        yield title if count[title] == 1 else f"{title} [{catalogue.item_ids[item]}]"

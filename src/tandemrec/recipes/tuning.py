@@ -72,11 +72,12 @@ def tuned(
             "folder first, or take the model as it is with --set tune=none."
         )
     config = config.model_copy(update={"seed": seed})
-    learnt = config.model_dump(mode="json", exclude={"parallel"})  # which changes nothing
-    spread = {"parallel": config.parallel}
+    learnt = config.model_dump(mode="json", exclude={"parallel"})
+    how = {"parallel": config.parallel, "checkpoint_seconds": config.checkpoint_seconds}
+    learnt["checkpoint_seconds"] = TuneConfig().checkpoint_seconds  # neither changes what is learnt
 
     def stage(examples: InstructionSet, llm: LLM, config: dict[str, Any]) -> Tuned:
-        out, whole = setup.common.scratch(), TuneConfig.model_validate({**config, **spread})
+        out, whole = setup.common.scratch(), TuneConfig.model_validate({**config, **how})
         return tune(examples.examples, Path(model), whole, out, progress=setup.progress)
 
     found = setup.common.step(

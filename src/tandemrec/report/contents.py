@@ -280,6 +280,8 @@ class Contents(Part):
         except ValidationError as error:
             what = error.errors()[0]["msg"]
             raise RunError(f"{file} is damaged ({what}); run again to make it anew.") from None
+        except NotADirectoryError:
+            raise RunError(f"{folder} is a file; give the folder of a run.") from None
         except OSError as error:
             raise RunError(f"{file} cannot be read: {error.strerror}.") from None
 

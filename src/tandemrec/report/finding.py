@@ -8,7 +8,14 @@ from typing import Literal
 from tandemrec.evaluation.metrics import LOWER
 from tandemrec.report import tables
 from tandemrec.report.contents import BASE, Contents, Test
-from tandemrec.report.scoreboard import LEVEL, change, find_test, p_users, result
+from tandemrec.report.scoreboard import (
+    change,
+    contradicted,
+    find_test,
+    p_users,
+    result,
+)
+from tandemrec.report.tables import LEVEL
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,7 @@ def finding(contents: Contents) -> Finding:
 def _judge(contents: Contents, method: str, numbers: str, p: float, runs: Test | None) -> Finding:
     gain = change(contents, method, BASE) or 0.0
     sure = p <= LEVEL and (runs is None or runs.p_value <= LEVEL)
+    sure &= not contradicted(contents, method, BASE, contents.primary, gain > 0)
     evidence = _evidence(contents, method, p, runs)
     where = f"on {contents.what['name']}" if "name" in contents.what else "on this data"
     context = _context(contents)

@@ -11,10 +11,8 @@ from tandemrec.evaluation.compare import improvement
 from tandemrec.evaluation.metrics import better, winner
 from tandemrec.report import tables, wording
 from tandemrec.report.contents import BASE, Contents, Test
-from tandemrec.report.tables import Cell, Table
+from tandemrec.report.tables import LEVEL, Cell, Table
 
-LEVEL = 0.05
-"A difference with a p-value up to this is called significant."
 NOTE = "* better, † worse than {}, p ≤ 0.05 (paired t-test over users)."
 
 
@@ -147,7 +145,17 @@ def mark(contents: Contents, method: str, against: str, metric: str) -> str:
     ours, base = (result(contents, name, metric) for name in (method, against))
     if p is None or p > LEVEL or ours is None or base is None:
         return ""
-    return "*" if better(metric, ours.mean, base.mean) else "†"
+    above = better(metric, ours.mean, base.mean)
+    if contradicted(contents, method, against, metric, above):
+        return ""
+    return "*" if above else "†"
+
+
+def contradicted(contents: Contents, method: str, against: str, metric: str, above: bool) -> bool:
+    """Whether the test over users finds the other way round what the mean over seeds says: it pairs
+    a user's mean over seeds, and a root of means (RMSE) may then differ from the mean of roots."""
+    test = find_test(contents, method, against, metric, "users")
+    return test is not None and better(metric, test.difference, 0.0) != above
 
 
 def _change(contents: Contents, method: str, against: str) -> Cell:

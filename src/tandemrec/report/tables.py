@@ -63,9 +63,14 @@ def number(value: float, *, best: bool = False) -> Cell:
     return Cell(f"{value:.4f}", value, best=best)
 
 
+LEVEL = 0.05
+"A difference with a p-value up to this is called significant."
+
+
 def signed(value: float, decimals: int = 4) -> str:
-    """With its sign, and a real minus: +0.0012, −0.0012."""
-    return f"{value:+.{decimals}f}".replace("-", "−")
+    """With its sign, and a real minus: +0.0012, −0.0012; 0.0000 without."""
+    rounded = round(value, decimals)
+    return f"{rounded:+.{decimals}f}".replace("-", "−") if rounded else f"{0:.{decimals}f}"
 
 
 def percent(value: float | None) -> Cell:
@@ -74,12 +79,16 @@ def percent(value: float | None) -> Cell:
 
 
 def p_value(value: float | None) -> Cell:
-    """A p-value with two or three decimals; a dash for None."""
+    """A p-value with two or three decimals, or as many as say on which side of LEVEL it is; a dash
+    for None."""
     if value is None:
         return Cell(MISSING)
     if value < 0.001:
         return Cell("< 0.001", value)
-    return Cell(f"{value:.3f}" if value < 0.1 else f"{value:.2f}", value)
+    decimals = 3 if value < 0.1 else 2
+    while (round(value, decimals) <= LEVEL) != (value <= LEVEL):
+        decimals += 1
+    return Cell(f"{value:.{decimals}f}", value)
 
 
 def tests(contents: Contents) -> Table:
@@ -219,7 +228,9 @@ def timings(contents: Contents) -> Table:
 
 
 def duration(seconds: float) -> str:
-    """Seconds as people say them: 0.42 s, 7.3 s, 4 min 07 s, 1 h 02 min."""
+    """Seconds as people say them: < 0.01 s, 0.42 s, 7.3 s, 4 min 07 s, 1 h 02 min."""
+    if seconds < 0.01:
+        return "< 0.01 s"
     if seconds < 59.5:
         return f"{seconds:.2g} s" if seconds < 9.5 else f"{seconds:.0f} s"
     minutes, rest = divmod(round(seconds), 60)

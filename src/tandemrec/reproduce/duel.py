@@ -104,7 +104,7 @@ class Duel(Piece):
         for cell, duel in _read(found):
             yield (
                 f"{cell.name}: {duel.samples} users of test, drawn by the first seed among "
-                "those whose held-out item is one of the ten candidates; with all others there is "
+                "those whose held-out item is one of the candidates; with all others there is "
                 "nothing to win."
             )
         yield "The paper: 45 % won, 25 % tied, 30 % lost against GPT-3.5, by hit ratio."

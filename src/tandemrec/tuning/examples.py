@@ -33,7 +33,7 @@ class ExamplesConfig(Settings):
 
     instructions: NonNegativeInt = 5000
     """How many instructions; the paper has 5,000 for each task and data set."""
-    ways: tuple[Way, ...] = ("listwise", "pointwise")
+    ways: tuple[Way, ...] = Field(default=("listwise", "pointwise"), min_length=1)
     """Their forms, in equal shares."""
     sequences: NonNegativeInt = 0
     """How many places in users' training histories are learnt as text that goes on (ours)."""

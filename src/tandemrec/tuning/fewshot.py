@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
-from pydantic import PositiveInt, field_validator
+from pydantic import Field, field_validator
 
 from tandemrec.config import Settings
 from tandemrec.data.attributes import Attributes, Kind, Value
@@ -35,7 +35,7 @@ MOST_PERSONS = 2
 class FewShotConfig(Settings):
     """The examples of a few-shot tuning."""
 
-    examples: PositiveInt = 64
+    examples: int = Field(default=64, ge=2)
     """How many of each kind of question, at most: of yes and no, of genres, of other facts, of
     summaries; 64 is the paper's number."""
     released: str | None = None

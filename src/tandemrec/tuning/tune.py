@@ -48,7 +48,10 @@ def tune(
     """
     base, out = network.is_model(Path(model_folder)), Path(out)
     if not examples:
-        raise LLMError("There are no examples to tune on; the instruction set is empty.")
+        raise LLMError(
+            "There are no examples to tune on: the instruction set is empty. Give longer "
+            "histories, or leave the language model as it is with tune=none."
+        )
     ranks.start(config.device)
     request = ranks.first(lambda: _request(examples, base, config))
     if not ranks.first(lambda: _begun(out, request) and (out / NOTE).exists()):
