@@ -1,3 +1,5 @@
+from fractions import Fraction
+
 import numpy as np
 import pytest
 
@@ -180,3 +182,18 @@ def test_a_grid_knows_which_way_is_better() -> None:
     values = ((0.9, 0.8), (0.95, 0.85))
     assert Grid((0.1, 0.5), (0.3, 0.7), values, lower=True).best == (0.1, 0.7)
     assert Grid((0.1, 0.5), (0.3, 0.7), values).best == (0.5, 0.3)
+
+
+@pytest.mark.parametrize("alpha", [0.1, 0.3, 0.7, 0.9])
+def test_ties_keep_the_backbones_order_however_they_are_rounded(alpha: float) -> None:
+    """Against exact arithmetic."""
+    rng, exact = np.random.default_rng(0), Fraction(round(10 * alpha), 10)
+    items = np.stack([rng.permutation(10) for _ in range(60)])
+    said = np.stack([rng.permutation(row) for row in items])
+    scores = np.tile(-np.arange(10.0, dtype=np.float32), (60, 1))
+    one, two = (Rankings(np.arange(60), each, scores) for each in (items, said))
+    blended = pair(one, two, BlendConfig()).blend(alpha).items
+    for row, mine, theirs in zip(blended, items.tolist(), said.tolist(), strict=True):
+        worth = [-exact * theirs.index(item) - (1 - exact) * n for n, item in enumerate(mine)]
+        order = sorted(range(10), key=lambda n, worth=worth: -worth[n])  # stable
+        assert row.tolist() == [mine[n] for n in order]

@@ -21,6 +21,7 @@ import json, sys
 from pathlib import Path
 import torch
 from tandemrec.data.worlds import clubs
+from tandemrec.errors import RunError
 from tandemrec.training import TrainConfig, fit
 
 rank, out = int(__import__("os").environ["RANK"]), Path(sys.argv[1])
@@ -31,6 +32,12 @@ for name in ("mf", "lightgcn"):
         fitted = fit(name, clubs(), config, hyper={"width": 8}, ddp=True, checkpoint=file)
         torch.save(fitted.model.state_dict(), out / f"{made}-{rank}.weights")
         (out / f"{made}-{rank}.json").write_text(json.dumps(fitted.curve))
+short = TrainConfig(epochs=2)
+fit("mf", clubs(), short, ddp=True, checkpoint=out / "seen-0.pt")
+try:
+    fit("mf", clubs(), short, ddp=True, checkpoint=out / f"seen-{rank}.pt")
+except RunError as error:
+    (out / f"told-{rank}").write_text(str(error))
 """
 
 
@@ -58,6 +65,12 @@ def test_two_processes_learn_what_one_does(name: str, batch: int, learnt: Path) 
         for key, value in alone.model.state_dict().items():
             torch.testing.assert_close(weights[key], value, atol=1e-5, rtol=1e-4)
     assert (learnt / f"{name}-{batch}.pt").exists()
+
+
+def test_a_checkpoint_that_one_process_does_not_see_is_told(learnt: Path) -> None:
+    for rank in (0, 1):
+        told = (learnt / f"told-{rank}").read_text()
+        assert "after different epochs: [2, 0]" in told and "must read one checkpoint" in told
 
 
 def test_a_loss_that_is_no_mean_of_rows_is_refused() -> None:

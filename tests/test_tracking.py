@@ -13,6 +13,7 @@ from tandemrec import tracking
 from tandemrec.cli import main
 from tandemrec.errors import ConfigError, UnknownName
 from tandemrec.progress import silent
+from tandemrec.recipes.spec import RunSpec
 from tandemrec.tracking import SINKS, Known, Tracker, figures, tracked
 from tandemrec.training import TrainConfig
 
@@ -114,6 +115,16 @@ def test_a_tracker_is_told_all_in_order(
     ]
     out, err = capsys.readouterr()
     assert out == "" and "from the tracker" in err
+
+
+def test_a_backbones_settings_do_not_hide_its_name(tmp_path: Path, known: Any) -> None:
+    spec = RunSpec(backbone="lightgcn", settings={"backbone": {"layers": 2}})
+    sink = known()
+    with tracked("noted", tmp_path / "run", "first", warn=pytest.fail) as tracker:
+        tracker.settings(spec, spec.config)
+        tracker.results(ROWS)
+    told = sink.told[1][1]
+    assert told["backbone"] == "lightgcn" and told["settings.backbone"] == "{'layers': 2}"
 
 
 @pytest.mark.parametrize("fails", ["open", "settings", "figures", "file", "close"])

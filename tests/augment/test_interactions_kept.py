@@ -6,8 +6,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from augment.ring import N_USERS, ask, train
+from augment.ring import N_ITEMS, N_USERS, ask, train
 from tandemrec.augment.interactions import Drawn
+from tandemrec.data.interactions import Interactions
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.base import Choice, Prompt
 from tandemrec.llm.fake import FakeLLM
@@ -39,6 +40,16 @@ def test_what_is_learnt_is_a_switch() -> None:
     assert names["both"] == {"augmented", "between_users"}
     pairs = learnt["both"].lessons(train())["between_users"]
     assert [part.tolist() for part in pairs] == [part.tolist() for part in learnt["both"].pairs]
+
+
+def test_who_has_met_the_item_by_then_teaches_no_dislike_of_it() -> None:
+    """A backbone that learns validation too may learn there that he met it."""
+    found = ask(FakeLLM(), learn="triples", draws=12)
+    items, liking, other = found.pairs
+    met = Interactions.sorted(other[:1], items[:1], n_users=N_USERS, n_items=N_ITEMS)
+    pairs = found.lessons(train().with_rows(met))["between_users"]
+    assert [part.tolist() for part in pairs] == [part[1:].tolist() for part in found.pairs]
+    assert len(liking) > 1
 
 
 def test_the_most_decided_stay_in_their_order() -> None:

@@ -1,11 +1,12 @@
 import errno
+import io
 import shutil
 import zipfile
 from pathlib import Path
 
 import pytest
 
-from tandemrec.cli import COMMANDS
+from tandemrec.cli import COMMANDS, main
 
 GOOD = "user,item,rating\n" + "1,2,3\n" * 3
 
@@ -141,3 +142,11 @@ def test_our_own_mistakes_are_not_hidden(call, monkeypatch):
     monkeypatch.setattr("tandemrec.data.diagnosis.check", wrong)
     with pytest.raises(ZeroDivisionError):
         call("data", "check", "my.csv")
+
+
+def test_a_terminal_that_knows_few_signs_gets_question_marks(monkeypatch):
+    written = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(written, encoding="ascii"))
+    assert main(["--version"]) == 0
+    print("Amélie", flush=True)
+    assert written.getvalue().endswith(b"Am?lie\n")

@@ -256,6 +256,8 @@ def state(folder: Path) -> dict[str, bytes]:
         (["--instructions", "llamafactory", "--set", "rnak=3"], "Did you mean 'rank'"),
         (["--instructions", "llamafactory", "--set", "rank"], "--set takes NAME=VALUE"),
         ([], "Missing option"),
+        (["--backbone", "there", "--set", "layot=sharegpt"], "--set is of --instructions"),
+        (["--backbone", "there", "--out", "nowhere"], "--out is of --instructions"),
     ],
 )
 def test_a_wrong_word_is_one_line(tuned: Path, call: Call, words: list[str], says: str) -> None:

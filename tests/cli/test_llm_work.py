@@ -56,6 +56,7 @@ def test_folders_and_a_store_of_ones_own(call: Call, work: Path, tmp_path: Path)
         (["--llm", "fake", "--adapter", "x"], "no weights for an adapter"),
         (["--ray", "auto", "--shard", "1/2"], "--shard or --ray"),
         (["--shrad", "1/2"], "Did you mean '--shard'"),
+        (["--shard", "1/2", "more"], "unexpected extra argument"),
     ],
 )
 def test_a_mistake_is_one_line(call: Call, work: Path, words: list[str], says: str) -> None:
@@ -182,3 +183,12 @@ def test_help_names_both(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["llm-work", "--help"]) == 0
     shown = capsys.readouterr().out
     assert "answer" in shown and "merge" in shown
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [([], "Missing command. Known: answer, merge."), (["anwser", "work"], "Did you mean 'answer'")],
+)
+def test_a_missing_or_mistyped_command_is_one_line(call: Call, words: list[str], says: str) -> None:
+    code, _, err = call("llm-work", *words)
+    assert code == 2 and len(err) == 1 and says in err[0]

@@ -55,6 +55,8 @@ def test_run_report_recommend(
     assert main(["recommend", str(out), "--user", "u3", "-k", "4", "--json"]) == 0
     found = json.loads(capsys.readouterr().out)
     assert [(row["user_id"], row["rank"]) for row in found] == [("u3", n) for n in (1, 2, 3, 4)]
+    assert main(["recommend", str(out), *2 * ["--user", "u3"], "-k", "4", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out) == found
     history.write_text("i1\ni2\ni3\n")
     assert main(["recommend", str(out), "--history", str(history), "--json"]) == 0
     new = json.loads(capsys.readouterr().out)

@@ -172,3 +172,8 @@ def test_missing_times_are_named():
     for given in ([1.0, float("nan")], [1, None], ["1", ""]):
         with pytest.raises(DataError, match=r"row 1 .*expected a time"):
             times(table(time=given), "time")
+
+
+def test_ids_that_are_no_numbers_are_refused():
+    with pytest.raises(DataError, match="expected an id"):
+        identities(table(user=[1.0, float("nan"), 2.0]), "user")

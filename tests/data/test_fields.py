@@ -226,6 +226,15 @@ def test_context_is_read_row_by_row() -> None:
     assert (weights[:, :2] == 1).all()
 
 
+def test_what_a_value_is_does_not_hang_on_the_other_rows() -> None:
+    fields = Fields.of(train(hour=np.array([1.0, 2.0, 1.0, 2.0])))
+    known, _ = fields.context_of(train(hour=np.array([1.0, 2.0, 1.0, 2.0])))
+    beside, _ = fields.context_of(train(hour=np.array([1.0, 2.0, 2.5, np.nan])))
+    first = fields.fields[2].first
+    assert beside[:2].tolist() == known[:2].tolist() and (known != first).all()
+    assert beside[2:].tolist() == [[first], [first]]
+
+
 def test_unknown_context_is_unknown() -> None:
     """A value of tomorrow, a column that is gone, text where numbers were, nothing at all."""
     fields = Fields.of(train(**CONTEXT))

@@ -1,3 +1,4 @@
+import codecs
 from pathlib import Path
 
 import pytest
@@ -21,12 +22,21 @@ def test_histories_are_read(text: str, items: list[str], tmp_path: Path) -> None
     assert read_history(file) == items
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
+def test_a_history_with_a_mark_of_its_encoding(encoding: str, tmp_path: Path) -> None:
+    mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
+    (tmp_path / "history.csv").write_bytes(mark + "item_id\ncafé\n50\n".encode(encoding))
+    assert read_history(tmp_path / "history.csv") == ["café", "50"]
+
+
 def test_bad_histories_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such file"):
         read_history(tmp_path / "none.csv")
     (tmp_path / "empty.csv").write_text("item_id\n")
     with pytest.raises(DataError, match="the history is empty"):
         read_history(tmp_path / "empty.csv")
+    with pytest.raises(DataError, match="this is a folder"):
+        read_history(tmp_path)
     (tmp_path / "other.csv").write_text("user_id,rating\n1,2\n")
     with pytest.raises(DataError, match="item"):
         read_history(tmp_path / "other.csv")

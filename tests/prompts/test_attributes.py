@@ -32,6 +32,7 @@ from tandemrec.prompts.attributes import (
     together,
     told,
 )
+from tandemrec.prompts.described import described
 from tandemrec.prompts.kinds import DALLREC, kinds_of
 
 PROMPTS = {
@@ -92,6 +93,14 @@ def test_an_item_is_told_with_its_year_or_author() -> None:
     books = pl.DataFrame({"author": ["Jane Austen", None]})
     assert items(Catalogue([], [0, 1], ["Emma", "Heat (1995)"], books)) == [EMMA, HEAT]
     assert items(Catalogue([], [0], ["Heat (1995)"])) == [HEAT]
+
+
+def test_a_column_of_years_is_told_where_the_title_has_none() -> None:
+    titles = ["The Fly", "The Fly", "Heat (1995)", "Alien"]
+    years = pl.DataFrame({"year": [1958.0, 1986.0, 1990.0, None]})
+    films = Catalogue([], range(4), titles, years)
+    assert items(films) == ["The Fly (1958)", "The Fly (1986)", "Heat (1995)", "Alien"]
+    assert described(films, year=True, genres=False) == items(films)
 
 
 def test_a_hostile_title_stays_in_its_line() -> None:

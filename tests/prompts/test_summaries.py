@@ -120,3 +120,22 @@ def test_no_answer_breaks_the_parser() -> None:
         assert len(text) <= LONGEST and text.isprintable() and "<|" not in text
         kept += bool(text)
     assert 0.2 < kept / 6_000 < 0.9  # both kinds were met
+
+
+@pytest.mark.parametrize(
+    ("title", "answer"),
+    [
+        ("I Can't Sleep", "I Can't Sleep is a French drama about a killer of old ladies in Paris."),
+        ("Afraid of the Dark", "Afraid of the Dark is a thriller about a boy with failing eyes."),
+        ("Sorry, Wrong Number", "Sorry, Wrong Number follows a bedridden wife who hears a plot."),
+        ("Heat", "Unknown to his family, a banker leads a second life as a safe cracker in Rome."),
+        ("Heat", "Na Hong-jin directs a chase through Seoul with a former policeman at its heart."),
+    ],
+)
+def test_a_summary_may_begin_like_a_refusal(title: str, answer: str) -> None:
+    assert parse(answer, "movie", f"{title} (1995) (Drama)").text == answer
+
+
+@pytest.mark.parametrize("answer", ["Unknown.", "N/A", "I can't tell what it is about.", "Sorry"])
+def test_a_refusal_is_none(answer: str) -> None:
+    assert parse(answer, "movie", "I Can't Sleep (1994)").rejected in (REFUSED, SHORT)

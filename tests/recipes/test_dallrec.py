@@ -1,5 +1,7 @@
 """Whole DALLRec runs: what each row is, what it was taught, and what the page says of it."""
 
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,15 +22,21 @@ from recipes.parity import (
     world,
     written,
 )
+from tandemrec.augment.attributes import Attributes, AttributesConfig, Kind
+from tandemrec.augment.content import ContentConfig
 from tandemrec.augment.interactions import InteractionsConfig
 from tandemrec.backbones import MF, LightGCN, SASRec, ScoreMatrix
 from tandemrec.backbones.mmgcn import MMGCN
-from tandemrec.errors import BackboneError, ConfigError
+from tandemrec.data.content import Content
+from tandemrec.data.split import Split
+from tandemrec.errors import BackboneError, ConfigError, DataError, DataWarning
 from tandemrec.evaluation.full import evaluate
 from tandemrec.llm.embedding import WordEmbedder
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
 from tandemrec.recipes.dallrec_settings import PAPER
 from tandemrec.recipes.execute import dallrec, llama4rec
+from tandemrec.recipes.spec import RunSpec
+from tandemrec.tuning.tune import TuneConfig
 
 
 def test_the_rows_of_a_backbone_that_reads_no_content(tmp_path: Path) -> None:
@@ -252,6 +260,99 @@ def test_what_scores_already_cannot_be_taught() -> None:
 def test_content_without_anything_that_reads_texts(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="makes no vectors"):
         dallrec(world(), backbone=MMGCN, llm=KNOWING, config=CONFIG, out=tmp_path)
+
+
+def grounded(table: str) -> AttributesConfig:
+    director = Kind(name="director", about="the director", person=True)
+    return AttributesConfig(source="table", table=table, kinds=(director,), manner="instruction")
+
+
+@pytest.mark.parametrize(
+    ("more", "change", "message"),
+    [
+        ({"embedder": None}, {}, "makes no vectors"),
+        ({"content": {"title": 60}}, {}, "an array and a text called 'title'"),
+        ({"content": {"summary": 60}}, {}, "an array and a text called 'summary'"),
+        ({"content": {"image": 61}}, {}, "array 'image' has 61 rows, the catalogue 60 items"),
+        ({}, {"content": ContentConfig(columns=("colour",))}, "no column 'colour'"),
+        ({}, {"attributes": grounded("not/there.csv")}, "there.csv"),
+    ],
+)
+def test_what_content_cannot_be_made_of_is_said_before_anything_is_asked(
+    more: dict[str, Any], change: dict[str, Any], message: str, tmp_path: Path
+) -> None:
+    given = {"embedder": WordEmbedder(), **more}
+    if "content" in given:
+        arrays = {name: np.ones((rows, 2)) for name, rows in given["content"].items()}
+        given["content"] = Content.of(arrays)
+    llm, config = FollowingLLM(answer, written, "counting"), CONFIG.model_copy(update=change)
+    with pytest.raises((ConfigError, DataError), match=message):
+        dallrec(world(), backbone=MMGCN, llm=llm, config=config, out=tmp_path / "out", **given)
+    assert llm.asked == 0 and not (tmp_path / "out").exists()
+
+
+def test_ones_own_array_is_read_by_every_row_whatever_it_is_called(tmp_path: Path) -> None:
+    own = Content.of({"summary": np.random.default_rng(0).random((N_ITEMS, 3))})
+    config = CONFIG.model_copy(
+        update={"strategies": ("interactions",), "content": ContentConfig(modalities=("title",))}
+    )
+    given = {"embedder": WordEmbedder(), "content": own, "config": config, "out": tmp_path}
+    done = dallrec(world(), backbone=MMGCN, llm=KNOWING, **given)
+    for row in EVERY:
+        read = done.seeds[0].model(row).model.content.arrays
+        assert list(read) == ["title", "summary"]
+
+
+def test_a_changed_table_of_attributes_is_read_again(tmp_path: Path) -> None:
+    table = tmp_path / "facts.csv"
+    config = {"attributes": grounded(str(table)), "strategies": ("attributes",)}
+    said = []
+    for name in ("Ada", "Ada", "Bob"):
+        table.write_text(
+            "title,director\n" + "".join(f"Film {n:02d},{name} {n}\n" for n in range(9))
+        )
+        done = run(tmp_path / "out", MMGCN, **config)
+        place = done.setup.run.places["attributes"]
+        said.append((Attributes.load(place).values["director"][3].value, *done.setup.run.made))
+    assert [each[0] for each in said] == [("Ada 3",), ("Ada 3",), ("Bob 3",)]
+    assert "attributes" in said[2] and len(said[1]) == 1
+
+
+def test_without_attributes_there_are_none_to_tune_on(tmp_path: Path) -> None:
+    """Of songs nothing is known to be asked, and with source none nothing is to be."""
+    split = world()
+    songs = Split(replace(split.data, noun="song"), split.train, split.valid, split.test)
+    for number, source in enumerate(("model", "none")):
+        config = CONFIG.model_copy(
+            update={
+                "attributes": AttributesConfig(source=source, paper="dallrec"),
+                "strategies": ("attributes", "summaries"),
+                "tune": TuneConfig(),
+            }
+        )
+        out = {"out": tmp_path / str(number), "embedder": WordEmbedder()}
+        with pytest.warns(DataWarning) if source == "model" else nullcontext():
+            done = dallrec(songs, backbone=MMGCN, llm=KNOWING, config=config, **out)
+        assert "No attributes were made." in done.contents.notes
+        assert not any("for attributes" in note for note in done.contents.notes)
+
+
+def test_the_page_says_what_dallrec_learnt_and_by_which_threshold(tmp_path: Path) -> None:
+    half = run(tmp_path / "half", trusted=(0.5,), refit=True)
+    seed, past = half.seeds[0], half.setup.split.before_test
+    added = len(seed.model("DALLRec").train) - len(past)
+    told = f"learnt {added:,} added interactions besides {len(past):,}."
+    assert any(told in note for note in half.contents.notes)
+    own = InteractionsConfig(learn="triples", draws=20, threshold=0.85)
+    pairs = run(tmp_path / "pairs", interactions=own)
+    notes = " ".join(pairs.contents.notes)
+    assert "learnt 0 added interactions" in notes and "pairs of users" in notes
+    assert "a yes is from probability 0.85 on" in notes
+
+
+def test_the_metric_that_rows_are_compared_by_must_be_measured() -> None:
+    with pytest.raises(ConfigError, match="20 must be among them"):
+        _ = RunSpec(recipe="dallrec", settings={"cut_offs": [10]}).config
 
 
 def test_llama4rec_does_not_take_a_backbone_of_content() -> None:

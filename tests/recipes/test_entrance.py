@@ -91,14 +91,49 @@ def test_settings_that_only_the_backbone_knows(
     assert llm.asked == 0 and not (tmp_path / "run").exists()
 
 
+@pytest.mark.parametrize(
+    "setting",
+    ["training.seed=5", "examples.seed=5", "preferences.seed=5", "rerank=[{seed=5}]"],
+)
+def test_a_seed_that_would_say_nothing_is_refused(setting: str) -> None:
+    spec = RunSpec(settings=parse_settings([setting]))
+    with pytest.raises(ConfigError, match=r"seed = 5 would say nothing.*Give --seed"):
+        check_settings(MF, spec.config)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "teacher", "needed"),
+    [("mf", "deepfm", "ranks items"), ("deepfm", "lightgcn", "predicts"), ("mf", "mmgcn", "no")],
+)
+def test_who_makes_the_examples_must_be_of_the_runs_kind(
+    backbone: str, teacher: str, needed: str
+) -> None:
+    spec = RunSpec(backbone=backbone, settings={"examples": {"backbone": teacher}})
+    with pytest.raises(ConfigError, match=f"'{teacher}' cannot make the examples.*{needed}"):
+        check_settings(backbone_of(backbone), spec.config)
+
+
+@pytest.mark.parametrize("setting", ["rerank=[]", "examples.ways=[]"])
+def test_some_ways_must_be_there(setting: str) -> None:
+    with pytest.raises(ConfigError, match="at least 1 item"):
+        _ = RunSpec(settings=parse_settings([setting])).config
+
+
+@pytest.mark.parametrize("given", [{"embedder": "words"}, {"content": ("image.npz",)}])
+def test_llama4rec_reads_no_content(given: dict[str, Any]) -> None:
+    with pytest.raises(ConfigError, match="only the recipe dallrec reads items' content"):
+        RunSpec(**given)
+    RunSpec(recipe="dallrec", **given)
+
+
 def test_settings_of_the_presets_pass() -> None:
     for backbone in (MF, LightGCN, Own, ScoreMatrix([[1.0]])):
         check_settings(backbone, PLUS)
 
 
-@pytest.mark.parametrize("seeds", [(), (1, 1)])
+@pytest.mark.parametrize("seeds", [(), (1, 1), (-1,)])
 def test_seeds_are_some_and_different(seeds: tuple[int, ...]) -> None:
-    with pytest.raises(ConfigError, match=r"one or more different numbers\. Received: \["):
+    with pytest.raises(ConfigError, match=r"different numbers from 0 on\. Received: \["):
         tr.llama4rec(small(), backbone=MF, llm=FakeLLM(), seeds=seeds)
 
 

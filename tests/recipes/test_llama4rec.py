@@ -8,8 +8,12 @@ import numpy as np
 import polars as pl
 import pytest
 
+import tandemrec as tr
 from recipes.worlds import N_ITEMS, N_USERS, small
 from tandemrec.backbones import MF, Fitted, LightGCN, SASRec
+from tandemrec.data.catalogue import Catalogue, Dataset
+from tandemrec.data.interactions import Interactions
+from tandemrec.data.split import leave_last_out
 from tandemrec.errors import DataError, RunError
 from tandemrec.evaluation.metrics import per_user
 from tandemrec.llm.base import Prompt
@@ -19,6 +23,8 @@ from tandemrec.recipes.execute import Finished, finished, llama4rec
 from tandemrec.recipes.llama4rec import view_of
 from tandemrec.recipes.settings import PLUS, PRESETS, Llama4RecConfig
 from tandemrec.rerank import RerankConfig
+from tandemrec.tuning.tune import TuneConfig
+from tiny_llm import tiny_folder
 
 FAST = {"epochs": 4, "every": 1, "batch_size": 64}
 QUICK = PLUS.model_copy(update={"training": FAST, "ask": "all", "augment": "always"})
@@ -275,3 +281,42 @@ def test_validation_chooses_how_many_preferences_are_learnt(tmp_path: Path) -> N
     assert [(one.option, one.value, one.chosen) for one in told] == [
         (f"{share:.0%}", value, share == best) for share, value in values.items()
     ]
+
+
+def test_a_story_tells_items_apart_and_all_of_the_history(tmp_path: Path) -> None:
+    """Every other film is called alike; everybody met fifteen before test."""
+    rng, users = np.random.default_rng(0), np.repeat(np.arange(20), 16)
+    items = np.concatenate([rng.permutation(N_ITEMS)[:16] for _ in range(20)])
+    times = np.tile(np.arange(16), 20)
+    rows = Interactions.sorted(users, items, times=times, n_users=20, n_items=N_ITEMS)
+    titles = ["Heat" if n % 2 else f"Film {n:02d}" for n in range(N_ITEMS)]
+    catalogue = Catalogue(list(range(20)), list(range(N_ITEMS)), titles)
+    split = leave_last_out(Dataset("alike", rows, catalogue, "film"))
+    done = tr.llama4rec(split, backbone=MF, llm=FakeLLM(), config=QUICK, out=tmp_path)
+    assert done.contents.stories
+    for story in done.contents.stories:
+        assert len(story.history) == len(set(story.history)) == 15
+        assert len(set(story.backbone)) == len(story.backbone) == 10
+        assert set(story.final) == set(story.backbone)
+
+
+def test_the_tail_is_measured_among_users_with_training_data() -> None:
+    users = np.repeat([0, 1], [3, 9])
+    train = Interactions.sorted(users, np.arange(12), n_users=3, n_items=12)
+    assert Weighing.of(train, QUICK.blend).bounds == pytest.approx((np.log(4), np.log(10)))
+
+
+def test_how_often_checkpoints_are_written_makes_nothing_again(tmp_path: Path) -> None:
+    often = QUICK.model_copy(update={"training": {**QUICK.training, "checkpoint_every": 1}})
+    run(tmp_path, config=QUICK)
+    assert run(tmp_path, config=often).setup.run.made == []
+    model, made = tr.llm(tiny_folder(tmp_path / "model", context=2048)), []
+    for seconds in (120.0, 5.0):
+        tune = TuneConfig(
+            method="lora", rank=2, steps=3, learning_rate=0.01, checkpoint_seconds=seconds
+        )
+        config = QUICK.model_copy(update={"tune": tune, "trusted": (0.0,)})
+        out = tmp_path / "tuned"
+        done = tr.llama4rec(small(), backbone=MF, llm=model, config=config, out=out)
+        made.append(done.setup.run.made)
+    assert "tuned" in made[0] and made[1] == []

@@ -120,6 +120,38 @@ def test_what_was_fitted_before_is_taken_as_it_is(tmp_path: Path) -> None:
     check(done, by_hand(scores))
 
 
+def test_nobody_is_asked_what_nothing_can_learn(tmp_path: Path) -> None:
+    """Neither what was given learns, nor a class that is to trust nothing."""
+    given = run(tmp_path / "given", tr.ScoreMatrix(tastes()))
+    none = run(tmp_path / "none", Mine, QUICK.model_copy(update={"trusted": (0.0,)}))
+    for done in (given, none):
+        (first, *_) = done.contents.answers
+        assert (first.stage, first.asked) == ("data augmentation (pairs)", 0)
+        assert done.seeds[0].augmentation.model is done.seeds[0].base
+    some = run(tmp_path / "some", Mine)
+    assert some.contents.answers[0].asked > 0
+
+
+def test_a_newcomer_never_gets_what_he_met_or_what_is_forbidden(tmp_path: Path) -> None:
+    """With fewer items left than candidates, too; all scores below 0, film 7 for nobody."""
+    scores = tastes() - 20
+    scores[:, 7] = -np.inf
+    done = run(tmp_path, tr.ScoreMatrix(scores))
+    few = done.recommend_new(range(25), k=8)
+    assert sorted(few["item_id"]) == ["25", "26", "27", "28", "29"]
+    assert few["score"].is_finite().all()
+    many = done.recommend_new([0, 2], k=30)
+    assert sorted(map(int, many["item_id"])) == sorted(set(range(30)) - {0, 2, 7})
+    assert len(done.recommend_new(range(30), k=8)) == 0
+
+
+def test_what_some_neighbours_never_get_the_others_speak_of(tmp_path: Path) -> None:
+    scores = tastes()
+    scores[:N_USERS:4, 8] = -np.inf  # half of those of even taste
+    found = run(tmp_path, tr.ScoreMatrix(scores)).recommend_new([0, 2], k=27)
+    assert found["item_id"].to_list().index("8") < 15
+
+
 def test_a_backbone_goes_by_its_name_too(tmp_path: Path) -> None:
     named = run(tmp_path / "name", "mf")
     whole = run(tmp_path / "class", tr.MF)

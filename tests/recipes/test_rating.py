@@ -19,7 +19,7 @@ from tandemrec.errors import ConfigError, DataError
 from tandemrec.evaluation.metrics import rating_errors
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
-from tandemrec.recipes.execute import execute, finished
+from tandemrec.recipes.execute import execute, finished, llama4rec
 from tandemrec.recipes.spec import RunSpec
 
 
@@ -163,6 +163,35 @@ def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     two = run(split, again, tmp_path)
     assert again.calls == 0
     assert one.contents.rows == two.contents.rows
+
+
+def test_answers_are_counted_once(tmp_path: Path) -> None:
+    """Two views look at the same plain ones."""
+    split, kinds = hidden()
+    done = run(split, knowing(kinds), tmp_path)
+    views, asked = done.seeds[0].valid, done.contents.answers[1]
+    different = {view.said.fingerprint for view in views.values()}
+    assert len(views) > len(different)
+    assert (asked.stage, asked.asked) == ("ratings, valid", len(different) * len(split.valid))
+
+
+def test_a_backbone_that_was_given_is_asked_nothing_for(tmp_path: Path) -> None:
+    split, kinds = hidden()
+    llm, config = knowing(kinds), tr.TrainConfig(**FAST)
+    given = tr.fit("deepfm", split, config, hyper=CONFIG.backbone)
+    plain = CONFIG.model_copy(update={"backbone": {}})
+    done = llama4rec(split, backbone=given, llm=llm, config=plain, out=tmp_path)
+    notes = " ".join(done.contents.notes)
+    assert "given, not fitted" in notes and "Validation left" not in notes
+    assert done.contents.answers[0].asked == 0 and "attributes" not in done.setup.run.places
+
+
+def test_a_table_that_is_not_there_is_told_before_anything_is_computed(tmp_path: Path) -> None:
+    split, kinds = hidden()
+    llm, table = knowing(kinds), AttributesConfig(kinds=(KIND,), source="table", table="none.csv")
+    with pytest.raises(DataError, match=r"none\.csv"):
+        run(split, llm, tmp_path / "out", CONFIG.model_copy(update={"attributes": table}))
+    assert llm.calls == 0 and not (tmp_path / "out").exists()
 
 
 def test_ratings_that_are_all_equal_are_refused(tmp_path: Path) -> None:

@@ -85,10 +85,17 @@ def test_names_stay_names_and_paths_become_whole(here: Path) -> None:
     (here / "adapter").mkdir()
     (here / "ml-100k").mkdir()  # a name wins over a folder of that name
     (here / "fake").mkdir()
+    (here / "words").mkdir()
+    (here / "encoder").mkdir()
+    (here / "image.npz").touch()
     kept = Record.of(spec(adapter="adapter")).spec
     paths = (kept.data, kept.items, kept.adapter)
     assert paths == tuple(str(here / n) for n in ("log.csv", "items.csv", "adapter"))
     assert kept.llm == "fake"
+    more = {"recipe": "dallrec", "content": ["image.npz"]}
+    kept = Record.of(spec(embedder="encoder", **more)).spec
+    assert (*kept.content, kept.embedder) == (str(here / "image.npz"), str(here / "encoder"))
+    assert Record.of(spec(embedder="words", **more)).spec.embedder == "words"
     named = Record.of(RunSpec(data="ml-100k", llm="fake:7")).spec
     assert (named.data, named.llm) == ("ml-100k", "fake:7")
     assert Record.of(RunSpec(llm="org/name")).spec.llm == "org/name"

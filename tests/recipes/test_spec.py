@@ -1,3 +1,4 @@
+import codecs
 from pathlib import Path
 
 import pytest
@@ -47,6 +48,11 @@ def test_a_file_is_read_and_the_command_line_wins(tmp_path: Path) -> None:
     spec = spec_of(str(file), {"seeds": 2, "settings": {"blend": {"form": "outside"}}})
     assert (spec.backbone, spec.all_seeds) == ("mf", [0, 1])
     assert (spec.config.blend.constant, spec.config.blend.form) == (0.2, "outside")
+    file.write_bytes(codecs.BOM_UTF8 + file.read_bytes())  # as some editors write it
+    assert spec_of(str(file), {}).all_seeds == [0, 1, 2]
+    file.write_text('context = "device"')
+    with pytest.raises(ConfigError, match=r"'context' of RunSpec: expected a list\. Received"):
+        spec_of(str(file), {})
 
 
 def test_bad_files_and_names_are_refused(tmp_path: Path) -> None:

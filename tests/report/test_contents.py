@@ -78,3 +78,9 @@ def test_the_primary_metric(contents: Contents) -> None:
     row = Row(method="Base", kind="main", seed=0, metrics={"RMSE": 0.9})
     assert contents.model_copy(update={"rows": [row]}).primary == "RMSE"
     assert contents.model_copy(update={"rows": []}).primary == ""
+
+
+def test_a_file_is_no_run(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    with pytest.raises(RunError, match=r"file is a file; give the folder of a run"):
+        Contents.load(tmp_path / "file")

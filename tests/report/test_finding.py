@@ -2,7 +2,7 @@
 
 import pytest
 
-from tandemrec.report import Contents
+from tandemrec.report import Contents, scoreboard
 from tandemrec.report.contents import Row, Test
 from tandemrec.report.finding import Finding, finding
 
@@ -105,6 +105,22 @@ def test_a_larger_error_is_worse(rating: Contents) -> None:
 def test_errors_that_do_not_differ_reliably(rating: Contents, ours: float, word: str) -> None:
     said = rated(rating, ours, 0.3)
     assert said.verdict == "even" and f"({word}, p = 0.30" in said.sentence
+
+
+def test_a_test_that_says_the_opposite_of_the_means_proves_nothing(rating: Contents) -> None:
+    """Roots of means may differ the other way round than means of roots do."""
+    sized = rating.model_copy(update={"rows": [], "tests": []})
+    for ours, difference in ((0.95, 0.05), (1.05, -0.05)):
+        rows = [
+            Row(method=name, kind="main", seed=0, metrics={"RMSE": value, "MAE": 1.0})
+            for name, value in (("Base", 1.0), ("Llama4Rec", ours))
+        ]
+        ends = {"low": difference - 0.01, "high": difference + 0.01, "difference": difference}
+        names = {"method": "Llama4Rec", "against": "Base", "metric": "RMSE", "over": "users"}
+        test = Test(**names, **ends, p_value=0.001, n=9)
+        made = sized.model_copy(update={"rows": rows, "tests": [test]})
+        assert finding(made).verdict == "even"
+        assert scoreboard.mark(made, "Llama4Rec", "Base", "RMSE") == ""
 
 
 def test_no_candidates_in_a_rating_run(rating: Contents) -> None:

@@ -218,3 +218,20 @@ def test_p_values(value: float | None, text: str) -> None:
 )
 def test_durations(seconds: float, text: str) -> None:
     assert tables.duration(seconds) == text
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0.0504, "0.0504"), (0.0496, "0.050"), (0.05, "0.050"), (0.0504999, "0.0505"), (0.3, "0.30")],
+)
+def test_a_p_value_is_told_on_its_side_of_the_level(value: float, text: str) -> None:
+    assert tables.p_value(value).text == text
+
+
+def test_nothing_has_no_sign() -> None:
+    assert (tables.signed(-1e-9), tables.signed(-0.0012)) == ("0.0000", "−0.0012")
+    assert (tables.percent(-0.04).text, tables.percent(0.06).text) == ("0.0 %", "+0.1 %")
+
+
+def test_hardly_any_time_is_told_as_such() -> None:
+    assert (tables.duration(2.4e-5), tables.duration(0.42)) == ("< 0.01 s", "0.42 s")
