@@ -12,7 +12,7 @@ import pytest
 from tandemrec.errors import LLMError
 from tandemrec.llm.answers import CHUNK, AnswerStore, Remembering
 from tandemrec.llm.base import LLM, Prompt
-from tandemrec.llm.fake import FakeLLM
+from tandemrec.llm.fake import FakeLLM, FollowingLLM
 
 
 def prompts(n: int) -> list[Prompt]:
@@ -62,6 +62,14 @@ def test_tokens_of_what_is_written_are_counted_once(path):
         assert llm.tokens == sum(map(len, texts[:3])) + sum(len(p.user) for p in prompts(3)) > 0
     assert Remembering(Counting(), AnswerStore(path)).tokens is None
     assert Remembering(FakeLLM(), AnswerStore(path), counting=True).tokens is None
+
+
+def test_half_a_sign_is_kept_as_a_question_mark(path):
+    """As an escape of JSON, a server may send it."""
+    llm = FollowingLLM(lambda *_: 0.0, lambda prompt: "Am\ud83clie")
+    first = Remembering(llm, AnswerStore(path)).generate(prompts(1), max_tokens=9)
+    assert first == Remembering(llm, AnswerStore(path)).generate(prompts(1), max_tokens=9)
+    assert first == ["Am?lie"]
 
 
 def test_equal_prompts_are_asked_once_with_the_options_of_both(path):
@@ -126,7 +134,7 @@ SCRIPT = """
 import sys, time
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.base import Prompt
-from tandemrec.llm.fake import FakeLLM
+from tandemrec.llm.fake import FakeLLM, FollowingLLM
 
 class Slow(FakeLLM):
     def choose(self, prompts, options):

@@ -218,6 +218,16 @@ def test_a_file_as_the_run_folder_is_refused_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("nothing_fetched")
+def test_somebody_elses_page_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "index.html").write_text("mine")
+    with pytest.raises(ConfigError, match=r"holds index\.html, which no run has made"):
+        execute(RunSpec(backbone="mf", out=tmp_path))
+    with pytest.raises(ConfigError, match="which no run has made"):
+        tr.llama4rec(small(), backbone=MF, llm=FakeLLM(), out=tmp_path)
+    assert [(tmp_path / "index.html").read_text()] == ["mine"]
+
+
+@pytest.mark.usefixtures("nothing_fetched")
 def test_own_data_of_one_user_is_refused_before_a_model_is_fetched(tmp_path: Path) -> None:
     log = tmp_path / "log.csv"
     log.write_text("user,item,title,time\n" + "".join(f"u,i{n},Film {n},{n}\n" for n in range(9)))

@@ -15,6 +15,7 @@ from tandemrec import report
 from tandemrec.errors import RunError
 from tandemrec.oneline import short
 from tandemrec.report import Contents, page, scores
+from tandemrec.report import contents as parts
 from tandemrec.report.contents import Story
 
 FILES = {
@@ -188,7 +189,7 @@ def test_a_bare_run_still_has_a_page(contents: Contents) -> None:
 def test_written_files(contents: Contents, tmp_path: Path) -> None:
     made = report.write(contents, tmp_path / "runs" / "first")
     assert made == tmp_path / "runs" / "first" / "index.html"
-    assert {file.name for file in made.parent.iterdir()} == FILES
+    assert {file.name for file in made.parent.iterdir()} == FILES == set(parts.FILES)
     assert json.loads((made.parent / "scores.json").read_text()) == scores(contents)
     assert Contents.load(made.parent) == contents
 

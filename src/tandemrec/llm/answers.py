@@ -178,7 +178,7 @@ class Remembering:
         done = 0
         with self._accounted():
             for part in _written(self.llm, missing, max_tokens, self.chunk):
-                said = {keys[missing[n]]: text.encode() for n, text in part if text is not None}
+                said = {keys[missing[n]]: _bytes(text) for n, text in part if text is not None}
                 ways = [UNANSWERED if text is None else WRITTEN for _, text in part]
                 self._keep(said, known, ways)
                 done += len(part)
@@ -320,3 +320,8 @@ def _choice(values: Sequence[bytes]) -> Choice:
     tokens = np.array([row[1] for row in rows], dtype=np.int64)
     way = WAYS[max((row[2] for row in rows), default=0)]
     return Choice(logprobs, tokens, way, max((row[3] for row in rows), default=0.0))
+
+
+def _bytes(text: str) -> bytes:
+    """An answer as it is kept; half a surrogate, which a server may send, is no sign of a text."""
+    return text.encode(errors="replace")

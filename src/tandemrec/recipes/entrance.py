@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,8 @@ from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.fitting import learns, train_config
 from tandemrec.recipes.settings import Llama4RecConfig, RecipeConfig
 from tandemrec.recipes.setup import kind_of
+from tandemrec.report.contents import FILE, FILES
+from tandemrec.runs import NOTE as STAGE
 
 
 def backbone_of(given: Any) -> Any:
@@ -153,6 +156,16 @@ def check_ratings(split: Split, backbone: Any, config: Llama4RecConfig) -> None:
             f"{kind_of(backbone).__name__} predicts ratings, and every training rating is "
             f"{ratings[0]:g}.",
             remedy="Name the column of ratings `rating`, or take a backbone that ranks.",
+        )
+
+
+def check_folder(folder: Path) -> None:
+    """Whether a run may write its report there: nobody else's of these names would be replaced.
+    Raises ConfigError."""
+    there = [name for name in FILES if (folder / name).exists()]
+    if there and FILE not in there and next(folder.rglob(STAGE), None) is None:
+        raise ConfigError(
+            f"{folder} holds {there[0]}, which no run has made. Name a folder for this run alone."
         )
 
 

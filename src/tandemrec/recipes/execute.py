@@ -21,6 +21,7 @@ from tandemrec.recipes.dallrec_settings import PLUS as DALLREC_PLUS
 from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.entrance import (
     backbone_of,
+    check_folder,
     check_seeds,
     check_settings,
     check_sizes,
@@ -139,6 +140,7 @@ def _carried_out(
     check_task(given.split, backbone, config, reader, given.content)
     check_model(given.llm, config.tune)
     folder = Path(places.out) if places.out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
+    check_folder(folder)
     run, common = _runs(folder, places.shared, places.progress)
     setup = setup_of(given, backbone, config, run, places.progress, common)
     results, made = _stages(setup, seeds)
@@ -206,6 +208,7 @@ def _checked(spec: RunSpec) -> Record:
     """An unusable setting or folder is better known before the work than after it."""
     check_settings(backbone_of(spec.backbone), spec.config)
     Run(spec.out)
+    check_folder(spec.out)
     return Record.of(spec)
 
 

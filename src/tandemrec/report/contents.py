@@ -11,6 +11,11 @@ from tandemrec.config import Settings
 from tandemrec.errors import RunError
 
 FILE = "report.json"
+FILES = (
+    *("index.html", "tables.md", "tables.tex", "tables.csv", "tables.json", "scores.json"),
+    FILE,
+)
+"All that a report consists of."
 BASE, FULL, DALLREC = "Base", "Llama4Rec", "DALLRec"
 PRIMARY = "NDCG@5"
 "The metric that tests, groups and the headline are about, where it was measured."
