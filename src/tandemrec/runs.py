@@ -157,8 +157,9 @@ class Run:
 
     @property
     def seconds(self) -> dict[str, float]:
-        """How long each stage that was asked for here took when it was made, by name."""
-        return {name: seconds_of(self.places[name]) for name in sorted(self.places)}
+        """How long each stage that was asked for here took when it was made, by name. Raises
+        RunError for a damaged note."""
+        return {name: _read(self.places[name], "seconds", float) for name in sorted(self.places)}
 
     def _put(self, folder: Path, artefact: A, record: dict[str, Any], seconds: float) -> None:
         fresh = folder.with_name(f".{folder.name}.new")
@@ -181,11 +182,6 @@ def _loaded(kind: type[A], folder: Path) -> A:
     except Exception as error:  # each kind of file raises its own, and anything may be cut short
         reason = short(error, 160).rstrip(".") or type(error).__name__
         raise RunError(f"{folder} is damaged ({reason}); delete it and run again.") from error
-
-
-def seconds_of(folder: Path) -> float:
-    """How long the stage in a folder took when it was made. Raises RunError for a damaged note."""
-    return float(_read(folder, "seconds", float))
 
 
 def _short(record: dict[str, Any]) -> str:

@@ -173,7 +173,7 @@ _NOTHING = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(r"\s*[,;|/&]\s*|\s+(?:and|with)\s+")
-_ITEM = re.compile(r"(?:[-*•+]|\(?\d{1,2}[.)])\s+")
+_ITEM = re.compile(r"^(?:[-*•+]|\(?\d{1,2}[.)])\s+")
 "What an item of a list begins with."
 _ARTICLES = {"a", "an", "the"}
 _SENTENCE = {"is", "was", "are", "directed", "starring", "think", "sorry", "know", "by"}
@@ -245,7 +245,7 @@ def _bare(line: str, kind: Kind) -> str:
     """Without the label, the marks of a list, quotes around it, and parentheses behind it."""
     line = neutral(line)
     if kind.form != "number":
-        line = _ITEM.sub("", line, count=1) if _ITEM.match(line) else line
+        line = _ITEM.sub("", line)
     known = ("answer", kind.name, _field(kind), *kind.also)
     labels = "|".join(re.escape(text) for text in known)
     line = re.sub(rf"^[\W_]*(?:{labels})s?[\W_]*:", "", line, flags=re.IGNORECASE)

@@ -11,11 +11,10 @@ from tandemrec.augment.content import ContentConfig
 from tandemrec.augment.interactions import InteractionsConfig, ThresholdConfig
 from tandemrec.augment.summaries import SummariesConfig
 from tandemrec.recipes.settings import RecipeConfig
+from tandemrec.report.contents import DALLREC_PRIMARY
 from tandemrec.tuning.fewshot import FewShotConfig
 from tandemrec.tuning.tune import TuneConfig
 
-PRIMARY = 20
-"The cut-off by which rows are compared."
 Strategy = Literal["interactions", "attributes", "summaries"]
 
 
@@ -63,9 +62,10 @@ class DALLRecConfig(RecipeConfig):
     @field_validator("cut_offs")
     @classmethod
     def _with_the_primary(cls, given: tuple[int, ...]) -> tuple[int, ...]:
-        """Rows are tested by Recall@20."""
-        if PRIMARY not in given:
-            raise ValueError(f"{PRIMARY} must be among them: rows are compared by Recall@{PRIMARY}")
+        """Rows are compared at it."""
+        k = int(DALLREC_PRIMARY.partition("@")[2])
+        if k not in given:
+            raise ValueError(f"{k} must be among them: rows are compared by {DALLREC_PRIMARY}")
         return given
 
 
