@@ -110,8 +110,7 @@ def _gained(
 ) -> tuple[Values, NDArray[np.int64]]:
     """What each user with held-out items gains by them, in order, and how many he has: place 1, 2,
     ... of the ranking is worth `gains`, [k], and what comes after them nothing."""
-    _, once = np.unique(held_out.users * held_out.n_items + held_out.items, return_index=True)
-    held_out = held_out.rows(np.sort(once))  # an item that a user holds out twice counts once
+    held_out = held_out.distinct
     asked = np.flatnonzero(held_out.counts)
     worth, found = np.append(gains, 0), []
     with reading(model):

@@ -125,6 +125,16 @@ class Interactions:
         return np.bincount(self.items, minlength=self.n_items)
 
     @cached_property
+    def once(self) -> NDArray[np.int64]:
+        """The first row of each pair of a user and an item, by user and item."""
+        return np.unique(self.users * self.n_items + self.items, return_index=True)[1]
+
+    @cached_property
+    def distinct(self) -> Interactions:
+        """The same with each pair once; itself where none is repeated."""
+        return self if len(self.once) == len(self) else self.rows(np.sort(self.once))
+
+    @cached_property
     def matrix(self) -> sparse.csr_array:
         """The [U, I] matrix with a 1 for each pair that met; each row's items rise."""
         largest = max(len(self), self.n_items)

@@ -103,8 +103,7 @@ def of_places(
     that is in no list. An item that a user holds out twice counts once."""
     check_metrics(ks, metrics)
     users = np.unique(truth.users)
-    _, once = np.unique(truth.users * truth.n_items + truth.items, return_index=True)
-    listed = once[places[once] > 0]
+    listed = truth.once[places[truth.once] > 0]
     rows = np.searchsorted(users, truth.users[listed])
     return _measured(users, Found(rows, places[listed], _relevant(truth, users)), ks, metrics)
 
