@@ -48,6 +48,18 @@ def test_check_as_json_with_items(call, tmp_path):
     assert (found["rows"], found["items_without_title"], found["times"]) == (9, 1, None)
 
 
+def test_check_reads_what_a_run_would(call, tmp_path):
+    log, users = tmp_path / "my.csv", tmp_path / "users.csv"
+    log.write_text(LOG)
+    users.write_text("id,age\n0,30\n0,31\n")
+    code, _, err = call("data", "check", log, "--users", users)
+    assert code == 0 and any("users.csv: 1 row repeated an id" in line for line in err)
+    code, _, err = call("data", "check", log, "--context", "hour")
+    assert code != 0 and "there is no column 'hour' for context" in err[-1]
+    code, _, err = call("data", "check", "ml-100k", "--users", users)
+    assert code != 0 and "ml-100k brings its own users" in err[-1]
+
+
 def test_check_of_a_named_set_tells_what_was_odd_and_its_order(call, tmp_path, monkeypatch):
     rows = [(user, isbn) for user in range(5) for isbn in range(5)]
     texts = {

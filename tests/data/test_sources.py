@@ -80,10 +80,50 @@ def test_a_diagnosis_by_hand(write):
         "separator": "comma",
         "header": "yes",
     }
+    assert found.columns == {
+        "user": "user",
+        "item": "item",
+        "rating": "rating",
+        "time": "timestamp",
+    }
+    assert (
+        dict(found.facts)["columns"]
+        == "user as user, item as item, rating as rating, timestamp as time"
+    )
     assert len(found.warnings) == 3
     assert "on line 14" in found.warnings[0]
     assert dict(found.facts)["interactions"] == "13"
     assert found.to_dict()["rows"] == 13
+
+
+@pytest.mark.parametrize("kind", ["csv", "parquet"])
+def test_columns_that_could_have_been_meant_are_told(write, tmp_path, kind):
+    path = write("Movie,user,score,Movie ID,date,stars\nHeat,1,.5,2,2024-05-01,4\n")
+    if kind == "parquet":
+        frame, path = pl.read_csv(path), tmp_path / "my.parquet"
+        frame.write_parquet(path)
+    found = check(path)
+    assert found.columns == {
+        "user": "user",
+        "item": "Movie ID",
+        "rating": "score",
+        "time": "date",
+    }
+    told = "is read as the {}, not {}; rename columns if another is meant."
+    notes = [note for note in found.warnings if "is read as" in note]
+    assert [note.removeprefix(f"{path}: ") for note in notes] == [
+        "'Movie ID' " + told.format("item", "'Movie'"),
+        "'score' " + told.format("rating", "'stars'"),
+    ]
+    with pytest.warns(DataWarning, match="'score' is read as the rating"):
+        load(path, large=0)  # in blocks, if it is Parquet
+    assert not any("stars" in note for note in check(path, context=["STARS"]).warnings)
+
+
+def test_a_named_set_brings_its_own_users_and_no_context():
+    for ask in (load, check):
+        with pytest.raises(DataError, match="ml-100k brings its own users, and no context"):
+            ask("ml-100k", users="mine.csv")
 
 
 def test_without_times_nothing_is_presented_as_time(write):

@@ -81,7 +81,8 @@ def test_gzip(write):
 
 
 def test_repeated_and_empty_column_names_stay_apart(write):
-    table = read_table(write("user,item,item,\n1,2,3,4\n"))
+    with pytest.warns(DataWarning, match="column 3 is called 'item' again; now item_3"):
+        table = read_table(write("user,item,item,\n1,2,3,4\n"))
     assert table.frame.columns == ["user", "item", "item_3", "column_4"]
 
 

@@ -51,13 +51,17 @@ def get(
 def check(
     data: Annotated[str, typer.Argument(help="A file of interactions, or a data set's name.")],
     items: Annotated[Path | None, typer.Option(help="A file of items: id, title.")] = None,
+    users: Annotated[Path | None, typer.Option(help="A file of users: id, anything else.")] = None,
+    context: Annotated[
+        list[str], typer.Option(help="A column of your interactions that rating backbones read.")
+    ] = [],  # noqa: B006  typer copies it
     json: Json = False,
 ) -> None:
     """Say what a file holds, and what is odd about it."""
     from tandemrec.data.diagnosis import check as diagnosed
 
     with bars() as progress:
-        diagnosis = diagnosed(data, items=items, progress=progress)
+        diagnosis = diagnosed(data, items=items, users=users, context=context, progress=progress)
     for warning in diagnosis.warnings:
         say(f"warning: {warning}")
     as_json(diagnosis.to_dict()) if json else rows(diagnosis.facts)

@@ -65,6 +65,11 @@ class Table:
         wanted = (plain(name) for name in (*NAMES[role], *also))
         return next((by_plain[name] for name in wanted if name in by_plain), None)
 
+    def rivals(self, role: str) -> list[str]:
+        """The further columns that go by a name of that role, and are not read as it."""
+        wanted, taken = {plain(name) for name in NAMES[role]}, self.column(role)
+        return [name for name in self.frame.columns if plain(name) in wanted and name != taken]
+
     def needed(self, role: str, *, also: tuple[str, ...] = ()) -> str:
         """As `column`, or an error that names the columns there are and guesses."""
         found = self.column(role, also=also)

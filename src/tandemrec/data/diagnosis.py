@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from tandemrec.data.catalogue import Dataset
 from tandemrec.data.frame import BY_ROWS, Findings
 from tandemrec.data.interactions import Interactions
-from tandemrec.data.sources import SOURCES, find_file, named, read_own
+from tandemrec.data.sources import SOURCES, find_file, named, read_own, refuse_own
 from tandemrec.data.text import SEPARATORS, Layout
 from tandemrec.progress import Progress
 
@@ -39,6 +39,8 @@ class Diagnosis:
     duplicates: int
     users_under_three: int
     items_without_title: int
+    columns: dict[str, str]
+    "The columns of one's own interactions, by what they are read as."
     format: dict[str, str]
     "Encoding, separator and header as found out; empty for tables that are no text."
     warnings: tuple[str, ...]
@@ -52,6 +54,8 @@ class Diagnosis:
         """Each fact as a label and a text, to be shown."""
         yield "source", self.source
         yield from self.format.items()
+        if self.columns:
+            yield "columns", ", ".join(f"{name} as {role}" for role, name in self.columns.items())
         yield "interactions", f"{self.rows:,}"
         yield "users", f"{self.users:,}"
         yield "items", f"{self.items:,}"
@@ -68,14 +72,20 @@ class Diagnosis:
 
 
 def check(
-    path_or_name: str | Path, *, items: Any = None, progress: Progress | None = None
+    path_or_name: str | Path,
+    *,
+    items: Any = None,
+    users: Any = None,
+    context: Sequence[str] = (),
+    progress: Progress | None = None,
 ) -> Diagnosis:
     """Read a data set as `load` does, and say what is there. Raises the same errors as `load`."""
     if str(path_or_name) in SOURCES:
+        refuse_own(str(path_or_name), users, context)
         dataset, findings, route = named(str(path_or_name), items, progress=progress)
         return diagnose(dataset, findings, source=route)
     path = find_file(path_or_name)
-    dataset, findings = read_own(path, items)
+    dataset, findings = read_own(path, items, users=users, context=context)
     return diagnose(dataset, findings, source=str(path))
 
 
@@ -97,6 +107,7 @@ def diagnose(data: Dataset, findings: Findings | None = None, *, source: str = "
         duplicates=findings.duplicates,
         users_under_three=int((rows.counts < 3).sum()),
         items_without_title=findings.untitled,
+        columns=findings.columns,
         format=_written(findings.layout),
         warnings=tuple(findings.messages()),
     )

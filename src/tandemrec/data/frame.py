@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import warnings
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from tandemrec.data.blocks import in_order
 from tandemrec.data.catalogue import Catalogue, Dataset
-from tandemrec.data.columns import Table, contexts, identities, ratings, texts, times
+from tandemrec.data.columns import NAMES, Table, contexts, identities, plain, ratings, texts, times
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.parquet import Numbering, mapped
 from tandemrec.data.tables import ITEMS, USERS, as_data_error, as_table
@@ -43,6 +43,8 @@ class Findings:
     noun: str = "item"
     layout: Layout | None = None
     "How the interactions' file was written, if it was text."
+    columns: dict[str, str] = field(default_factory=dict)
+    "The columns of the interactions that were read, by what they are read as."
 
     def messages(self) -> Iterator[str]:
         """One line for each odd thing."""
@@ -65,6 +67,19 @@ class Findings:
         if self.order == BY_ROWS:
             yield "There is no column of times; the order of rows is taken for the order in time."
         yield from self.notes
+
+    def read(self, table: Table, roles: Sequence[str], context: Iterable[str] = ()) -> None:
+        """Note which columns of the interactions are read, and which could have been instead;
+        those of `context` are read too."""
+        named, asked = {role: table.column(role) for role in roles}, set(map(plain, context))
+        self.columns = {role: column for role, column in named.items() if column is not None}
+        for role, column in self.columns.items():
+            if rivals := [each for each in table.rivals(role) if plain(each) not in asked]:
+                others = ", ".join(map(repr, rivals))
+                self.notes.append(
+                    f"{table.name}: {column!r} is read as the {role}, not {others}; rename "
+                    "columns if another is meant."
+                )
 
     def repeated(self, table: str, rows: int) -> None:
         """Note how many rows of a table described an item or user again."""
@@ -121,6 +136,7 @@ def build(
     user_ids, user_numbers, user_rows = _numbered(ids["user"], users, "user", findings)
     item_ids, item_numbers, item_rows = _numbered(ids["item"], items, "item", findings)
     further = contexts(table, context)
+    findings.read(table, _roles(items), further)
     rows = _interactions(table, user_numbers, item_numbers, further, findings)
     numbered = Numbering(user_ids, user_rows), Numbering(item_ids, item_rows)
     beside = _titles_beside(table, table.frame.lazy()) if items is None else None
@@ -145,11 +161,16 @@ def build_mapped(
     findings.first_duplicate = _in_row(found.first_duplicate)
     findings.order = "" if found.timed else BY_ROWS
     numbered, scan = (found.users, found.items), pl.scan_parquet(path)
-    beside = None
-    if items is None:
-        with as_data_error(path):
-            beside = _titles_beside(Table(scan.head(0).collect(), str(path)), scan)
+    with as_data_error(path):
+        header = Table(scan.head(0).collect(), str(path))
+        findings.read(header, _roles(items))
+        beside = _titles_beside(header, scan) if items is None else None
     return _described(name, noun, found.rows, numbered, (users, items, beside), findings)
+
+
+def _roles(items: Table | None) -> tuple[str, ...]:
+    """What is read of the interactions: titles too, where no table of items brings them."""
+    return tuple(NAMES) if items is None else ("user", "item", "rating", "time")
 
 
 def _described(

@@ -110,8 +110,7 @@ def load(
     in the cache (`data.parquet`), unless `context` is asked for.
     """
     if str(source) in SOURCES:
-        if users is not None or context:
-            raise DataError(f"{source} brings its own users, and no context; leave out yours.")
+        refuse_own(str(source), users, context)
         dataset, findings, _ = named(str(source), items, cache=cache, progress=progress)
     else:
         path, noun = find_file(source), noun or "item"
@@ -148,6 +147,12 @@ def named(
         raise DataError(f"{name} brings its own items; leave out yours.")
     found = obtain(SOURCES[name], cache=cache, progress=progress)
     return *SOURCES[name].read(found.files), found.route
+
+
+def refuse_own(name: str, users: Any, context: Sequence[str]) -> None:
+    """Raises DataError for what a data set of SOURCES brings itself."""
+    if users is not None or context:
+        raise DataError(f"{name} brings its own users, and no context; leave out yours.")
 
 
 def read_own(

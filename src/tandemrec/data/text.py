@@ -67,7 +67,7 @@ def read_text(path: Path, least: str) -> tuple[pl.DataFrame, Layout]:
         raise DataError("the file is empty.", file=path)
     layout = _sniffed(content, encoding, path, least)
     frame = _parsed(layout, path)
-    names = _names(frame.row(0), layout.typed) if layout.header else frame.columns
+    names = _names(frame.row(0), layout.typed, path) if layout.header else frame.columns
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
     frame = frame.slice(int(layout.header))
     if not len(frame):
@@ -224,11 +224,15 @@ def _records(content: bytes, quoted: bool) -> Iterator[bytes]:
             yield match.group()
 
 
-def _names(header: tuple[str | None, ...], typed: bool) -> list[str]:
-    """Column names without RecBole's types; a repeated or empty name gets its place added."""
+def _names(header: tuple[str | None, ...], typed: bool, path: Path) -> list[str]:
+    """Column names without RecBole's types; a repeated or empty name gets its place added, of a
+    repeated one with a warning."""
     names: list[str] = []
     for place, cell in enumerate(header, start=1):
         name = (cell or "").strip()
         name = name.split(":")[0] if typed else name
+        if name and name in names:
+            text = f"{path}: column {place} is called {name!r} again; now {name}_{place}."
+            warnings.warn(text, DataWarning, stacklevel=2)
         names.append(f"{name or 'column'}_{place}" if not name or name in names else name)
     return names
