@@ -1,10 +1,15 @@
 import pytest
 
-from tandemrec.oneline import counted, short
+from tandemrec.oneline import counted, listed, short
 
 
 def test_counted():
     assert [counted(n, "seed") for n in (0, 1, 5000)] == ["0 seeds", "1 seed", "5,000 seeds"]
+
+
+def test_listed():
+    assert listed([]) == "" and listed(["a"]) == "a" and listed(["a", "b"]) == "a and b"
+    assert listed(["a", "b", "c"], "or") == "a, b or c"
 
 
 def test_short():

@@ -1,7 +1,8 @@
-"""What is said in one line: a number of things; anybody's text, safe to show on a page, in a table
-or on a terminal."""
+"""What is said in one line: a number of things, a list of words; anybody's text, safe to show on a
+page, in a table or on a terminal."""
 
 import unicodedata
+from collections.abc import Sequence
 
 
 def counted(number: int, word: str) -> str:
@@ -15,3 +16,8 @@ def short(text: object, length: int = 90) -> str:
     visible = "".join(" " if unicodedata.category(sign)[0] == "C" else sign for sign in start)
     line = " ".join(visible.split())
     return line if len(line) <= length else f"{line[: length - 1].rstrip()}…"
+
+
+def listed(words: Sequence[str], last: str = "and") -> str:
+    """one, two and three"""
+    return f" {last} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))

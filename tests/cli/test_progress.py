@@ -1,6 +1,8 @@
 import io
 
 import pytest
+from rich.console import Console
+from rich.progress import Progress
 
 from tandemrec.cli import progress
 from tandemrec.cli.progress import Lines, clock
@@ -28,6 +30,34 @@ def test_the_next_of_the_same_name_starts_anew(monkeypatch: pytest.MonkeyPatch) 
         now[0] = float(moment)
         lines("asking", done, 100)
     assert out.getvalue().splitlines()[-1] == "asking: 50 of 100, 5/s, 0:10 left"
+
+
+def test_what_goes_on_behind_the_end_of_the_last_starts_anew(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A round of 11 is done; the next one's first tick is its end, at 12 of 12."""
+    now, out = [0.0], io.StringIO()
+    monkeypatch.setattr(progress.time, "monotonic", lambda: now[0])
+    lines = Lines(out)
+    for moment, done, total in ((0, 0, 11), (11, 11, 11), (300, 12, 12), (310, 12, 13)):
+        now[0] = float(moment)
+        lines("asking", done, total)
+    assert out.getvalue().splitlines()[1:] == [
+        "asking: 11 of 11, 1/s, 0:00 left",
+        "asking: 12 of 12",
+        "asking: 12 of 13",
+    ]
+
+
+def test_bars_start_anew_too() -> None:
+    console = Console(file=io.StringIO(), force_terminal=True)
+    with Progress(console=console, auto_refresh=False) as shown:
+        bar = progress._Rich(shown)
+        for done, total in ((0, 11), (11, 11)):
+            bar("asking", done, total)
+        begun = shown.tasks[0].start_time
+        bar("asking", 12, 12)
+        assert shown.tasks[0].start_time > begun and shown.tasks[0].completed == 12
 
 
 def test_not_every_step_is_a_line(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -240,7 +240,12 @@ def test_recommendations_come_from_what_was_taught(tmp_path: Path) -> None:
     ("backbone", "change", "message"),
     [
         (SASRec, {}, "DALLRec teaches direct backbones"),
-        (MF, {"strategies": ("attributes",)}, "reads no items' content"),
+        (MF, {"strategies": ("attributes",)}, "it reads no items' content. Take mmgcn"),
+        (
+            MMGCN,
+            {"strategies": ("attributes",), "content": ContentConfig(modalities=("title",))},
+            "Nothing of attributes reaches MMGCN: content.modalities leaves it out",
+        ),
     ],
 )
 def test_what_cannot_be_taught_is_said_at_once(
@@ -301,6 +306,22 @@ def test_ones_own_array_is_read_by_every_row_whatever_it_is_called(tmp_path: Pat
     for row in EVERY:
         read = done.seeds[0].model(row).model.content.arrays
         assert list(read) == ["title", "summary"]
+
+
+def test_what_is_no_part_of_content_is_not_asked_for(tmp_path: Path) -> None:
+    done = run(tmp_path, MMGCN, content=ContentConfig(modalities=("title", "summary")))
+    stages = [row.stage.partition(" ")[0] for row in done.contents.answers]
+    assert stages == ["interactions,", "interactions", "summaries"]
+    assert "w/o attributes" not in {row.method for row in done.contents.rows}
+    note = "Attributes are not asked for: content.modalities leaves them out."
+    assert note in done.contents.notes
+
+
+def test_arrays_that_nothing_reads_are_told(tmp_path: Path) -> None:
+    given = {"content": Content.of({"image": np.eye(N_ITEMS)}), "out": tmp_path}
+    done = dallrec(world(), backbone=MF, llm=KNOWING, config=CONFIG, **given)
+    note = "so attributes, summaries and your own arrays do not reach it."
+    assert any(note in told for told in done.contents.notes)
 
 
 def test_a_changed_table_of_attributes_is_read_again(tmp_path: Path) -> None:

@@ -11,13 +11,15 @@ import tandemrec as tr
 from recipes.parity import KNOWING, LITTLE, N_ITEMS, N_USERS, world
 from tandemrec.augment.interactions import InteractionsConfig
 from tandemrec.backbones import MF
-from tandemrec.errors import ConfigError, RunError
+from tandemrec.errors import ConfigError, DataError, RunError
+from tandemrec.progress import silent
 from tandemrec.recipes import inputs
 from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.execute import execute, finished, llama4rec
 from tandemrec.recipes.settings import PLUS as LLAMA4REC
-from tandemrec.recipes.spec import RunSpec, spec_of
+from tandemrec.recipes.spec import RunSpec, parse_settings, spec_of
 from tandemrec.report.contents import Contents
+from tiny_llm import tiny_folder
 
 
 @pytest.fixture
@@ -86,6 +88,61 @@ def test_own_arrays_are_content(log: Path) -> None:
     assert list(kept) == ["title", "image"]
     numbers = [int(str(name)[1:]) for name in done.setup.split.catalogue.item_ids]
     assert np.allclose(kept["image"], images[numbers].astype(np.float32))
+
+
+def test_arrays_that_lack_an_item_get_the_mean_where_it_is_wished(log: Path) -> None:
+    ids = [f"f{n}" for n in range(N_ITEMS - 1)]
+    np.savez(log.parent / "images.npz", item_id=np.array(ids), image=np.eye(N_ITEMS)[:-1])
+    given = {"content": (str(log.parent / "images.npz"),), "embedder": "words", "backbone": "grcn"}
+    with pytest.raises(DataError, match=r'such as f59; .* with content.missing = "mean"'):
+        inputs.inputs(spec(log, **given), silent)
+    settings = parse_settings(["content.missing=mean"])
+    content = inputs.inputs(spec(log, **given, settings=settings), silent).content
+    assert content is not None
+    item = inputs.split_of(spec(log), silent).catalogue.item("f59")
+    assert np.allclose(content.arrays["image"][item], np.eye(N_ITEMS)[:-1].mean(axis=0))
+
+
+def test_none_on_the_command_line_is_the_source_of_that_name() -> None:
+    settings = parse_settings(["attributes.source=none"])
+    assert spec_of("dallrec", {"settings": settings}).config.attributes.source == "none"
+
+
+def test_sets_of_the_authors_are_found_beside_the_data(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "dallrec").mkdir()
+    (tmp_path / "dallrec" / "sets.zip").touch()
+    monkeypatch.setenv("TANDEMREC_DATA", str(tmp_path))
+    settings = parse_settings(["examples.released=dallrec/sets.zip"])
+    config = spec_of("dallrec", {"settings": settings}).config
+    assert config.examples.released == str(tmp_path / "dallrec" / "sets.zip")
+    monkeypatch.delenv("TANDEMREC_DATA")
+    config = spec_of("dallrec", {"settings": settings}).config
+    assert config.examples.released == str(Path.cwd() / "dallrec" / "sets.zip")
+
+
+def test_ratings_of_one_value_are_refused_at_once_with_all_that_must_go(
+    log: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    implicit = log.read_text().replace(",1,", ",5,").replace(",3,", ",5,")
+    log.write_text(implicit)
+    tiny_folder(log.parent / "model", context=512)
+    given = {"llm": str(log.parent / "model"), "context": ("part",)}
+    with pytest.raises(DataError, match="need likes and dislikes") as told:
+        execute(spec(log, **given))
+    assert "have a like and 0 a dislike; validation has" in str(told.value)
+    assert str(told.value).endswith("--set tune=none --set threshold=none.")
+    assert not (log.parent / "out" / "answers.sqlite").exists()
+    settings = {**LITTLE, "tune": None, "threshold": None}
+    assert execute(spec(log, context=("part",), settings=settings)).contents.rows
+
+
+@pytest.mark.parametrize("backbone", ["sasrec", "deepfm"])
+def test_interactions_that_a_backbone_cannot_learn_are_refused(log: Path, backbone: str) -> None:
+    settings = {"interactions": {"draws": 3}}
+    with pytest.raises(ConfigError, match=r"interactions would do nothing: .* orders or ratings"):
+        execute(spec(log, recipe="llama4rec", backbone=backbone, settings=settings))
 
 
 def test_settings_of_the_other_recipe_are_refused_with_a_guess(tmp_path: Path) -> None:

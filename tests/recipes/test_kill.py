@@ -16,6 +16,7 @@ import numpy as np
 import pytest
 
 from recipes.hidden_kinds import KIND
+from recipes.parity import world
 from recipes.worlds import small
 from tandemrec.augment.attributes import AttributesConfig
 from tandemrec.backbones import MF, DeepFM, SASRec
@@ -26,9 +27,11 @@ from tandemrec.llm import llm
 from tandemrec.llm.answers import CHUNK, AnswerStore, Remembering
 from tandemrec.llm.base import Choice, Prompt
 from tandemrec.llm.local import LocalLLM
-from tandemrec.recipes.execute import llama4rec
-from tandemrec.recipes.settings import PLUS, Llama4RecConfig
+from tandemrec.recipes.dallrec_settings import PLUS as DALLREC
+from tandemrec.recipes.execute import Finished, dallrec, llama4rec
+from tandemrec.recipes.settings import PLUS, RecipeConfig
 from tandemrec.rerank import RerankConfig
+from tandemrec.tuning.fewshot import FewShotConfig
 from tandemrec.tuning.tune import TuneConfig
 from tiny_llm import tiny_folder
 
@@ -53,12 +56,13 @@ class Case(NamedTuple):
     gave the backbone something, and how much is in one."""
 
     backbone: Any
-    config: Llama4RecConfig
+    config: RecipeConfig
     kills: int
     stage: str
     given: str
     size: Callable[[Path], int]
     split: Callable[[], Split] = small
+    recipe: Callable[..., Finished] = llama4rec
 
 
 def users_in(file: Path) -> int:
@@ -99,6 +103,24 @@ RATING = Case(
 )
 
 
+LIKES = Case(
+    MF,
+    DALLREC.model_copy(
+        update={
+            **{"training": CONFIG.training, "backbone": {"width": 8}},
+            "examples": FewShotConfig(examples=12),
+            "tune": TuneConfig(method="lora", learning_rate=1e-3, epochs=1, checkpoint_seconds=0.1),
+        }
+    ),
+    5,
+    "interactions, asking",
+    "drawn.npz",
+    users_in,
+    world,
+    dallrec,
+)
+
+
 def whole_run(folder: Path, case: Case) -> None:
     """A run that notes its ticks of progress, and every question before the model reads it."""
     choose, generate = LocalLLM.choose, LocalLLM.generate
@@ -127,7 +149,7 @@ def whole_run(folder: Path, case: Case) -> None:
     LocalLLM.choose, LocalLLM.generate = choosing, writing  # type: ignore[method-assign]
     model, out = llm(folder.parent / "model", dtype="float32"), folder / "run"
     how = {"backbone": case.backbone, "config": case.config}
-    llama4rec(case.split(), **how, llm=model, out=out, progress=tick)
+    case.recipe(case.split(), **how, llm=model, out=out, progress=tick)
 
 
 def started(folder: Path, case: Case) -> BaseProcess:
@@ -209,7 +231,7 @@ def stored(folder: Path) -> set[str]:
 
 @pytest.mark.slow
 @pytest.mark.parametrize(
-    "case", [DIRECT, SEQUENTIAL, RATING], ids=["direct", "sequential", "rating"]
+    "case", [DIRECT, SEQUENTIAL, RATING, LIKES], ids=["direct", "sequential", "rating", "dallrec"]
 )
 def test_kills_change_nothing(case: Case, tmp_path: Path) -> None:
     """Of every start: no answer that was in the store is asked for again. Of every kill: what was
@@ -244,5 +266,5 @@ def test_kills_change_nothing(case: Case, tmp_path: Path) -> None:
         learnt += case.size(file)
     assert learnt > 0
     if case.config.tune is not None:
-        notes = [json.loads((f / "run/tuned/tuned.json").read_text()) for f in (whole, killed)]
-        assert notes[0]["fingerprint"] == notes[1]["fingerprint"]
+        notes = [json.loads(file.read_text()) for file in tmp_path.rglob("tuned.json")]
+        assert len(notes) == 2 and notes[0]["fingerprint"] == notes[1]["fingerprint"]

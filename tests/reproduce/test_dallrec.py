@@ -4,6 +4,7 @@ import json
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -13,7 +14,7 @@ from reproduce.invented import invented, values_in
 from tandemrec.cli import main
 from tandemrec.recipes import inputs
 from tandemrec.recipes.spec import RunSpec
-from tandemrec.report.contents import AnswerCount, Contents, GroupRow
+from tandemrec.report.contents import AnswerCount, Contents, Curve, GroupRow
 from tandemrec.reproduce import PIECES, Cell
 from tandemrec.reproduce.dallrec import BACKBONES, METRICS, OWN, TRAINING
 from tandemrec.reproduce.found import Made
@@ -101,6 +102,31 @@ def test_ours_stand_beside_theirs_with_every_row_below() -> None:
     ]
     uncertain = by_place({Cell("dallrec-movielens", "mf"): Made(Path("x"), contents(p=0.2))})
     assert uncertain[table, "mf", "DALLRec", "Recall@20"] == "0.0500"
+
+
+@pytest.mark.parametrize(
+    ("config", "said"),
+    [
+        (
+            {"examples": {"examples": 4}, "tune": {"method": "lora", "rank": 8}},
+            "tuned for interactions and attributes, on at most 4 examples of each kind of question,"
+            " and a LoRA adapter of rank 8 learns; the paper's on the sets of the authors",
+        ),
+        (
+            {"examples": {"released": "sets.zip"}, "tune": {"method": "full"}},
+            "tuned for interactions and attributes, on the sets of the authors, and all layers",
+        ),
+    ],
+)
+def test_what_was_tuned_is_said(config: dict[str, Any], said: str) -> None:
+    axes = {"x": [0.0], "y": [1.0], "x_label": "tokens read", "y_label": "loss"}
+    curves = [Curve(name=name, **axes) for name in ("interactions", "attributes")]
+    made = contents().model_copy(update={"config": config, "curves": curves})
+    notes = MOVIES.notes({Cell("dallrec-movielens", "mf"): Made(Path("x"), made)})
+    assert any(said in note for note in notes)
+    untuned = made.model_copy(update={"curves": []})
+    notes = MOVIES.notes({Cell("dallrec-movielens", "mf"): Made(Path("x"), untuned)})
+    assert "The language model is not tuned; the paper's is." in notes
 
 
 def test_what_differs_is_said() -> None:

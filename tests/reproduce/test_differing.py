@@ -13,7 +13,7 @@ from tandemrec.reproduce import PIECES, Cell
 from tandemrec.reproduce.differing import differences
 from tandemrec.reproduce.found import Made
 from tandemrec.reproduce.page import write
-from tandemrec.reproduce.sentences import either, listed
+from tandemrec.reproduce.sentences import either
 
 TAUGHT = {"examples": {"backbone": "lightgcn"}}
 UNTUNED = ["The LLM was not tuned, so IFT is the LLM as it came."]
@@ -122,7 +122,6 @@ def test_a_long_list_is_not_cut(tmp_path: Path) -> None:
 
 
 def test_words() -> None:
-    assert listed([]) == "" and listed(["a"]) == "a" and listed(["a", "b"]) == "a and b"
     assert either(["a", "b", "c"]) == "a, b or c"
 
 

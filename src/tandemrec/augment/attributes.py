@@ -11,7 +11,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import field_validator
 
@@ -62,6 +62,12 @@ class AttributesConfig(Settings):
     paper. An instruction is asked once in any case."""
     table: str | None = None
     """A file with title, year (or item id), and a column for each kind."""
+
+    @field_validator("source", mode="before")
+    @classmethod
+    def _none_of_the_command_line(cls, source: Any) -> Any:
+        """There a bare none is no value at all."""
+        return "none" if source is None else source
 
     @field_validator("table")
     @classmethod

@@ -18,7 +18,7 @@ from tandemrec.config import Settings
 from tandemrec.data.attributes import Attributes
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.data.codings import lists_of, texts_of
-from tandemrec.data.content import Content
+from tandemrec.data.content import Content, Missing
 from tandemrec.errors import ConfigError, DataError, DataWarning
 from tandemrec.llm.embedding import Embedder, Vectors
 from tandemrec.prompts.described import described
@@ -38,6 +38,9 @@ class ContentConfig(Settings):
     columns: tuple[str, ...] | None = None
     """Columns of the table of items that are told behind the title; none takes all that hold words,
     such as genres."""
+    missing: Missing = "refuse"
+    """What becomes of an item that a file of one's own arrays lacks: the file is refused, or the
+    item gets the mean of the others."""
     centred: bool = False
     """Take each modality's mean from its vectors and put them at length one (ours): most of a
     language model's vector is the same for every text."""

@@ -138,22 +138,27 @@ def threshold(
 def _known_rows(
     valid: Interactions, train: Interactions, tastes: Tastes, choice: ThresholdConfig
 ) -> tuple[Items, NDArray[np.bool_]]:
-    """As many liked rows as disliked ones, rising, and which are liked; of users whose tastes are
-    told, and none that were met in training already."""
-    signs = tastes.signs(valid.ratings)
-    signs[~np.isin(valid.users, tastes.known) | train.met(valid.users, valid.items)] = 0
-    sides = [np.flatnonzero(signs == sign) for sign in (1, -1)]
+    """As many liked rows as disliked ones, rising, and which are liked."""
+    sides = held_out(valid, train, tastes)
     n = min(choice.sample // 2, *map(len, sides))
     if not n:
         raise DataError(
             f"validation has {len(sides[0])} likes and {len(sides[1])} dislikes to choose a "
             "threshold with.",
             column="rating",
-            remedy="Leave the threshold out, which takes the likelier of yes and no.",
+            remedy="Leave it out with threshold=none, which takes the likelier of yes and no.",
         )
     rng = np.random.default_rng(choice.seed)
     rows = np.sort(np.concatenate([rng.permutation(side)[:n] for side in sides]))
-    return rows, signs[rows] > 0
+    return rows, np.isin(rows, sides[0])
+
+
+def held_out(valid: Interactions, train: Interactions, tastes: Tastes) -> list[Items]:
+    """The rows of `valid` that were liked, and those that were disliked, of users whose tastes are
+    told, and none that were met in training already."""
+    signs = tastes.signs(valid.ratings)
+    signs[~np.isin(valid.users, tastes.known) | train.met(valid.users, valid.items)] = 0
+    return [np.flatnonzero(signs == sign) for sign in (1, -1)]
 
 
 def asked_about(train: Interactions, most: int | None) -> Items:

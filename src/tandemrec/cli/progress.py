@@ -43,13 +43,13 @@ class Lines:
     def __init__(self, stream: TextIO, every: float = EVERY) -> None:
         self.stream, self.every = stream, every
         self.stage, self.start, self.first, self.last = "", 0.0, 0.0, -inf
-        self.done = 0.0
+        self.done = self.total = 0.0
 
     def __call__(self, stage: str, done: float, total: float, note: str = "") -> None:
         now = time.monotonic()
-        if stage != self.stage or done < self.done:  # another stage, or the next of the same name
+        if stage != self.stage or _anew(done, total, self.done, self.total):
             self.stage, self.start, self.first, self.last = stage, now, done, -inf
-        self.done = done
+        self.done, self.total = done, total
         if done < total and now - self.last < self.every:
             return
         self.last = now
@@ -70,11 +70,17 @@ class _Rich:
         if stage not in self.tasks:
             self.tasks[stage] = self.bars.add_task(stage, total=total, rate="", note=note)
         task = self.tasks[stage]
-        if done < self.bars.tasks[task].completed:  # the next of the same name
+        shown = self.bars.tasks[task]
+        if _anew(done, total, shown.completed, shown.total or 0):
             self.bars.reset(task, total=total)
         self.bars.update(task, completed=done, total=total, note=note)
         speed = self.bars.tasks[task].speed
         self.bars.update(task, rate=f"{speed:.3g}/s" if speed else "")
+
+
+def _anew(done: float, total: float, before: float, total_before: float) -> bool:
+    """Whether this is the next stage of the same name: the last has gone further, or is done."""
+    return done < before or (total != total_before and 0 < total_before <= before)
 
 
 def clock(seconds: float) -> str:

@@ -39,14 +39,7 @@ class Content:
         Raises DataError, which names the modality that is not finite, or has another number of
         items than the first.
         """
-        if not arrays:
-            raise DataError(
-                "Content needs at least one modality. Give a mapping of names to arrays, "
-                "[items, width] each: {'title': ...}."
-            )
-        checked = {name: _checked(name, np.asarray(array)) for name, array in arrays.items()}
-        _refuse_other_lengths(checked)
-        return cls(checked)
+        return cls(_all_checked(arrays))
 
     @classmethod
     def read(cls, file: str | Path, catalogue: Catalogue, missing: Missing = "refuse") -> Content:
@@ -71,11 +64,11 @@ class Content:
         try:
             ids, arrays = readers[path.suffix](path)
         except (OSError, ValueError, EOFError, BadZipFile, pl.exceptions.PolarsError) as error:
-            reason = str(error).splitlines()[0]
-            raise DataError(f"The file cannot be read: {reason}", file=path) from None
+            raise DataError(f"The file cannot be read: {_reason(error)}.", file=path) from None
         if ids is None:
-            return cls.of(_of_all(arrays, catalogue, path))
-        return cls.of(_by_id(ids, cls.of(arrays).arrays, catalogue, path, missing))
+            return cls(_all_checked(_of_all(arrays, catalogue, path), path))
+        own = _all_checked(arrays, path, ids)
+        return cls(_by_id(ids, own, catalogue, path, missing))
 
     @property
     def n_items(self) -> int:
@@ -105,38 +98,64 @@ class Content:
             return cls({name: file[f"array_{n}"] for n, name in enumerate(names)})
 
 
-def _checked(name: str, array: NDArray[Any]) -> Array:
+def _all_checked(
+    arrays: Mapping[str, ArrayLike], file: Path | None = None, ids: Sequence[Any] | None = None
+) -> dict[str, Array]:
+    """Modalities of the same items, as `Content.of` tells; errors name the file and the item."""
+    if not arrays:
+        raise DataError(
+            "Content needs at least one modality.",
+            file=file,
+            remedy="Give arrays by name, [items, width] each, such as 'image'.",
+        )
+    checked = {name: _checked(name, np.asarray(a), file, ids) for name, a in arrays.items()}
+    _refuse_other_lengths(checked, file)
+    return checked
+
+
+def _checked(name: str, array: NDArray[Any], file: Path | None, ids: Sequence[Any] | None) -> Array:
     """The modality in single precision."""
     if array.ndim != 2 or not array.shape[1] or array.dtype.kind not in "iufb":
         raise DataError(
             f"The modality {name!r} must be an array of numbers [items, width]. Received: "
-            f"{array.dtype}, {list(array.shape)}."
+            f"{array.dtype}, {list(array.shape)}.",
+            file=file,
         )
     with np.errstate(over="ignore"):
         table = np.array(array, dtype=np.float32, order="C")
     wrong = np.flatnonzero(~np.isfinite(table).all(1))
     if len(wrong):
+        first = int(wrong[0])
+        whose = f"item {ids[first]}" if ids is not None and first < len(ids) else f"row {first}"
         raise DataError(
             f"The modality {name!r} holds what is no finite number, in {len(wrong)} of "
-            f"{len(table)} rows; the first is row {wrong[0]}.",
+            f"{len(table)} rows; the first is of {whose}.",
+            file=file,
             remedy="Give these items their modality's mean, or leave the modality out.",
         )
     return table
 
 
-def _refuse_other_lengths(arrays: Mapping[str, Array]) -> None:
+def _refuse_other_lengths(arrays: Mapping[str, Array], file: Path | None) -> None:
     first, n_items = next((name, len(array)) for name, array in arrays.items())
     for name, array in arrays.items():
         if len(array) != n_items:
             raise DataError(
                 f"All modalities must describe the same items. Received: {n_items} rows for "
                 f"{first!r}, {len(array)} for {name!r}.",
+                file=file,
                 remedy="Give each a row for every item of the catalogue, in its order.",
             )
 
 
 Found = tuple[Sequence[Any] | None, dict[str, NDArray[Any]]]
 "Ids, where the file has them, and modalities by name."
+
+
+def _reason(error: Exception) -> str:
+    """What a reader says of a file, in a line; numpy takes what is no array for a pickle."""
+    said = (str(error).splitlines() or [type(error).__name__])[0].rstrip(".")
+    return "it holds no arrays, or such of Python objects" if "pickle" in said else said
 
 
 def _npy(path: Path) -> Found:
@@ -223,7 +242,10 @@ def _by_id(
     return found
 
 
-_REMEDY = 'Add them, or give them the mean of the others with missing="mean".'
+_REMEDY = (
+    'Add them, or give them the mean of the others with content.missing = "mean" (in Python, '
+    'Content.read(..., missing="mean")).'
+)
 
 
 def _absent(absent: NDArray[np.int64], catalogue: Catalogue, there: list[str]) -> str:

@@ -24,16 +24,13 @@ from tandemrec.llm.answers import Remembering
 from tandemrec.progress import Progress
 from tandemrec.recipes.attributing import attributed
 from tandemrec.recipes.augmenting import on_validation
-from tandemrec.recipes.dallrec_settings import Strategy
+from tandemrec.recipes.dallrec_settings import MODALITIES, Strategy
 from tandemrec.recipes.dallrec_tuning import asking, kinds_asked
 from tandemrec.recipes.fitting import fitted
 from tandemrec.recipes.measuring import RANDOM
 from tandemrec.recipes.setup import DALLRecSetup
 from tandemrec.report.contents import BASE, DALLREC
 from tandemrec.tuning.tune import Tuned
-
-MODALITIES: Mapping[Strategy, str] = {"attributes": "attributes", "summaries": "summary"}
-"What a strategy becomes in items' content."
 
 
 @dataclass(frozen=True, eq=False)
@@ -183,12 +180,8 @@ def telling(model: Any, progress: Progress) -> Iterator[None]:
 
 
 def reaching(setup: DALLRecSetup) -> list[Strategy]:
-    """The strategies that the backbone can learn from, in the paper's order."""
-    return [
-        strategy
-        for strategy in setup.config.strategies
-        if setup.reads_content or strategy not in MODALITIES
-    ]
+    """The strategies that the run's backbone can learn from, in the paper's order."""
+    return setup.config.reaching(setup.reads_content)
 
 
 def arms_of(setup: DALLRecSetup) -> dict[str, Arm]:

@@ -15,6 +15,7 @@ from tandemrec.evaluation.cold import is_cold
 from tandemrec.evaluation.full import full_places
 from tandemrec.evaluation.groups import Shelf, by_popularity
 from tandemrec.evaluation.metrics import UserMetrics, of_places
+from tandemrec.oneline import listed
 from tandemrec.recipes.augmenting import on_validation, valid_metric
 from tandemrec.recipes.dallrec import Material, TaughtSeed, arms_of, learnt_by, reaching
 from tandemrec.recipes.measuring import RANDOM, attribute_rows, shared_by_tasks
@@ -180,9 +181,16 @@ def _notes(setup: DALLRecSetup, material: Material, first: TaughtSeed) -> Iterat
     """What a reader of the table must know."""
     if material.drawn is not None:
         yield from _on_interactions(setup, material, first.share(DALLREC))
-    left = [name for name in setup.config.strategies if name not in reaching(setup)]
-    if left:
-        yield f"The backbone reads no items' content, so {' and '.join(left)} do not reach it."
+    left = [str(name) for name in setup.config.strategies if name not in reaching(setup)]
+    if setup.reads_content and left:
+        yield f"{listed(left).capitalize()} are not asked for: content.modalities leaves them out."
+    elif not setup.reads_content:
+        left += ["your own arrays"] if setup.content is not None else []
+        unused = ", and the embedder is not used" if setup.embedder is not None else ""
+        if left:
+            yield (
+                f"The backbone reads no items' content, so {listed(left)} do not reach it{unused}."
+            )
     untuned = [name for name, tuning in material.tunings.items() if tuning is None]
     if untuned:
         yield f"The language model is as it came, not tuned, for {', '.join(untuned)}."

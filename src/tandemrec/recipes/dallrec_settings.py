@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field, NonNegativeInt, PositiveInt, field_validator
 
 from tandemrec.augment.attributes import AttributesConfig
-from tandemrec.augment.content import ContentConfig
+from tandemrec.augment.content import ContentConfig, Modality
 from tandemrec.augment.interactions import InteractionsConfig, ThresholdConfig
 from tandemrec.augment.summaries import SummariesConfig
 from tandemrec.recipes.settings import RecipeConfig
@@ -16,6 +17,8 @@ from tandemrec.tuning.fewshot import FewShotConfig
 from tandemrec.tuning.tune import TuneConfig
 
 Strategy = Literal["interactions", "attributes", "summaries"]
+MODALITIES: Mapping[Strategy, Modality] = {"attributes": "attributes", "summaries": "summary"}
+"What a strategy becomes in items' content."
 
 
 class DALLRecConfig(RecipeConfig):
@@ -58,6 +61,12 @@ class DALLRecConfig(RecipeConfig):
     """Recall, NDCG and Precision at these; 20 is among them, by which rows are compared."""
     cold: NonNegativeInt = 5
     """Items with at most so many training interactions are cold."""
+
+    def reaching(self, reads_content: bool) -> list[Strategy]:
+        """The strategies that a backbone can learn from, in the paper's order: attributes and
+        summaries if it reads items' content, and they are part of it."""
+        made = self.content.modalities if reads_content else ()
+        return [each for each in self.strategies if MODALITIES.get(each) in (None, *made)]
 
     @field_validator("cut_offs")
     @classmethod

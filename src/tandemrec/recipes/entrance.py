@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -11,18 +12,21 @@ import numpy as np
 from tandemrec import backbones
 from tandemrec.augment.attributes import check_attributes
 from tandemrec.augment.content import check_content
+from tandemrec.augment.interactions import held_out
 from tandemrec.backbones import ContentBackbone, RatingBackbone, SequentialBackbone
 from tandemrec.backbones.validation import measure_of
 from tandemrec.data.content import Content
 from tandemrec.data.fields import Fields
 from tandemrec.data.split import Split
-from tandemrec.errors import BackboneError, ConfigError, DataError
+from tandemrec.data.tastes import Tastes
+from tandemrec.errors import BackboneError, ConfigError, DataError, DataWarning
 from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.fitting import learns, train_config
 from tandemrec.recipes.settings import Llama4RecConfig, RecipeConfig
 from tandemrec.recipes.setup import kind_of
 from tandemrec.report.contents import FILE, FILES
 from tandemrec.runs import NOTE as STAGE
+from tandemrec.tuning.fewshot import likers, pairs_of, told_of
 
 
 def backbone_of(given: Any) -> Any:
@@ -125,8 +129,47 @@ def check_task(
             f"{kind.__name__} reads items' content, which Llama4Rec does not make. Take the recipe "
             "dallrec, or a backbone that reads none."
         )
-    if isinstance(config, Llama4RecConfig) and issubclass(kind, RatingBackbone):
-        check_ratings(split, backbone, config)
+    if isinstance(config, Llama4RecConfig):
+        check_mixed(kind, config)
+        if issubclass(kind, RatingBackbone):
+            check_ratings(split, backbone, config)
+
+
+def check_mixed(kind: type[Any], config: Llama4RecConfig) -> None:
+    """DALLRec's interactions have no time and no rating. Raises ConfigError."""
+    if config.interactions is not None and issubclass(kind, SequentialBackbone | RatingBackbone):
+        raise ConfigError(
+            f"interactions would do nothing: {kind.__name__} reads orders or ratings, which "
+            "DALLRec's interactions have none of. Leave them out (interactions=none), or take a "
+            "direct backbone; see `tandemrec list backbones`."
+        )
+
+
+def check_likes(split: Split, llm: Any, config: DALLRecConfig) -> None:
+    """Whether there are likes and dislikes, from which the first strategy learns what a yes is and
+    takes its threshold. Raises DataError, with all that would have to be left out."""
+    if "interactions" not in config.strategies:
+        return
+    with warnings.catch_warnings():  # the stage says it
+        warnings.simplefilter("ignore", DataWarning)
+        tastes = Tastes.of(split.train, config.liked_above)
+    found, without = [], []
+    sides = likers(tastes)
+    learns_here = config.tune is not None and hasattr(llm, "folder")
+    if learns_here and config.examples.released is None and not pairs_of(sides):
+        found.append(told_of(sides))
+        without.append("--set tune=none")
+    held = held_out(split.valid, split.train, tastes)
+    if config.threshold is not None and not min(map(len, held)):
+        found.append(f"validation has {len(held[0])} likes and {len(held[1])} dislikes")
+        without.append("--set threshold=none")
+    if found:
+        raise DataError(
+            f"DALLRec's interactions need likes and dislikes: {'; '.join(found)}.",
+            column="rating",
+            remedy=f"Give ratings of both (liked_above says where likes begin), or do without what "
+            f"is learnt from them: {' '.join(without)}.",
+        )
 
 
 def check_dallrec(kind: type[Any], config: DALLRecConfig) -> None:
@@ -136,11 +179,16 @@ def check_dallrec(kind: type[Any], config: DALLRecConfig) -> None:
             f"DALLRec teaches direct backbones, which recommend from who met what. {kind.__name__} "
             "is none that is fitted here; see `tandemrec list backbones`."
         )
-    if not issubclass(kind, ContentBackbone) and "interactions" not in config.strategies:
+    reads = issubclass(kind, ContentBackbone)
+    if not config.reaching(reads):
+        why, remedy = (
+            ("content.modalities leaves it out", "Name it there")
+            if reads
+            else ("it reads no items' content", "Take mmgcn, grcn or mmssl")
+        )
         raise ConfigError(
-            f"{kind.__name__} reads no items' content, so nothing of "
-            f"{' and '.join(config.strategies)} reaches it. Add interactions to strategies, or "
-            "take mmgcn, grcn or mmssl."
+            f"Nothing of {' and '.join(config.strategies)} reaches {kind.__name__}: {why}. "
+            f"{remedy}, or add interactions to strategies."
         )
 
 
@@ -184,7 +232,7 @@ def check_sizes(split: Split) -> None:
     if not len(split.valid):
         raise DataError(
             "Nobody has a validation interaction, and every choice of a run is made on validation.",
-            remedy="Use leave_last_out, or ratio_split with a larger share `valid`.",
+            remedy="Use leave_last_out (--split last), or ratio_split with a larger share `valid`.",
         )
     tested = len(np.unique(split.test.users))
     if tested < 2:

@@ -22,6 +22,7 @@ from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.entrance import (
     backbone_of,
     check_folder,
+    check_likes,
     check_seeds,
     check_settings,
     check_sizes,
@@ -139,6 +140,8 @@ def _carried_out(
     reader = given.embedder or given.llm
     check_task(given.split, backbone, config, reader, given.content)
     check_model(given.llm, config.tune)
+    if isinstance(config, DALLRecConfig):
+        check_likes(given.split, given.llm, config)
     folder = Path(places.out) if places.out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
     check_folder(folder)
     run, common = _runs(folder, places.shared, places.progress)

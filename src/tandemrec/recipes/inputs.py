@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +22,7 @@ from tandemrec.llm import llm as named_llm
 from tandemrec.llm.base import LLM
 from tandemrec.llm.embedding import Embedder
 from tandemrec.progress import Progress, silent
+from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.entrance import check_sizes
 from tandemrec.recipes.spec import RunSpec
 
@@ -46,14 +46,16 @@ def inputs(spec: RunSpec, progress: Progress) -> Inputs:
     model = model_of(spec, progress)
     reader = named_embedder(spec.embedder, progress=progress) if spec.embedder else None
     split = split or split_of(spec, progress)
-    return Inputs(split, model, reader, _content(spec.content, split.catalogue))
+    return Inputs(split, model, reader, _content(spec, split.catalogue))
 
 
-def _content(files: Sequence[str], catalogue: Catalogue) -> Content | None:
+def _content(spec: RunSpec, catalogue: Catalogue) -> Content | None:
     """The modalities of all files. Raises DataError for two of one name."""
-    found: dict[str, Any] = {}
-    for file in files:
-        fresh = Content.read(file, catalogue).arrays
+    found, config = dict[str, Any](), spec.config
+    if not isinstance(config, DALLRecConfig):
+        return None
+    for file in spec.content:
+        fresh = Content.read(file, catalogue, config.content.missing).arrays
         if twice := sorted(found.keys() & fresh.keys()):
             raise DataError(f"the modality {twice[0]!r} is in another file too.", file=file)
         found |= fresh

@@ -6,7 +6,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
 
-from tandemrec.oneline import counted
+from tandemrec.oneline import counted, listed
+from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.report import tables
 from tandemrec.report.contents import BASE, DALLREC, DALLREC_PRIMARY, Contents
@@ -14,7 +15,7 @@ from tandemrec.report.scoreboard import change, mark, p_users, result
 from tandemrec.report.tables import MISSING, Table, count, words
 from tandemrec.report.tables import Cell as Value
 from tandemrec.reproduce.found import Cell, Found
-from tandemrec.reproduce.sentences import agreed, listed, shared
+from tandemrec.reproduce.sentences import agreed, learning, shared
 from tandemrec.reproduce.tables import PaperTable
 
 BACKBONES = ("mf", "neumf", "ngcf", "lightgcn", "mmgcn", "grcn", "mmssl")
@@ -126,11 +127,16 @@ def _split(contents: Contents) -> str:
 
 
 def _tuning(contents: Contents) -> str:
-    if contents.config.get("tune") is None:
+    config = DALLRecConfig.model_validate(contents.config)
+    taught = [curve.name for curve in contents.curves if curve.name in config.strategies]
+    if config.tune is None or not taught:
         return "The language model is not tuned; the paper's is."
+    own = f"at most {counted(config.examples.examples, 'example')} of each kind of question"
     return (
-        "The language model is tuned on 64 examples for each strategy that has some, as a LoRA "
-        "adapter; the paper's on the authors' own."
+        f"The language model is tuned for {listed(taught)}, on "
+        f"{'the sets of the authors' if config.examples.released else own}, and "
+        f"{learning(config.tune)}; the paper's on the sets of the authors, and a LoRA adapter "
+        "learns."
     )
 
 

@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from tandemrec import backbones
-from tandemrec.oneline import counted
+from tandemrec.oneline import counted, listed
 from tandemrec.reproduce import differing_lists as lists
 from tandemrec.reproduce import differing_ratings as ratings
 from tandemrec.reproduce.found import Found
-from tandemrec.reproduce.sentences import agreed, listed, some
+from tandemrec.reproduce.sentences import agreed, learning, some
 from tandemrec.reproduce.shown import Sentence, Shown
-from tandemrec.tuning.tune import TuneConfig
 
 ALPHAS = (0.1, 0.3, 0.5, 0.7, 0.9)
 "The paper's."
@@ -64,7 +63,7 @@ def _tuning(run: Shown) -> str:
         )
     return (
         f"The language model is tuned on {_taught(run)}, in {counted(config.epochs, 'epoch')}, and "
-        f"{_learning(config)}; the paper's on about 25,000 instructions, in 3 epochs, and all "
+        f"{learning(config)}; the paper's on about 25,000 instructions, in 3 epochs, and all "
         "layers learn."
     )
 
@@ -79,14 +78,6 @@ def _taught(run: Shown) -> str:
         f"{counted(examples.sequences, 'place')} in histories": examples.sequences,
     }
     return some(told)
-
-
-def _learning(config: TuneConfig) -> str:
-    if config.method == "lora":
-        return f"a LoRA adapter of rank {config.rank} learns"
-    if config.trainable_layers is None:
-        return "all layers learn"
-    return f"the top {counted(config.trainable_layers, 'layer')} learn"
 
 
 def _teacher(run: Shown) -> str:

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from tandemrec.oneline import counted
+from tandemrec.oneline import counted, listed
 from tandemrec.report.contents import RATING_PRIMARY
-from tandemrec.reproduce.sentences import listed
 from tandemrec.reproduce.shown import Shown
 
 ANSWERS = {

@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 
+from tandemrec.oneline import counted, listed
+from tandemrec.tuning.settings import TuneConfig
+
 
 def agreed(said: Sequence[tuple[str, str]]) -> Iterator[str]:
     """The sentence that is true of a run, for each (name, sentence): once where all are the same,
@@ -24,9 +27,13 @@ def some(told: Mapping[str, int]) -> str:
     return listed([text for text, number in told.items() if number])
 
 
-def listed(words: Sequence[str], last: str = "and") -> str:
-    """one, two and three"""
-    return f" {last} ".join(filter(None, (", ".join(words[:-1]), *words[-1:])))
+def learning(config: TuneConfig) -> str:
+    """Which weights a tuning changes: "the top 10 layers learn"."""
+    if config.method == "lora":
+        return f"a LoRA adapter of rank {config.rank} learns"
+    if config.trainable_layers is None:
+        return "all layers learn"
+    return f"the top {counted(config.trainable_layers, 'layer')} learn"
 
 
 def either(words: Sequence[str]) -> str:

@@ -4,6 +4,7 @@ from training data and from what the catalogue or the user knows, never from a m
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from tandemrec.config import Settings
 from tandemrec.data.attributes import Attributes, Kind, Value
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.data.codings import lists_of, texts_of
+from tandemrec.data.tastes import Tastes
 from tandemrec.errors import ConfigError, DataError
 from tandemrec.prompts import attributes, interactions, summaries
 from tandemrec.prompts.described import described, genres_of
@@ -39,8 +41,8 @@ class FewShotConfig(Settings):
     """How many of each kind of question, at most: of yes and no, of genres, of other facts, of
     summaries; 64 is the paper's number."""
     released: str | None = None
-    """The authors' own sets in place of made ones: a folder or the zip of their repository. None
-    makes all of them."""
+    """The authors' own sets in place of made ones: a folder or the zip of their repository, here or
+    in $TANDEMREC_DATA. None makes all of them."""
     seed: int = 0
     """Draws users and items."""
 
@@ -48,7 +50,12 @@ class FewShotConfig(Settings):
     @classmethod
     def _from_the_root(cls, released: str | None) -> str | None:
         """A run may be loaded from another working directory."""
-        return None if released is None else str(Path(released).expanduser().absolute())
+        if released is None:
+            return None
+        path, data = Path(released).expanduser(), os.environ.get("TANDEMREC_DATA")
+        if data and not path.exists() and (Path(data) / path).exists():
+            path = Path(data) / path
+        return str(path.absolute())
 
 
 def yes_no(profiles: TasteProfiles, config: FewShotConfig) -> list[Example]:
@@ -73,21 +80,39 @@ def yes_no(profiles: TasteProfiles, config: FewShotConfig) -> list[Example]:
 def _users(profiles: TasteProfiles, n: int, rng: np.random.Generator) -> list[Numbers]:
     """At most `n` users who have liked something, and as many others who have disliked something,
     drawn alike; the scarcer ones first."""
-    rows = profiles.tastes.liked, profiles.tastes.disliked
-    enough = rows[0].counts + rows[1].counts >= 2
-    sides = [np.flatnonzero(enough & (each.counts > 0)) for each in rows]
+    sides = likers(profiles.tastes)
     order = np.argsort([len(side) for side in sides], kind="stable")
-    n = min(n, *map(len, sides), len(np.union1d(*sides)) // 2)
+    n = min(n, pairs_of(sides))
     if not n:
         raise DataError(
-            f"of the users with two ratings in training {len(sides[0])} have a like and "
-            f"{len(sides[1])} a dislike: there are no examples of both Yes and No.",
+            f"{told_of(sides)}: there are no examples of both Yes and No.",
             column="rating",
             remedy="Give ratings of both, or leave the language model as it is with tune=none.",
         )
     drawn = {order[0]: rng.permutation(sides[order[0]])[:n]}
     others = rng.permutation(np.setdiff1d(sides[order[1]], drawn[order[0]]))[:n]
     return [{**drawn, order[1]: others}[side][: len(others)] for side in (0, 1)]
+
+
+def likers(tastes: Tastes) -> list[Numbers]:
+    """The users with two ratings who have liked something, and those who have disliked something;
+    some are both."""
+    rows = tastes.liked, tastes.disliked
+    enough = rows[0].counts + rows[1].counts >= 2
+    return [np.flatnonzero(enough & (each.counts > 0)) for each in rows]
+
+
+def pairs_of(sides: Sequence[Numbers]) -> int:
+    """How many users of either side there can be if nobody is taken twice."""
+    return min(*map(len, sides), len(np.union1d(*sides)) // 2)
+
+
+def told_of(sides: Sequence[Numbers]) -> str:
+    """Both numbers in words."""
+    return (
+        f"of the users with two ratings in training {len(sides[0])} have a like and "
+        f"{len(sides[1])} a dislike"
+    )
 
 
 def attribute_examples(
