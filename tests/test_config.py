@@ -1,4 +1,4 @@
-from typing import Literal
+from typing import Annotated, Literal
 
 import pytest
 from pydantic import Field
@@ -43,6 +43,24 @@ def test_an_unknown_name_inside_is_guessed_with_its_path():
     for field in ("blend", "extra"):
         with pytest.raises(ConfigError, match=rf"'{field}\.frm' in Outer\. Did you mean 'form'\?"):
             Outer(**{field: {"frm": "inside"}}, needed=1)
+
+
+def test_a_name_of_a_level_below_is_guessed_with_its_path():
+    with pytest.raises(ConfigError, match=r"Did you mean 'blend\.alpha' or 'extra\.alpha'\?"):
+        Outer(alpha=0.5, needed=1)
+
+
+def test_a_wrong_entry_of_a_list_is_told_once():
+    class Many(Settings):
+        shares: tuple[Annotated[float, Field(le=1)], ...] = Field(default=(1.0,), min_length=1)
+
+    with pytest.raises(ConfigError) as told:
+        Many(shares=(1.5,))
+    assert str(told.value) == (
+        "Setting 'shares.0' of Many: expected less than or equal to 1. Received: 1.5."
+    )
+    with pytest.raises(ConfigError, match=r"'shares' of Many: .* at least 1 item"):
+        Many(shares=())
 
 
 def test_a_value_out_of_range_says_what_is_allowed_and_what_came():

@@ -92,6 +92,11 @@ class Own(nn.Module):
         return self.dropout(self.table)[users]
 
 
+def test_ids_are_no_numbers_of_users() -> None:
+    with pytest.raises(DataError, match=r"Received: \['u-001'\]. catalogue.user\(id\)"):
+        rank(ScoreMatrix(np.zeros((3, 4))), met([(0, 0)]), ["u-001"], 2)  # type: ignore[arg-type]
+
+
 def test_the_model_is_read_without_dropout_and_stays_as_it_was() -> None:
     model = Own([[1.0, 2.0], [2.0, 1.0]]).train()
     best = rank(model, met([], 2, 2), None, 2)

@@ -89,6 +89,36 @@ def test_in_a_common_folder_one_makes_what_another_waits_for(tmp_path: Path) -> 
     assert sorted(told) == [(waiting, 0)] * 2 + [(waiting, 1)] * 2
 
 
+def test_who_works_in_a_folder_alone_is_waited_for(tmp_path: Path) -> None:
+    told: list[tuple[str, float]] = []
+    order: list[str] = []
+
+    def tell(stage: str, done: float, total: float, note: str = "") -> None:
+        told.append((stage, done))
+
+    def second() -> None:
+        with Run(tmp_path, progress=tell).alone():
+            order.append("second")
+
+    with ThreadPoolExecutor() as threads:
+        with Run(tmp_path).alone():
+            waits = threads.submit(second)
+            time.sleep(0.2)
+            order.append("first")
+        waits.result(timeout=10)
+    assert order == ["first", "second"]
+    waiting = f"waiting for another process, which works in {tmp_path}"
+    assert told == [(waiting, 0), (waiting, 1)]
+
+
+@pytest.mark.parametrize(("common", "option"), [(False, "--out"), (True, "--shared")])
+def test_a_folder_that_cannot_be_written_is_named_with_its_option(
+    common: bool, option: str
+) -> None:
+    with pytest.raises(RunError, match=rf"/proc/none cannot be written: .* with {option}\."):
+        Run("/proc/none", common=common)
+
+
 def test_scratch_is_kept_until_the_stage_is_there(tmp_path: Path) -> None:
     kept = []
 

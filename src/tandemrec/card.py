@@ -5,8 +5,10 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
+from tandemrec.errors import RunError
 from tandemrec.oneline import short
 
 NAME = "README.md"
@@ -27,6 +29,15 @@ class Card:
     "By method, then by metric, on the test part."
     hub: Mapping[str, Any] = field(default_factory=dict)
     "What the Hugging Face hub reads at the head of the page."
+
+
+def refuse_other(folder: Path, beside: str) -> None:
+    """Raises RunError where the card would take the place of a README.md that is no card: no export
+    wrote the file that stands beside one."""
+    if (folder / NAME).exists() and not (folder / beside).exists():
+        raise RunError(
+            f"{folder} holds a {NAME} that no export has written. Name a folder for this alone."
+        )
 
 
 def text(card: Card, files: Mapping[str, str], loading: str) -> str:

@@ -9,6 +9,7 @@ from typing import Any, NamedTuple, Self, get_args
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from tandemrec.errors import ConfigError
+from tandemrec.oneline import listed
 
 
 class Settings(BaseModel):
@@ -79,8 +80,17 @@ def differing(
 
 def explain(error: ValidationError, model: type[BaseModel] | None = None) -> ConfigError:
     """Pydantic's report as one line; with the `model`, the nearest name is guessed."""
-    parts = [_sentence(dict(detail), model, error.title) for detail in error.errors()]
-    return ConfigError(" ".join(parts))
+    details: list[dict[str, Any]] = [dict(detail) for detail in error.errors()]
+    wrong = [each["loc"] for each in details]
+    told = [each for each in details if not _follows(each, wrong)]
+    return ConfigError(" ".join(_sentence(each, model, error.title) for each in told))
+
+
+def _follows(detail: dict[str, Any], wrong: list[tuple[int | str, ...]]) -> bool:
+    """Whether a list is too short only since entries of it are wrong, which is told already."""
+    loc = detail["loc"]
+    within = any(each[: len(loc)] == loc and len(each) > len(loc) for each in wrong)
+    return detail["type"] == "too_short" and within
 
 
 def _sentence(detail: dict[str, Any], model: type[BaseModel] | None, title: str) -> str:
@@ -97,10 +107,19 @@ def _sentence(detail: dict[str, Any], model: type[BaseModel] | None, title: str)
 
 def _unknown(path: str, name: str, model: type[BaseModel] | None, title: str) -> str:
     known = sorted(model.model_fields) if model else []
-    close = get_close_matches(name, known, n=1, cutoff=0.5)
-    guess = f" Did you mean {close[0]!r}?" if close else ""
+    above = path.rpartition(".")[0]
+    deeper = [f"{above}.{each}".lstrip(".") for each in _below(model) if each.endswith(f".{name}")]
+    close = deeper[:3] or get_close_matches(name, known, n=1, cutoff=0.5)
+    guess = f" Did you mean {listed([repr(each) for each in close], 'or')}?" if close else ""
     allowed = f" Known: {', '.join(known)}." if known else ""
     return f"There is no setting {path!r} in {title}.{guess}{allowed}"
+
+
+def _below(model: type[BaseModel] | None) -> Iterator[str]:
+    """The dotted names of all settings of a class."""
+    for name, field in model.model_fields.items() if model else ():
+        yield name
+        yield from (f"{name}.{each}" for each in _below(_model_in(field.annotation)))
 
 
 def _walk(model: type[BaseModel] | None, path: list[int | str]) -> type[BaseModel] | None:

@@ -14,6 +14,7 @@ from tandemrec.backbones.scoring import Scorer, blocks, height, hide_met, readin
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import BackboneError, DataError
 from tandemrec.nearest import among_cells
+from tandemrec.oneline import short
 from tandemrec.rankings import Rankings
 
 
@@ -57,12 +58,19 @@ def _bare(model: Any) -> Any:
 
 
 def _checked(users: NDArray[np.int64] | None, train: Interactions) -> NDArray[np.int64]:
-    asked = np.arange(train.n_users) if users is None else np.asarray(users, np.int64)
+    remedy = "catalogue.user(id) gives an id's number."
+    try:
+        asked = np.arange(train.n_users) if users is None else np.asarray(users, np.int64)
+    except (ValueError, TypeError):
+        raise DataError(
+            f"Users are numbered from 0 to {train.n_users - 1}. Received: {short(users)}.",
+            remedy=remedy,
+        ) from None
     if len(asked) and not (asked.min() >= 0 and asked.max() < train.n_users):
         raise DataError(
             f"Users are numbered from 0 to {train.n_users - 1}. Received numbers from "
             f"{asked.min()} to {asked.max()}.",
-            remedy="catalogue.user(id) gives an id's number.",
+            remedy=remedy,
         )
     return asked
 

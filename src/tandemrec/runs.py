@@ -9,7 +9,7 @@ import shutil
 import tempfile
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from pathlib import Path
 from typing import Any, Protocol, Self, TypeVar
 
@@ -75,8 +75,9 @@ class Run:
             file = next(each for each in (self.folder, *self.folder.parents) if each.exists())
             raise RunError(f"{file} is a file; a run needs a folder of its own.") from None
         except OSError as error:
+            option = "--shared" if self.common else "--out"
             raise RunError(
-                f"{self.folder} cannot be written: {error.strerror}. Name another with --out."
+                f"{self.folder} cannot be written: {error.strerror}. Name another with {option}."
             ) from None
 
     def step(self, name: str, kind: type[A], stage: Callable[..., A], **inputs: Any) -> A:
@@ -94,18 +95,19 @@ class Run:
             return _loaded(kind, folder)
         if self.closed:
             raise RunError(_differs(folder, known, record))
-        with self._alone():
+        with self._waiting(".lock") if self.common else nullcontext():
             if self.common and _recorded(folder) == record:  # made while this one waited
                 return _loaded(kind, folder)
             return self._made(name, place, stage, record, inputs)
 
+    def alone(self) -> AbstractContextManager[None]:
+        """Wait until no other process works in the folder, and keep others from it."""
+        return self._waiting(".run.lock")
+
     @contextmanager
-    def _alone(self) -> Iterator[None]:
-        """In a common folder, wait until no other process makes a stage."""
-        if not self.common:
-            yield
-            return
-        lock = FileLock(self.folder / ".lock")
+    def _waiting(self, name: str) -> Iterator[None]:
+        """Hold a lock of the folder; who waits for it tells `progress`."""
+        lock = FileLock(self.folder / name)
         try:
             lock.acquire(blocking=False)
         except Timeout:

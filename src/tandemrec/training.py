@@ -30,7 +30,7 @@ from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.learnt import Learnt, refuse_other_sizes
 from tandemrec.data.split import Split
-from tandemrec.errors import BackboneError, ConfigError
+from tandemrec.errors import BackboneError, ConfigError, DataError
 from tandemrec.progress import Progress, silent
 from tandemrec.sharing import Share
 
@@ -100,6 +100,7 @@ def fit(
     written.
     """
     backbone = get(backbone) if isinstance(backbone, str) else backbone
+    _refuse_other_kinds(data, config)
     config = config or TrainConfig(**training_of(backbone))
     train = data.train if isinstance(data, Split) else data
     held_out = data.valid if valid is None and isinstance(data, Split) else valid
@@ -118,6 +119,20 @@ def fit(
         loop.run(checkpoint, progress or silent)
     model.load_state_dict(loop.best_weights)
     return Fitted(model.eval(), known, tuple(loop.curve), loop.best_epoch, loop.measure.name)
+
+
+def _refuse_other_kinds(data: Any, config: Any) -> None:
+    """Raises DataError for what nothing can be learnt from, ConfigError for other settings."""
+    if not isinstance(data, Split | Interactions):
+        raise DataError(
+            f"a backbone learns from split data or interactions. Received: {type(data).__name__}.",
+            remedy="Split a data set first: tr.leave_last_out(data).",
+        )
+    if config is not None and not isinstance(config, TrainConfig):
+        raise ConfigError(
+            f"config takes a TrainConfig, such as tr.TrainConfig(epochs=3). Received: "
+            f"{type(config).__name__}."
+        )
 
 
 def _device(name: str) -> torch.device:

@@ -45,7 +45,7 @@ _TORCH = "inline_container"  # torch.save has no error of its own
 
 def _unwritable(place: str | Path, error: Exception) -> RunError:
     reason = getattr(error, "strerror", None) or short(error, 200).rstrip(".")
-    return RunError(
-        f"{place} cannot be written: {reason}. Is the disk full? Make room, or name another "
-        "folder, and run again."
-    )
+    remedy = "Is the disk full? Make room, or name another folder, and run again."
+    if isinstance(error, FileNotFoundError):
+        remedy = "Its folder was taken away meanwhile; run again."
+    return RunError(f"{place} cannot be written: {reason}. {remedy}")

@@ -136,6 +136,25 @@ def test_a_folder_with_a_damaged_file(tmp_path: Path, name: str) -> None:
         load(tmp_path)
 
 
+def test_what_else_is_in_the_folder_is_left_and_not_told(tmp_path: Path) -> None:
+    (tmp_path / "table.csv").write_text("mine")
+    model = fitted("grcn")
+    files = export(model, ids(model), tmp_path, CARD)
+    names = {file.name for file in files}
+    assert "content.npz" in names and "table.csv" not in names
+    assert names | {"table.csv"} == {file.name for file in tmp_path.iterdir()}
+    assert "table.csv" not in (tmp_path / "README.md").read_text()
+    assert export(model, ids(model), tmp_path, CARD) == files
+
+
+def test_somebody_elses_readme_is_not_replaced(tmp_path: Path) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    model = fitted("mf")
+    with pytest.raises(RunError, match=r"holds a README.md that no export has written"):
+        export(model, ids(model), tmp_path, CARD)
+    assert [file.read_text() for file in tmp_path.iterdir()] == ["mine"]
+
+
 def test_a_full_disk_is_said(tmp_path: Path, disk_for: Any) -> None:
     model = fitted("mf")
     with disk_for(500), pytest.raises(RunError, match="disk full"):

@@ -53,6 +53,8 @@ def test_a_file_that_cannot_be_used(call, tmp_path, content, said):
         (("data", "check", "x.csv", "--jsn"), "no option --jsn. Did you mean '--json'?"),
         (("--hlep",), "no option --hlep. Did you mean '--help'?"),
         (("data", "check"), "Missing argument"),
+        (("list",), "Missing argument 'kind'. One of backbones, llms, data, "),
+        (("run",), "Missing argument 'what'. A recipe (llama4rec, dallrec), or a TOML file."),
         (("data", "check", "x.csv"), "x.csv: there is no such file. Give a file of interactions."),
         (("data", "check", "ml-100k", "--items", "x"), "ml-100k brings its own items"),
         (("data", "get", "ml-100"), "no data set named 'ml-100'. Did you mean 'ml-100k'?"),

@@ -89,6 +89,12 @@ def test_lists(call):
     assert json.loads(call("list", "data", "--json")[1])[0]["name"] == "ml-100k"
 
 
+@pytest.mark.parametrize("kind", ["backbones", "llms", "embedders", "presets"])
+def test_what_is_listed_is_told_in_whole_sentences(call, kind):
+    listed = json.loads(call("list", kind, "--json")[1])
+    assert listed and all(row["about"].rstrip()[-1] in ".;L" for row in listed), listed
+
+
 def test_listed_settings_can_be_set(call):
     listed = json.loads(call("list", "settings", "--json")[1])
     assert {row["name"]: row["plus"] for row in listed}["blend.constant"] == "0.5"

@@ -233,3 +233,12 @@ def test_context_that_is_not_there_or_tells_the_rating_is_refused():
     nested = LOG.with_columns(lists=pl.Series([[1]] * 5))
     with pytest.raises(DataError, match="column 'lists': expected numbers or texts"):
         quiet(nested, context=["lists"])
+
+
+def test_two_columns_of_one_name_are_said():
+    class Twice:
+        def __arrow_c_stream__(self, schema=None):
+            raise ValueError("non-unique column names: user")
+
+    with pytest.raises(DataError, match="interactions cannot be read: non-unique column names"):
+        from_frames(Twice())

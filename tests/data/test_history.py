@@ -29,6 +29,13 @@ def test_a_history_with_a_mark_of_its_encoding(encoding: str, tmp_path: Path) ->
     assert read_history(tmp_path / "history.csv") == ["café", "50"]
 
 
+def test_a_line_of_several_ids_is_refused_with_a_remedy(tmp_path: Path) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text("B1,B2,B9\n")
+    with pytest.raises(DataError, match=r"one line only, .*'B1,B2,B9'\. Give one item id a line"):
+        read_history(file)
+
+
 def test_bad_histories_are_refused(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="there is no such file"):
         read_history(tmp_path / "none.csv")

@@ -22,6 +22,38 @@ def test_an_unknown_name_is_guessed():
             ask("ml-100")
 
 
+def test_a_folder_is_no_file_wherever_one_stands():
+    for source in (".", "..", "/"):
+        with pytest.raises(DataError, match="this is a folder"):
+            load(source)
+
+
+def test_what_is_no_name_and_no_path_is_refused():
+    for source in (None, ["a.csv"]):
+        with pytest.raises(DataError, match=r"takes a name or a path. .*Give frames to tr.from_fr"):
+            load(source)
+
+
+def test_a_table_that_describes_nobody_is_told(write, tmp_path):
+    log = write("user,item\n1,12\n1,34\n2,12\n")
+    for name, text in (
+        ("items", "item_id,title\n12.0,Heat\n34.0,Alien\n"),
+        ("users", "id,age\n7,30\n"),
+    ):
+        (tmp_path / f"{name}.csv").write_text(text)
+    found = check(log, items=tmp_path / "items.csv", users=tmp_path / "users.csv").warnings
+    told = [line.partition("csv: ")[2] for line in found if "none of its" in line]
+    assert told == [
+        "none of its users is in the interactions, so it says nothing; ids look like '7' in it and "
+        "1 there.",
+        "none of its items is in the interactions, so it says nothing; ids look like '12.0' in it "
+        "and 12 there.",
+    ]
+    (tmp_path / "items.csv").write_text("item_id,title\n12,Heat\n")
+    found = check(log, items=tmp_path / "items.csv").warnings
+    assert not [line for line in found if "none of its" in line]
+
+
 def test_what_looks_like_a_path_is_a_missing_file(tmp_path):
     for name in ("my.csv", "./mine", str(tmp_path / "mine")):
         with pytest.raises(DataError, match="there is no such file"):

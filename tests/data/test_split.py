@@ -283,3 +283,9 @@ def test_what_holds_data_is_shown_in_a_line() -> None:
     assert repr(released(whole)) == (
         "Split('theirs': 1 training, 1 validation, 1 test interactions)"
     )
+
+
+@pytest.mark.parametrize("split", [leave_last_out, ratio_split])
+def test_only_a_data_set_can_be_split(split) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(DataError, match=r"only a data set .* Received: str\. Give what tr\.load"):
+        split("my.csv")

@@ -150,6 +150,11 @@ def test_the_same_again_asks_and_trains_nothing(tmp_path: Path) -> None:
     ]
 
 
+def test_a_language_model_by_its_name(tmp_path: Path) -> None:
+    done = dallrec(world(), backbone="mf", llm="fake", config=CONFIG, out=tmp_path)
+    assert done.contents.llm == "fake"
+
+
 def test_backbones_share_what_was_asked(tmp_path: Path) -> None:
     llm, asked = FollowingLLM(answer, written, "knowing"), []
     for backbone in (MF, LightGCN):
@@ -232,6 +237,14 @@ def test_recommendations_come_from_what_was_taught(tmp_path: Path) -> None:
     assert found["user_id"].to_list() == ["3"] * 4 and found["rank"].to_list() == [1, 2, 3, 4]
     met = done.setup.split.data.interactions.of(3)
     assert not set(found["item_id"].cast(pl.Int64)) & set(met.tolist())
+    for given in ("12", 12):
+        with pytest.raises(ConfigError, match="users takes a list of ids, such as users=\\["):
+            done.recommend(given)  # type: ignore[arg-type]
+    with pytest.raises(ConfigError, match="items takes a list of ids"):
+        done.recommend_new("12")
+    for k in (0, -1):
+        with pytest.raises(ConfigError, match=f"k must be at least 1. Received: {k}"):
+            done.recommend([3], k=k)
     fresh = done.recommend_new([1, 3, 5], k=3)
     assert len(fresh) == 3 and not {"1", "3", "5"} & set(fresh["item_id"])
 

@@ -17,7 +17,7 @@ from tandemrec.recipes import inputs
 from tandemrec.recipes.entrance import backbone_of, check_settings, check_sizes
 from tandemrec.recipes.execute import execute
 from tandemrec.recipes.settings import PLUS
-from tandemrec.recipes.spec import RunSpec, parse_settings
+from tandemrec.recipes.spec import RunSpec, parse_settings, spec_of
 
 FAST = {"epochs": 3, "every": 1, "batch_size": 64}
 
@@ -218,13 +218,40 @@ def test_a_file_as_the_run_folder_is_refused_at_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.usefixtures("nothing_fetched")
-def test_somebody_elses_page_is_not_replaced(tmp_path: Path) -> None:
-    (tmp_path / "index.html").write_text("mine")
-    with pytest.raises(ConfigError, match=r"holds index\.html, which no run has made"):
+@pytest.mark.parametrize("name", ["index.html", "report.json", "run.json"])
+def test_somebody_elses_page_is_not_replaced(name: str, tmp_path: Path) -> None:
+    (tmp_path / name).write_text('{"mine": 1}')
+    with pytest.raises(ConfigError, match=rf"holds {name}, which no run has made"):
         execute(RunSpec(backbone="mf", out=tmp_path))
     with pytest.raises(ConfigError, match="which no run has made"):
         tr.llama4rec(small(), backbone=MF, llm=FakeLLM(), out=tmp_path)
-    assert [(tmp_path / "index.html").read_text()] == ["mine"]
+    assert (tmp_path / name).read_text() == '{"mine": 1}'
+
+
+@pytest.mark.parametrize("name", ["out", "shared"])
+def test_a_folder_without_a_name_is_refused(name: str) -> None:
+    with pytest.raises(ConfigError, match=f"'{name}' .*name of a folder is empty"):
+        spec_of("llama4rec", {name: ""})
+
+
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"llm": 3}, r"llm takes a name, what tr\.llm gave, .* Received: int"),
+        ({"config": {"preset": "plus"}}, "config takes settings of a recipe, .* Received: dict"),
+        ({"seeds": 3}, r"seeds takes a list, such as seeds=\(0, 1, 2\)\. Received: 3"),
+    ],
+)
+def test_what_a_run_takes_is_said(change: dict[str, Any], says: str, tmp_path: Path) -> None:
+    given = {"backbone": MF, "llm": FakeLLM(), "out": tmp_path / "out", **change}
+    with pytest.raises(ConfigError, match=says):
+        tr.llama4rec(small(), **given)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_run_takes_a_split_and_says_how_to_make_one(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"Received: Dataset\. Give tr\.leave_last_out\(data\)"):
+        tr.llama4rec(small().data, backbone=MF, llm=FakeLLM(), out=tmp_path)  # type: ignore[arg-type]
 
 
 @pytest.mark.usefixtures("nothing_fetched")

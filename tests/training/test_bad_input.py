@@ -28,6 +28,15 @@ def test_what_cannot_be_trained_is_named() -> None:
         fit(Noisy, clubs(), hyper={"width": 3})
 
 
+def test_a_data_set_is_to_be_split_first_and_settings_have_a_class() -> None:
+    data: Any = a_split().data
+    with pytest.raises(DataError, match=r"Received: Dataset\. Split a data set first: tr\.leave_l"):
+        fit(MF, data, config())
+    wrong: Any = {"epochs": 3}
+    with pytest.raises(ConfigError, match=r"such as tr\.TrainConfig\(epochs=3\)\. Received: dict"):
+        fit(MF, clubs(), wrong)
+
+
 def test_a_loss_that_is_no_number_is_named() -> None:
     model = build(MF, clubs())
     model.users.weight.data[:] = torch.nan

@@ -88,7 +88,7 @@ def attributes(
     if config.source == "none":
         return Attributes((), {})
     if config.source == "model" and config.kinds is None and noun not in PAPERS[config.paper]:
-        text = f"Nothing is known to be asked about a {noun!r}: no attributes (attributes.kinds)."
+        text = f"Nothing is known to be asked about what is called {noun!r}: no attributes."
         warnings.warn(text, DataWarning, stacklevel=2)
         return Attributes((), {})
     kinds = kinds_of(noun, config.paper) if config.kinds is None else config.kinds

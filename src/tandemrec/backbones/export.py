@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import os
+import tempfile
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -96,7 +98,8 @@ def export(model: Any, catalogue: Catalogue, out: str | Path, card: Card) -> tup
 
     Where scores are inner products, the final embeddings of users and items stand in a file by
     themselves, for those who have no tandemrec. Raises BackboneError for what was not fitted here,
-    RunError where the folder is a file or the disk takes no more.
+    RunError where the folder is a file or holds somebody else's README.md, or the disk takes no
+    more.
     """
     if not isinstance(model, Fitted):
         raise BackboneError(
@@ -105,14 +108,14 @@ def export(model: Any, catalogue: Catalogue, out: str | Path, card: Card) -> tup
     out = Path(out)
     if out.exists() and not out.is_dir():
         raise RunError(f"{out} is a file; name a folder.")
+    cards.refuse_other(out, IDS)
     files = dict(FILES)
     with explained(out):
-        model.save(out)
+        files |= {name: "what else it reads" for name in _saved(model, out) if name not in files}
         _write(out / IDS, json.dumps(_ids(catalogue), ensure_ascii=False, default=str))
         if isinstance(model.model, EmbeddingBackbone):
             _embeddings(model.model, out / EMBEDDINGS)
             files |= {EMBEDDINGS: "final embeddings, `users` [U, D] and `items` [I, D]"}
-        files |= {each.name: "what else it reads" for each in sorted(out.iterdir()) if _other(each)}
         _write(out / cards.NAME, cards.text(card, files, _loading(model.model, catalogue)))
     return tuple(out / name for name in (*files, cards.NAME))
 
@@ -149,8 +152,15 @@ def _embeddings(model: EmbeddingBackbone, file: Path) -> None:
         save_file({name: t.detach().float().cpu().clone() for name, t in tables.items()}, fresh)
 
 
-def _other(file: Path) -> bool:
-    return file.name not in (*FILES, EMBEDDINGS, cards.NAME) and not file.name.startswith(".")
+def _saved(model: Fitted, out: Path) -> list[str]:
+    """The names of the files that the model writes into a folder, beside whatever is there."""
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=out, prefix=".new-") as fresh:
+        model.save(Path(fresh))
+        names = sorted(each.name for each in Path(fresh).iterdir())
+        for name in names:
+            os.replace(Path(fresh) / name, out / name)
+    return names
 
 
 def _loading(model: Any, catalogue: Catalogue) -> str:

@@ -93,6 +93,8 @@ def _explained(error: Any) -> str:
         options = [option for given in command.params for option in given.opts] + ["--help"]
         return f"There is no option {error.option_name}.{_guess(error.option_name, options)}"
     text = str(error.format_message())
+    if text.startswith("Missing argument"):
+        return f"{text} {getattr(error.param, 'help', None) or ''}".rstrip()
     if text.startswith("Missing command"):
         return f"{text} Known: {', '.join(command.commands)}."
     if text.startswith("No such command") and "Did you mean" not in text:

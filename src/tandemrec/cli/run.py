@@ -47,8 +47,8 @@ def run(
         str | None, typer.Option(help="What makes numbers of texts, such as minilm-l6.")
     ] = None,
     preset: Annotated[str | None, typer.Option(help="plus (ours) or paper.")] = None,
-    out: Annotated[Path | None, typer.Option(help="The run folder.")] = None,
-    shared: Annotated[Path | None, typer.Option(help="Tuned model and answers of many.")] = None,
+    out: Annotated[str | None, typer.Option(help="The run folder.")] = None,
+    shared: Annotated[str | None, typer.Option(help="Tuned model and answers of many.")] = None,
     seed: Annotated[int | None, typer.Option(help="The first seed.")] = None,
     seeds: Annotated[int | None, typer.Option(help="How many runs.")] = None,
     settings: Set = [],  # noqa: B006  typer copies it

@@ -278,4 +278,5 @@ def _refuse(table: Table, column: str, bad: pl.Series, expected: str) -> None:
     found = values[row]
     blank = found is None or (isinstance(found, str) and not found.strip())
     shown = "nothing" if blank else f"{found!r:.80}"
-    raise table.error(f"expected {expected}, found {shown}.", row=row, column=column)
+    remedy = "Fill it, or leave the row out." if blank else ""
+    raise table.error(f"expected {expected}, found {shown}.", row=row, column=column, remedy=remedy)

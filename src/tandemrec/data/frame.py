@@ -81,6 +81,15 @@ class Findings:
                     "columns if another is meant."
                 )
 
+    def unmatched(self, role: str, table: Table | None, known: Numbering) -> None:
+        """Note a table of users or items none of which has an interaction."""
+        if table is not None and known.places.null_count() == len(known.places):
+            there = table.frame[table.needed(role, also=("id",))][0]
+            self.notes.append(
+                f"{table.name}: none of its {role}s is in the interactions, so it says nothing; "
+                f"ids look like {there!r} in it and {known.ids[0]!r} there."
+            )
+
     def repeated(self, table: str, rows: int) -> None:
         """Note how many rows of a table described an item or user again."""
         if rows:
@@ -184,6 +193,8 @@ def _described(
     """Numbered rows and what tables of users, of items and of titles alone say of them."""
     (user_ids, user_rows), (item_ids, item_rows) = numbered
     users, items, beside = tables
+    findings.unmatched("user", users, numbered[0])
+    findings.unmatched("item", items, numbered[1])
     findings.short_users = int((rows.counts < 3).sum())
     titled = item_rows
     if beside is not None:

@@ -9,6 +9,7 @@ import numpy as np
 from tandemrec.data.columns import NAMES, identities, plain, times
 from tandemrec.data.tables import read_table
 from tandemrec.errors import DataError
+from tandemrec.oneline import short
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 "What a file begins with in either order of bytes."
@@ -39,7 +40,12 @@ def _lines(path: Path) -> list[str] | None:
     except UnicodeDecodeError:
         return None
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    return None if any(mark in line for line in lines for mark in ",;\t|") else lines
+    if not any(mark in line for line in lines for mark in ",;\t|"):
+        return lines
+    if len(lines) == 1:
+        problem = f"there is one line only, of several fields: {short(lines[0])!r}."
+        raise DataError(problem, file=path, remedy="Give one item id a line, or a table.")
+    return None
 
 
 def _from_table(path: Path) -> list[str]:

@@ -109,6 +109,11 @@ def load(
     Parquet file of more than `large` rows is read in blocks, and its columns are mapped from files
     in the cache (`data.parquet`), unless `context` is asked for.
     """
+    if not isinstance(source, str | Path):
+        raise DataError(
+            f"load takes a name or a path. Received: {type(source).__name__}.",
+            remedy="Give frames to tr.from_frames.",
+        )
     if str(source) in SOURCES:
         refuse_own(str(source), users, context)
         dataset, findings, _ = named(str(source), items, cache=cache, progress=progress)
@@ -179,9 +184,8 @@ def _described(
     path: Path, suffix: str, given: Any, name: str, roles: tuple[str, ...]
 ) -> Table | None:
     """The given table, or the RecBole file of that suffix beside a RecBole file."""
-    beside = path.with_suffix(suffix)
-    if given is None and path.suffix == ".inter" and beside.is_file():
-        given = beside
+    if given is None and path.suffix == ".inter" and path.with_suffix(suffix).is_file():
+        given = path.with_suffix(suffix)
     return None if given is None else as_table(given, name, roles)
 
 

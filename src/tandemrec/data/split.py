@@ -51,6 +51,16 @@ class Split:
         return "-".join(part.fingerprint[:16] for part in parts)
 
 
+def _rows(data: Any) -> Interactions:
+    """A data set's interactions. Raises DataError for what is none."""
+    if not isinstance(data, Dataset):
+        raise DataError(
+            f"only a data set can be split. Received: {type(data).__name__}.",
+            remedy="Give what tr.load or tr.from_frames returns.",
+        )
+    return data.interactions
+
+
 def leave_last_out(data: Dataset) -> Split:
     """Each user's last interaction is test, the one before validation, the rest training.
 
@@ -58,7 +68,7 @@ def leave_last_out(data: Dataset) -> Split:
     is ours, since the paper states none). Users with fewer than three interactions stay in training
     whole, and are not tested; an error if that is everybody.
     """
-    rows = data.interactions
+    rows = _rows(data)
     ends = rows.bounds[1:][rows.counts >= 3]
     if not len(ends):
         raise DataError(
@@ -85,7 +95,7 @@ def ratio_split(
             "The share of training must be positive, that of validation not negative, and both "
             f"must leave some for test. Received: {train} and {valid}."
         )
-    rows = data.interactions
+    rows = _rows(data)
     place = _places(rows, np.arange(len(rows)) if by_time else _shuffled_within_users(rows, seed))
     place[_repeated(rows)] = -1
     first = np.maximum(np.round(rows.counts * train).astype(np.int64), 1)[rows.users]

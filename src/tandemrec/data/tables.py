@@ -12,6 +12,7 @@ import polars as pl
 from tandemrec.data.columns import NAMES, Table
 from tandemrec.data.text import read_text
 from tandemrec.errors import DataError
+from tandemrec.oneline import short
 
 INTERACTIONS = ("user", "item", "rating", "time")
 "What the columns of a file without a header are, in order: MovieLens' u.data and ratings.dat."
@@ -87,5 +88,5 @@ def _frame(source: Any, name: str) -> pl.DataFrame:
         )
     try:
         return pl.DataFrame(source)
-    except ImportError as error:
-        raise DataError(f"the {name} cannot be read: {error}.") from None
+    except (ImportError, ValueError, pl.exceptions.PolarsError) as error:
+        raise DataError(f"the {name} cannot be read: {short(error, 200).rstrip('.')}.") from None

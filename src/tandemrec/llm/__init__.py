@@ -169,8 +169,9 @@ def _without_adapter(kind: str, name: str, options: dict[str, Any]) -> dict[str,
 
 
 def _smollm(argument: str, **options: Any) -> LocalLLM:
-    """SmolLM2-135M-Instruct, in this process; fetched at its first use. smollm2-135m:15 is its
-    lowest 15 layers: a smaller model, which says little before it is tuned."""
+    """SmolLM2-135M-Instruct, in this process; smollm2-135m:15 is its lowest 15 layers alone.
+
+    It is fetched at its first use. The smaller model says little before it is tuned."""
     from tandemrec.llm import embedded
 
     cache = cache_folder(options["cache"])

@@ -235,7 +235,11 @@ class Caller:
 
     def _given_up(self, call: Call | None, fault: Fault, when: str) -> Unanswered:
         where = call.url if call else self.address.url
-        return Unanswered(f"{where} gave no answer {when}: {short(fault, 300).rstrip('.')}.")
+        absent = fault.silent and not fault.status
+        remedy = " Does a server run at this address?" if absent else ""
+        return Unanswered(
+            f"{where} gave no answer {when}: {short(fault, 300).rstrip('.')}.{remedy}"
+        )
 
 
 def retry_after(headers: Mapping[str, str]) -> float | None:

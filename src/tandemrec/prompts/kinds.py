@@ -132,7 +132,7 @@ def kinds_of(noun: str, paper: str = "llama4rec") -> tuple[Kind, ...]:
     known = PAPERS[paper]
     if noun not in known:
         raise ConfigError(
-            f"Nothing is known to be asked about a {noun!r}; there are attributes of "
+            f"Nothing is known to be asked about what is called {noun!r}; there are attributes of "
             f"{' and '.join(known)}. Give your own: attributes.kinds, each with name and about, or "
             'leave them out with attributes.source = "none".'
         )

@@ -19,12 +19,13 @@ from tandemrec.data.content import Content
 from tandemrec.data.fields import Fields
 from tandemrec.data.split import Split
 from tandemrec.data.tastes import Tastes
-from tandemrec.errors import BackboneError, ConfigError, DataError, DataWarning
+from tandemrec.errors import BackboneError, ConfigError, DataError, DataWarning, RunError
 from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.fitting import learns, train_config
+from tandemrec.recipes.record import RECORD
 from tandemrec.recipes.settings import Llama4RecConfig, RecipeConfig
 from tandemrec.recipes.setup import kind_of
-from tandemrec.report.contents import FILE, FILES
+from tandemrec.report.contents import FILES, Contents
 from tandemrec.runs import NOTE as STAGE
 from tandemrec.tuning.fewshot import likers, pairs_of, told_of
 
@@ -210,15 +211,44 @@ def check_ratings(split: Split, backbone: Any, config: Llama4RecConfig) -> None:
 def check_folder(folder: Path) -> None:
     """Whether a run may write its report there: nobody else's of these names would be replaced.
     Raises ConfigError."""
-    there = [name for name in FILES if (folder / name).exists()]
-    if there and FILE not in there and next(folder.rglob(STAGE), None) is None:
+    there = [name for name in (*FILES, RECORD) if (folder / name).exists()]
+    if there and not _reported(folder) and next(folder.rglob(STAGE), None) is None:
         raise ConfigError(
             f"{folder} holds {there[0]}, which no run has made. Name a folder for this run alone."
         )
 
 
+def _reported(folder: Path) -> bool:
+    """Whether a run's report is there."""
+    try:
+        Contents.load(folder)
+    except RunError:
+        return False
+    return True
+
+
+def check_config(config: Any) -> None:
+    """Whether these are a recipe's settings. Raises ConfigError."""
+    if not isinstance(config, RecipeConfig):
+        raise ConfigError(
+            "config takes settings of a recipe, such as recipes.settings.PLUS.model_copy("
+            f"update={{...}}). Received: {type(config).__name__}."
+        )
+
+
+def check_split(split: Any) -> None:
+    """Whether this is one. Raises DataError."""
+    if not isinstance(split, Split):
+        raise DataError(
+            f"a run takes split data. Received: {type(split).__name__}.",
+            remedy="Give tr.leave_last_out(data), tr.ratio_split(data) or tr.released(data).",
+        )
+
+
 def check_seeds(seeds: Sequence[int]) -> None:
     """There is one, none twice and none below 0. Raises ConfigError."""
+    if not isinstance(seeds, Sequence):
+        raise ConfigError(f"seeds takes a list, such as seeds=(0, 1, 2). Received: {seeds!r}.")
     if not seeds or len(set(seeds)) < len(seeds) or min(seeds) < 0:
         raise ConfigError(
             f"seeds must be one or more different numbers from 0 on. Received: {list(seeds)}."

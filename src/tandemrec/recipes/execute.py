@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,8 @@ import polars as pl
 
 from tandemrec.data.content import Content
 from tandemrec.data.split import Split
+from tandemrec.errors import ConfigError
+from tandemrec.llm import llm as named
 from tandemrec.llm.base import LLM
 from tandemrec.llm.embedding import Embedder
 from tandemrec.progress import Progress, silent
@@ -21,11 +24,13 @@ from tandemrec.recipes.dallrec_settings import PLUS as DALLREC_PLUS
 from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.entrance import (
     backbone_of,
+    check_config,
     check_folder,
     check_likes,
     check_seeds,
     check_settings,
     check_sizes,
+    check_split,
     check_task,
 )
 from tandemrec.recipes.inputs import Inputs, inputs, model_of
@@ -57,21 +62,33 @@ class Finished:
         return pl.DataFrame(scores(self.contents), infer_schema_length=None)
 
     def recommend(self, users: Sequence[Any], k: int = 5) -> pl.DataFrame:
-        """A long frame (user_id, item_id, title, score, rank) for known users."""
-        names = [str(user) for user in users]
+        """A long frame (user_id, item_id, title, score, rank) for known users. Raises DataError for
+        an unknown one, ConfigError for what is no list of ids, and for `k` below 1."""
+        names = _ids(users, "users", k)
         return tasks.of(self.setup).for_users(self.setup, self.seeds[0], names, k)
 
     def recommend_new(self, items: Sequence[Any], k: int = 5) -> pl.DataFrame:
         """The same for somebody new, from the ids of his items, oldest first."""
-        names = [str(item) for item in items]
+        names = _ids(items, "items", k)
         return tasks.of(self.setup).for_history(self.setup, self.seeds[0], names, k)
+
+
+def _ids(given: Any, name: str, k: int) -> list[str]:
+    """Ids as text; a text alone would be taken for as many as it has letters."""
+    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
+        raise ConfigError(
+            f"{name} takes a list of ids, such as {name}=[{given!r}]. Received: {given!r}."
+        )
+    if k < 1:
+        raise ConfigError(f"k must be at least 1. Received: {k}.")
+    return [str(each) for each in given]
 
 
 def llama4rec(
     split: Split,
     *,
     backbone: Any,
-    llm: LLM,
+    llm: LLM | str,
     config: Llama4RecConfig = PLUS,
     out: str | Path | None = None,
     shared: str | Path | None = None,
@@ -79,7 +96,8 @@ def llama4rec(
     progress: Progress = silent,
     command: str = "",
 ) -> Finished:
-    """Run Llama4Rec; `backbone` is a name, a class, or an object that scores already.
+    """Run Llama4Rec; `backbone` is a name, a class, or an object that scores already, `llm` a name
+    (as `tr.llm` takes it) or an object.
 
     `out` is the run folder (a new temporary one if none is named); the same folder again goes on
     where it was. `shared`: a folder for the tuned model and the answers, which several runs on the
@@ -87,14 +105,15 @@ def llama4rec(
     what a user can put right.
     """
     places = _Places(out, shared, progress)
-    return _carried_out(Inputs(split, llm), backbone, config, places, seeds, command)
+    given = Inputs(split, _model(llm, progress))
+    return _carried_out(given, backbone, config, places, seeds, command)
 
 
 def dallrec(
     split: Split,
     *,
     backbone: Any,
-    llm: LLM,
+    llm: LLM | str,
     embedder: Embedder | None = None,
     content: Content | None = None,
     config: DALLRecConfig = DALLREC_PLUS,
@@ -111,9 +130,21 @@ def dallrec(
     on no backbone and no seed: with `shared` several runs have it in common. The rest is as for
     `llama4rec`.
     """
-    given = Inputs(split, llm, embedder, content)
+    given = Inputs(split, _model(llm, progress), embedder, content)
     places = _Places(out, shared, progress)
     return _carried_out(given, backbone, config, places, seeds, command)
+
+
+def _model(given: Any, progress: Progress) -> LLM:
+    """A language model by its name, or as it is. Raises ConfigError for what is none."""
+    if isinstance(given, str):
+        return named(given, progress=progress)
+    if not isinstance(given, LLM):
+        raise ConfigError(
+            "llm takes a name, what tr.llm gave, or an object with name, fingerprint, generate and "
+            f"choose (docs/add-an-llm.md). Received: {type(given).__name__}."
+        )
+    return given
 
 
 class _Places(NamedTuple):
@@ -132,7 +163,10 @@ def _carried_out(
     seeds: Sequence[int],
     command: str,
 ) -> Finished:
-    """Everything from the checks to the report."""
+    """Everything from the checks to the report; of two processes in one folder the second waits,
+    and then loads what the first made."""
+    check_config(config)
+    check_split(given.split)
     backbone = backbone_of(backbone)
     check_settings(backbone, config)
     check_seeds(seeds)
@@ -145,12 +179,13 @@ def _carried_out(
     folder = Path(places.out) if places.out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
     check_folder(folder)
     run, common = _runs(folder, places.shared, places.progress)
-    setup = setup_of(given, backbone, config, run, places.progress, common)
-    results, made = _stages(setup, seeds)
-    how = {"preset": preset_of(config, RECIPES[config.recipe]), "command": command}
-    found = tasks.of(setup).contents(setup, results, made, **how)
-    (folder / RECORD).unlink(missing_ok=True)  # it goes with the report that is replaced
-    write(found, folder)
+    with run.alone():
+        setup = setup_of(given, backbone, config, run, places.progress, common)
+        results, made = _stages(setup, seeds)
+        how = {"preset": preset_of(config, RECIPES[config.recipe]), "command": command}
+        found = tasks.of(setup).contents(setup, results, made, **how)
+        (folder / RECORD).unlink(missing_ok=True)  # it goes with the report that is replaced
+        write(found, folder)
     return Finished(setup, results, found)
 
 
@@ -174,7 +209,7 @@ def _runs(
 ) -> tuple[Run, Run | None]:
     """A run's folder, and the one that it has in common with others, if any."""
     common = None if shared is None else Run(shared, closed=closed, common=True, progress=progress)
-    return Run(own, closed=closed), common
+    return Run(own, closed=closed, progress=progress), common
 
 
 def _stages(setup: Setup[Any], seeds: Sequence[int]) -> tuple[list[Any], Any]:
@@ -228,8 +263,11 @@ def ask_ahead(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
         backbone = backbone_of(spec.backbone)
         setups.append(setup_of(given, backbone, spec.config, run, progress, common))
     task = tasks.of(setups[0])
-    asked, _ = task.ready(setups[0], specs[0].seed)
-    task.ask_ahead(setups, asked, specs[0].all_seeds)
+    with ExitStack() as held:
+        for setup in setups:
+            held.enter_context(setup.run.alone())
+        asked, _ = task.ready(setups[0], specs[0].seed)
+        task.ask_ahead(setups, asked, specs[0].all_seeds)
 
 
 def finished(folder: str | Path, progress: Progress = silent) -> Finished:

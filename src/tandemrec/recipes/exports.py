@@ -96,6 +96,7 @@ def _adapter(run: Finished, tuned: Tuned, out: Path, base: str) -> list[Path]:
     hub = {"library_name": "peft", "base_model": base, "tags": ["recommendation", "lora"]}
     card = _card(run, f"Adapter of {base}, tuned on {_name(run)}", _ABOUT_ADAPTER, hub)
     page = cards.text(card, FILES, LOADING.format(base=json.dumps(base)))
+    cards.refuse_other(out, CONFIG)
     with explained(out):
         out.mkdir(parents=True, exist_ok=True)
         with whole(out / WEIGHTS) as fresh:

@@ -75,6 +75,14 @@ class RunSpec(Settings):
             Address.parse(name)
         return name
 
+    @field_validator("out", "shared", mode="before")
+    @classmethod
+    def _is_named(cls, folder: Any) -> Any:
+        """An empty shell variable would be the working directory."""
+        if folder == "":
+            raise ValueError("the name of a folder is empty; . is the working directory")
+        return folder
+
     @field_validator("embedder", "content")
     @classmethod
     def _is_read(cls, given: Any, info: ValidationInfo) -> Any:
