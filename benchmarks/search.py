@@ -33,7 +33,7 @@ RATED = {
     "width": [8, 16, 32],
     "decay": [1e-3, 1e-2, 3e-2, 1e-1],
 }
-DEEP = {**RATED, "hidden": [(64,), (128, 64), (256, 128)], "dropout": [0.0, 0.2, 0.5]}
+DEEP = {**RATED, "hidden": [[64], [128, 64], [256, 128]], "dropout": [0.0, 0.2, 0.5]}
 SPACES: dict[str, dict[str, list[Any]]] = {
     "mf": {**SMALL, "decay": [0.0, 1e-3, 1e-2]},
     "lightgcn": {
@@ -58,7 +58,7 @@ SPACES: dict[str, dict[str, list[Any]]] = {
     "nfm": {**DEEP, "hidden_dropout": [0.0, 0.2, 0.5], "normal": [False, True]},
     "dcn": {**DEEP, "layers": [2, 3, 6], "normal": [False, True]},
     "afm": {**RATED, "attention": [8, 16, 32], "dropout": [0.0, 0.2, 0.5]},
-    "xdeepfm": {**DEEP, "cross": [(16, 16), (32, 32), (64, 64)]},
+    "xdeepfm": {**DEEP, "cross": [[16, 16], [32, 32], [64, 64]]},
     "autoint": {**DEEP, "layers": [1, 2, 3], "heads": [1, 2]},
 }
 TRAINING = tr.TrainConfig.model_fields
