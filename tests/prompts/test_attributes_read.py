@@ -191,3 +191,18 @@ def test_no_answer_breaks_the_parser() -> None:
             assert 0 < len(text) <= LONGEST and text.isprintable() and "\n" not in text
         kept += bool(value)
     assert 0.2 < kept / 20_000 < 0.9  # both kinds were met
+
+
+@pytest.mark.parametrize(
+    ("answer", "value"),
+    [
+        ("United States, the", ("United States",)),
+        ("English, in the form of a", ("English",)),
+        ("Republic of Korea, where it was made", ("Republic of Korea",)),
+        ("Trinidad and Tobago", ("Trinidad and Tobago",)),
+        ("Washington, D.C.", ("Washington, D.C",)),
+    ],
+)
+def test_what_goes_on_behind_a_value_is_cut(answer: str, value: tuple[str, ...]) -> None:
+    country = Kind(name="country", about="the country of production")
+    assert parse(answer, "movie", country, HEAT) == value

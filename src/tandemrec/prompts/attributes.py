@@ -173,6 +173,8 @@ _NOTHING = re.compile(
     re.IGNORECASE,
 )
 _BETWEEN = re.compile(r"\s*[,;|/&]\s*|\s+(?:and|with)\s+")
+_CLAUSE = re.compile(r",\s+(?:the|an?|in|of|as|for|on|at|which|where|who)\b.*$", re.IGNORECASE)
+"What goes on behind a value: of `English, in the form of a` English is the answer."
 _ITEM = re.compile(r"^(?:[-*•+]|\(?\d{1,2}[.)])\s+")
 "What an item of a list begins with."
 _ARTICLES = {"a", "an", "the"}
@@ -195,7 +197,7 @@ def parse(answer: str, noun: str, kind: Kind, item: str) -> Value | None:
         return ()
     if kind.form == "number":
         return _whole(line)
-    names = [line]
+    names = [_CLAUSE.sub("", line)]
     if kind.form == "list" or kind.person:
         parts = [_bare(part, kind) for part in _BETWEEN.split(line) if part]
         if kind.person and "," in line and [len(part.split()) for part in parts] == [1, 1]:
