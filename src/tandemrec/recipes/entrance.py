@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +23,7 @@ from tandemrec.data.tastes import Tastes
 from tandemrec.errors import BackboneError, ConfigError, DataError, DataWarning, RunError
 from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.fitting import learns, train_config
-from tandemrec.recipes.record import RECORD
+from tandemrec.recipes.record import RECORD, Record
 from tandemrec.recipes.settings import Llama4RecConfig, RecipeConfig
 from tandemrec.recipes.setup import kind_of
 from tandemrec.report.contents import FILES, Contents
@@ -212,19 +213,19 @@ def check_folder(folder: Path) -> None:
     """Whether a run may write its report there: nobody else's of these names would be replaced.
     Raises ConfigError."""
     there = [name for name in (*FILES, RECORD) if (folder / name).exists()]
-    if there and not _reported(folder) and next(folder.rglob(STAGE), None) is None:
+    if there and not _of_a_run(folder) and next(folder.rglob(STAGE), None) is None:
         raise ConfigError(
             f"{folder} holds {there[0]}, which no run has made. Name a folder for this run alone."
         )
 
 
-def _reported(folder: Path) -> bool:
-    """Whether a run's report is there."""
-    try:
-        Contents.load(folder)
-    except RunError:
-        return False
-    return True
+def _of_a_run(folder: Path) -> bool:
+    """Whether a run's report or record is there; one of them may be damaged."""
+    for kind in (Contents, Record):
+        with suppress(RunError):
+            kind.load(folder)
+            return True
+    return False
 
 
 def check_config(config: Any) -> None:
