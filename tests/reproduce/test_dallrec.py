@@ -191,6 +191,7 @@ def test_a_page_of_a_real_run(
     rows = replace(data.interactions, context={"part": parts})
     monkeypatch.setattr(inputs, "load", lambda name, **_: replace(data, interactions=rows))
     words = ["reproduce", "dallrec/movielens", "--out", str(tmp_path), "--only", "*/mf"]
+    words += ["--embedder", "words"]
     sets = [f"training.{name}={value}" for name, value in FAST.items()]
     sets += ["backbone.width=8", "tune=none"]
     more = [word for each in sets for word in ("--set", each)]

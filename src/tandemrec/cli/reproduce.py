@@ -57,6 +57,7 @@ def reproduce(
     files = {"truth": files_of(truth, "truth"), "table": files_of(table, "table")}
     piece = piece_of(what, llm, rival, **files, judge=judge)
     spec = RunSpec(
+        recipe=piece.paper,
         llm=llm[0] if llm else RunSpec().llm,
         embedder=embedder,
         preset=preset,
