@@ -13,7 +13,8 @@ from tandemrec.data.split import Split, leave_last_out
 from tandemrec.data.worlds import tastes
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
-from tandemrec.recipes.execute import Finished, llama4rec
+from tandemrec.recipes.execute import llama4rec
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.settings import PLUS, Llama4RecConfig
 
 KIND = Kind(name="sort", about="the sort", examples={"a tree": "plant", "a whale": "animal"})

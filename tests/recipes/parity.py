@@ -15,7 +15,8 @@ from tandemrec.llm.base import Prompt
 from tandemrec.llm.embedding import WordEmbedder
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
 from tandemrec.recipes.dallrec_settings import PLUS
-from tandemrec.recipes.execute import Finished, dallrec
+from tandemrec.recipes.execute import dallrec
+from tandemrec.recipes.finished import Finished
 
 N_USERS, N_ITEMS = 90, 60
 FAST = {"epochs": 30, "every": 2, "patience": 5, "batch_size": 128, "learning_rate": 1e-2}

@@ -11,7 +11,8 @@ from scripted_server import serving
 from tandemrec.llm import probing
 from tandemrec.llm.answers import AnswerStore
 from tandemrec.llm.base import REJECTED, SAMPLED, TOP, WAYS
-from tandemrec.recipes.execute import Finished, execute
+from tandemrec.recipes.execute import execute
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.report.contents import Contents
 

@@ -20,7 +20,8 @@ from tandemrec.progress import silent
 from tandemrec.prompts.interactions import TasteProfiles, like
 from tandemrec.recipes.dallrec_settings import PAPER, PLUS, DALLRecConfig
 from tandemrec.recipes.dallrec_tuning import instruction_set
-from tandemrec.recipes.execute import Finished, dallrec
+from tandemrec.recipes.execute import dallrec
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.setup import DALLRecSetup
 from tandemrec.runs import Run
 

@@ -28,7 +28,8 @@ from tandemrec.llm.answers import CHUNK, AnswerStore, Remembering
 from tandemrec.llm.base import Choice, Prompt
 from tandemrec.llm.local import LocalLLM
 from tandemrec.recipes.dallrec_settings import PLUS as DALLREC
-from tandemrec.recipes.execute import Finished, dallrec, llama4rec
+from tandemrec.recipes.execute import dallrec, llama4rec
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.settings import PLUS, RecipeConfig
 from tandemrec.rerank import RerankConfig
 from tandemrec.tuning.fewshot import FewShotConfig

@@ -19,7 +19,8 @@ from tandemrec.evaluation.metrics import per_user
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
 from tandemrec.recipes.arms import ARMS, COUNTING, Weighing, final
-from tandemrec.recipes.execute import Finished, finished, llama4rec
+from tandemrec.recipes.execute import finished, llama4rec
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.llama4rec import view_of
 from tandemrec.recipes.settings import PLUS, PRESETS, Llama4RecConfig
 from tandemrec.rerank import RerankConfig

@@ -13,7 +13,7 @@ from torch import nn
 import tandemrec as tr
 from recipes.worlds import N_ITEMS, N_USERS, small
 from tandemrec.errors import BackboneError
-from tandemrec.recipes.execute import Finished
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.settings import PAPER, PLUS, Llama4RecConfig
 
 FAST = {"epochs": 4, "every": 1, "batch_size": 64}

@@ -20,7 +20,8 @@ from tandemrec.errors import DataError
 from tandemrec.llm.fake import FakeLLM
 from tandemrec.progress import silent
 from tandemrec.recipes import recommend
-from tandemrec.recipes.execute import Finished, llama4rec
+from tandemrec.recipes.execute import llama4rec
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.settings import PLUS, Llama4RecConfig
 from tandemrec.recipes.setup import Setup
 from tandemrec.runs import Run

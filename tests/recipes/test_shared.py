@@ -11,7 +11,8 @@ from tandemrec.llm import Prompt, llm
 from tandemrec.llm.fake import FakeLLM
 from tandemrec.progress import silent
 from tandemrec.recipes import execute, inputs
-from tandemrec.recipes.execute import Finished, llama4rec
+from tandemrec.recipes.execute import llama4rec
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.settings import PAPER, PLUS, Llama4RecConfig
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.spec import RunSpec

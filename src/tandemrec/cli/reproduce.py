@@ -44,6 +44,9 @@ def reproduce(
     out: Annotated[Path | None, typer.Option(help="The folder of its runs and page.")] = None,
     seed: Annotated[int, typer.Option(min=0, help="The first seed.")] = 0,
     seeds: Annotated[int, typer.Option(min=1, help="How many runs of each.")] = 5,
+    only_seeds: Annotated[
+        list[int], typer.Option("--only-seed", help="Of these, one that is made here.")
+    ] = [],  # noqa: B006  typer copies it
     settings: Set = [],  # noqa: B006  typer copies it
     ray: Ray = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
@@ -64,6 +67,7 @@ def reproduce(
         out=out or Path("runs") / what,
         seed=seed,
         seeds=seeds,
+        only_seeds=tuple(only_seeds),
         settings=parse_settings(settings),
     )
     command = shlex.join(["tandemrec", *sys.argv[1:]])

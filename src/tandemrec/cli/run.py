@@ -12,7 +12,7 @@ import typer
 
 if TYPE_CHECKING:
     from tandemrec.progress import Progress
-    from tandemrec.recipes.execute import Finished
+    from tandemrec.recipes.finished import Finished
     from tandemrec.recipes.spec import RunSpec
 
 PLANNED = 3
@@ -51,6 +51,9 @@ def run(
     shared: Annotated[str | None, typer.Option(help="Tuned model and answers of many.")] = None,
     seed: Annotated[int | None, typer.Option(help="The first seed.")] = None,
     seeds: Annotated[int | None, typer.Option(help="How many runs.")] = None,
+    only_seeds: Annotated[
+        list[int], typer.Option("--only-seed", help="Of these, one that is made here.")
+    ] = [],  # noqa: B006  typer copies it
     settings: Set = [],  # noqa: B006  typer copies it
     track: Annotated[
         str | None, typer.Option(help="Tell a tracker: mlflow, trackio or tensorboard.")
@@ -90,6 +93,7 @@ def run(
         "shared": shared,
         "seed": seed,
         "seeds": seeds,
+        "only_seeds": tuple(only_seeds),
         "settings": parse_settings(settings),
     }
     given = {key: value for key, value in given.items() if value not in (None, {}, ())}

@@ -27,8 +27,13 @@ def by_activity(train: Interactions, users: NDArray[np.int64], parts: int = 4) -
     A user who stands there more than once counts once. Users with one N(u) are never put apart, so
     groups may differ in size, and where many users share one N(u) there are fewer than `parts`.
     """
-    users = np.unique(users)
-    return [Group(*part) for part in _parted(users, train.counts[users], parts)]
+    return by_counts(users, train.counts[users], parts)
+
+
+def by_counts(users: NDArray[np.int64], counts: NDArray[np.int64], parts: int = 4) -> list[Group]:
+    """The same of users [U] and the number of training interactions of each, [U]."""
+    users, first = np.unique(users, return_index=True)
+    return [Group(*part) for part in _parted(users, counts[first], parts)]
 
 
 @dataclass(frozen=True, eq=False)

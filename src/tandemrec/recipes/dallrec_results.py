@@ -21,6 +21,7 @@ from tandemrec.recipes.dallrec import Material, TaughtSeed, arms_of, learnt_by, 
 from tandemrec.recipes.measuring import RANDOM, attribute_rows, shared_by_tasks
 from tandemrec.recipes.setup import DALLRecSetup
 from tandemrec.recipes.telling import learning_curves, tuning_curves
+from tandemrec.recipes.users import UserTable
 from tandemrec.report.contents import (
     BASE,
     DALLREC,
@@ -48,16 +49,16 @@ def contents(
     *,
     preset: str,
     command: str,
-) -> Contents:
-    """Everything that the page, the tables and `scores.json` show."""
+) -> tuple[Contents, UserTable]:
+    """Everything that the page, the tables and `scores.json` show, and every user's metrics."""
     found = places(setup, seeds)
     measured = measure(setup, found)
-    numbers, first = [each.seed for each in seeds], seeds[0]
+    table, first = UserTable.of(setup.split, [each.seed for each in seeds], measured), seeds[0]
     kinds = {name: arm.kind for name, arm in arms_of(setup).items()}
     how = {"preset": preset, "command": command}
-    shared = shared_by_tasks(setup, numbers, measured, kinds, DALLREC_PRIMARY, SHOWN, **how)
+    shared = shared_by_tasks(setup, table, kinds, DALLREC_PRIMARY, SHOWN, **how)
     models = {name: first.trial(name) for name in (BASE, DALLREC)}
-    return Contents(
+    told = Contents(
         **shared,
         recipe="dallrec",
         selection=[row for each in seeds for row in _selection(each)],
@@ -68,6 +69,7 @@ def contents(
         answers=list(_answers(material)),
         notes=[*_notes(setup, material, first), _epochs(seeds), *_on_cold_items(setup, found)],
     )
+    return told, table
 
 
 Places = Mapping[str, Sequence[NDArray[np.int64]]]
@@ -174,6 +176,7 @@ def _answers(material: Material) -> Iterator[AnswerCount]:
                 rejected=each.rejected,
                 values=getattr(each, "wanted", None),
                 tokens=each.tokens,
+                once=True,
             )
 
 

@@ -19,7 +19,8 @@ from tandemrec.errors import ConfigError
 from tandemrec.llm.estimating import Expected, Guessing
 from tandemrec.progress import Progress, silent
 from tandemrec.recipes.entrance import backbone_of, check_settings
-from tandemrec.recipes.execute import Finished, dallrec, llama4rec
+from tandemrec.recipes.execute import dallrec, llama4rec
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.inputs import inputs
 from tandemrec.recipes.setup import ANSWERS
 from tandemrec.recipes.spec import RunSpec
@@ -80,7 +81,8 @@ def dry_run(spec: RunSpec, progress: Progress = silent) -> Outlook:
             config=spec.config,
             out=out,
             shared=shared,
-            seeds=spec.all_seeds,
+            seeds=spec.made_seeds,
+            first=spec.seed,
             progress=progress,
             **more,
         )

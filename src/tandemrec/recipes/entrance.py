@@ -219,6 +219,18 @@ def check_folder(folder: Path) -> None:
         )
 
 
+def check_joined(folder: Path) -> None:
+    """Whether there is no report that was joined of other runs, which would be lost. Raises
+    ConfigError."""
+    with suppress(RunError):
+        if not Record.load(folder).parts:
+            return
+        raise ConfigError(
+            f"{folder} holds a report that was joined, which a run would replace. Name another "
+            "folder."
+        )
+
+
 def _of_a_run(folder: Path) -> bool:
     """Whether a run's report or record is there; one of them may be damaged."""
     for kind in (Contents, Record):

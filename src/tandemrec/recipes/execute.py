@@ -3,21 +3,18 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import polars as pl
-
 from tandemrec.data.content import Content
 from tandemrec.data.split import Split
-from tandemrec.errors import ConfigError
+from tandemrec.errors import ConfigError, RunError
 from tandemrec.llm import llm as named
 from tandemrec.llm.base import LLM
 from tandemrec.llm.embedding import Embedder
+from tandemrec.oneline import listed
 from tandemrec.progress import Progress, silent
 from tandemrec.recipes import tasks
 from tandemrec.recipes.dallrec_settings import PLUS as DALLREC_PLUS
@@ -26,6 +23,7 @@ from tandemrec.recipes.entrance import (
     backbone_of,
     check_config,
     check_folder,
+    check_joined,
     check_likes,
     check_seeds,
     check_settings,
@@ -33,6 +31,7 @@ from tandemrec.recipes.entrance import (
     check_split,
     check_task,
 )
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.inputs import Inputs, inputs, model_of
 from tandemrec.recipes.record import RECORD, Record
 from tandemrec.recipes.settings import PLUS, Llama4RecConfig, RecipeConfig, preset_of
@@ -43,45 +42,10 @@ from tandemrec.report import write
 from tandemrec.report.contents import Contents
 from tandemrec.runs import Run
 
-
-@dataclass(frozen=True)
-class Finished:
-    """A run that is done: its table, its report, and recommendations from it."""
-
-    setup: Setup[Any]
-    seeds: Sequence[Any]
-    """What its task gives for each (`llama4rec.SeedResult`, `rating.RatedSeed`, `dallrec.Learnt`):
-    all of them; of a run that was loaded again, the first."""
-    contents: Contents
-
-    @cached_property
-    def scores(self) -> pl.DataFrame:
-        """A row for each method and seed: method, kind, seed, metrics, p_value."""
-        from tandemrec.report.contents import scores
-
-        return pl.DataFrame(scores(self.contents), infer_schema_length=None)
-
-    def recommend(self, users: Sequence[Any], k: int = 5) -> pl.DataFrame:
-        """A long frame (user_id, item_id, title, score, rank) for known users. Raises DataError for
-        an unknown one, ConfigError for what is no list of ids, and for `k` below 1."""
-        names = _ids(users, "users", k)
-        return tasks.of(self.setup).for_users(self.setup, self.seeds[0], names, k)
-
-    def recommend_new(self, items: Sequence[Any], k: int = 5) -> pl.DataFrame:
-        """The same for somebody new, from the ids of his items, oldest first."""
-        names = _ids(items, "items", k)
-        return tasks.of(self.setup).for_history(self.setup, self.seeds[0], names, k)
-
-
-def _ids(given: Any, name: str, k: int) -> list[str]:
-    """Ids as text; a text alone would be taken for as many as it has letters."""
-    if isinstance(given, str | bytes) or not isinstance(given, Iterable):
-        raise ConfigError(
-            f"{name} takes a list of ids, such as {name}=[{given!r}]. Received: {given!r}."
-        )
-    if k < 1:
-        raise ConfigError(f"k must be at least 1. Received: {k}.")
-    return [str(each) for each in given]
+TUNED_WITH = (
+    "These are some seeds of a run whose first is {}: the LLM was made ready with that one."
+)
+"A note, where the first seed is made elsewhere."
 
 
 def llama4rec(
@@ -93,6 +57,7 @@ def llama4rec(
     out: str | Path | None = None,
     shared: str | Path | None = None,
     seeds: Sequence[int] = (0,),
+    first: int | None = None,
     progress: Progress = silent,
     command: str = "",
 ) -> Finished:
@@ -101,12 +66,13 @@ def llama4rec(
 
     `out` is the run folder (a new temporary one if none is named); the same folder again goes on
     where it was. `shared`: a folder for the tuned model and the answers, which several runs on the
-    same data may have in common; by default they are in the run folder. Raises TandemrecError for
-    what a user can put right.
+    same data may have in common; by default they are in the run folder. `first`: where other seeds
+    of the same run are made elsewhere, the first of them all, with which the model is tuned
+    (`join` puts their reports together). Raises TandemrecError for what a user can put right.
     """
     places = _Places(out, shared, progress)
     given = Inputs(split, _model(llm, progress))
-    return _carried_out(given, backbone, config, places, seeds, command)
+    return _carried_out(given, backbone, config, places, seeds, first, command)
 
 
 def dallrec(
@@ -120,6 +86,7 @@ def dallrec(
     out: str | Path | None = None,
     shared: str | Path | None = None,
     seeds: Sequence[int] = (0,),
+    first: int | None = None,
     progress: Progress = silent,
     command: str = "",
 ) -> Finished:
@@ -132,7 +99,7 @@ def dallrec(
     """
     given = Inputs(split, _model(llm, progress), embedder, content)
     places = _Places(out, shared, progress)
-    return _carried_out(given, backbone, config, places, seeds, command)
+    return _carried_out(given, backbone, config, places, seeds, first, command)
 
 
 def _model(given: Any, progress: Progress) -> LLM:
@@ -161,6 +128,7 @@ def _carried_out(
     config: RecipeConfig,
     places: _Places,
     seeds: Sequence[int],
+    first: int | None,
     command: str,
 ) -> Finished:
     """Everything from the checks to the report; of two processes in one folder the second waits,
@@ -170,6 +138,8 @@ def _carried_out(
     backbone = backbone_of(backbone)
     check_settings(backbone, config)
     check_seeds(seeds)
+    first = seeds[0] if first is None else first
+    check_seeds([first])
     check_sizes(given.split)
     reader = given.embedder or given.llm
     check_task(given.split, backbone, config, reader, given.content)
@@ -181,12 +151,15 @@ def _carried_out(
     run, common = _runs(folder, places.shared, places.progress)
     with run.alone():
         setup = setup_of(given, backbone, config, run, places.progress, common)
-        results, made = _stages(setup, seeds)
+        results, made = _stages(setup, seeds, first)
         how = {"preset": preset_of(config, RECIPES[config.recipe]), "command": command}
-        found = tasks.of(setup).contents(setup, results, made, **how)
+        found, measured = tasks.of(setup).contents(setup, results, made, **how)
+        if first not in seeds:
+            found = found.model_copy(update={"notes": [*found.notes, TUNED_WITH.format(first)]})
         (folder / RECORD).unlink(missing_ok=True)  # it goes with the report that is replaced
+        measured.save(folder)
         write(found, folder)
-    return Finished(setup, results, found)
+    return Finished(setup, results, found, first)
 
 
 def setup_of(
@@ -212,10 +185,11 @@ def _runs(
     return Run(own, closed=closed, progress=progress), common
 
 
-def _stages(setup: Setup[Any], seeds: Sequence[int]) -> tuple[list[Any], Any]:
-    """Everything that is computed, or loaded: what all seeds share, and each seed with it."""
+def _stages(setup: Setup[Any], seeds: Sequence[int], first: int) -> tuple[list[Any], Any]:
+    """Everything that is computed, or loaded: what all seeds share, made with the first of them
+    all, and each seed with it."""
     task = tasks.of(setup)
-    asked, made = task.ready(setup, seeds[0])
+    asked, made = task.ready(setup, first)
     return [task.one_seed(setup, asked, seed) for seed in seeds], made
 
 
@@ -228,7 +202,8 @@ def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) ->
     record = _checked(spec)
     given = inputs(spec, progress)
     places = _Places(spec.out, spec.shared, progress)
-    found = _carried_out(given, spec.backbone, spec.config, places, spec.all_seeds, command)
+    seeds = spec.made_seeds
+    found = _carried_out(given, spec.backbone, spec.config, places, seeds, spec.seed, command)
     record.save(spec.out)
     return found
 
@@ -247,6 +222,7 @@ def _checked(spec: RunSpec) -> Record:
     check_settings(backbone_of(spec.backbone), spec.config)
     Run(spec.out)
     check_folder(spec.out)
+    check_joined(spec.out)
     return Record.of(spec)
 
 
@@ -267,7 +243,7 @@ def ask_ahead(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
         for setup in setups:
             held.enter_context(setup.run.alone())
         asked, _ = task.ready(setups[0], specs[0].seed)
-        task.ask_ahead(setups, asked, specs[0].all_seeds)
+        task.ask_ahead(setups, asked, specs[0].made_seeds)
 
 
 def finished(folder: str | Path, progress: Progress = silent) -> Finished:
@@ -277,9 +253,15 @@ def finished(folder: str | Path, progress: Progress = silent) -> Finished:
     the run was never finished, or where the folder or the data has changed since.
     """
     found, record = Contents.load(folder), Record.load(Path(folder))
+    if record.parts:
+        raise RunError(
+            f"{folder} holds a report that was joined, and no run. Name one of the runs that it is "
+            f"joined from: {listed(record.parts)}."
+        )
+    first = record.spec.seed
     given = inputs(record.spec, progress)
     backbone = backbone_of(record.spec.backbone)
     run, common = _runs(folder, record.spec.shared, progress, closed=True)
     setup = setup_of(given, backbone, record.config, run, progress, common)
-    results, _ = _stages(setup, found.seeds[:1])
-    return Finished(setup, results, found)
+    results, _ = _stages(setup, found.seeds[:1], first)
+    return Finished(setup, results, found, first)

@@ -12,7 +12,8 @@ from tandemrec.backbones.export import export
 from tandemrec.card import Card
 from tandemrec.errors import RunError
 from tandemrec.progress import Progress, silent
-from tandemrec.recipes.execute import Finished, finished
+from tandemrec.recipes.execute import finished
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.instructions import model_name
 from tandemrec.recipes.record import Record
 from tandemrec.tuning.tuned import NOTE, Tuned

@@ -11,7 +11,8 @@ from tandemrec.llm import embedded, known
 from tandemrec.progress import Progress, silent
 from tandemrec.recipes import dallrec_tuning
 from tandemrec.recipes.dallrec import reaching
-from tandemrec.recipes.execute import Finished, finished
+from tandemrec.recipes.execute import finished
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.record import Record
 from tandemrec.recipes.setup import DALLRecSetup
 from tandemrec.recipes.tuning import instruction_set
@@ -39,7 +40,7 @@ def export_run(
             f"{folder} tuned no language model, so it has no instructions to export. Run it with a "
             "model that has weights, such as --llm smollm2-135m, and with tuning."
         )
-    tune = tune.model_copy(update={"seed": run.contents.seeds[0]})
+    tune = tune.model_copy(update={"seed": run.first})
     model = model_name(Record.load(Path(folder)).spec.llm, weights)
     config = form.config(model, tune, settings or {})
     return export(sets(run), Path(folder) / name if out is None else out, name, config)
@@ -48,7 +49,7 @@ def export_run(
 def sets(run: Finished) -> dict[str, Sequence[Example]]:
     """What a run tuned its language model on, by name: a Llama4Rec run has one set, a DALLRec run
     one for each strategy that reaches its backbone, and an adapter for each."""
-    setup, seed = run.setup, run.contents.seeds[0]
+    setup, seed = run.setup, run.first
     if isinstance(setup, DALLRecSetup):
         return {
             name: dallrec_tuning.instruction_set(name, setup, seed).examples

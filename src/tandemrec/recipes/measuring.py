@@ -16,6 +16,7 @@ from tandemrec.llm.answers import AnswerStore
 from tandemrec.recipes.arms import ARMS, COUNTING
 from tandemrec.recipes.settings import RecipeConfig
 from tandemrec.recipes.setup import ANSWERS, Setup
+from tandemrec.recipes.users import UserTable
 from tandemrec.report.contents import (
     BASE,
     DALLREC,
@@ -49,8 +50,7 @@ def llama4rec_kinds(measured: Measured, controls: Container[str]) -> Kinds:
 
 def shared_by_tasks(
     setup: Setup[RecipeConfig],
-    seeds: Sequence[int],
-    measured: Measured,
+    table: UserTable,
     kinds: Kinds,
     primary: str,
     shown: Sequence[str] = LLAMA4REC,
@@ -59,6 +59,7 @@ def shared_by_tasks(
     command: str,
 ) -> dict[str, Any]:
     """What a report shows of any run, by the names of `Contents`; groups show these rows."""
+    measured, seeds = table.measured, table.seeds
     rows = (table_rows(measured, n, seed, kinds, primary) for n, seed in enumerate(seeds))
     return {
         "title": f"{TITLES[setup.config.recipe]} on {setup.split.data.name}",
@@ -71,7 +72,7 @@ def shared_by_tasks(
         "config": setup.config.model_dump(mode="json"),
         "rows": [row for each in rows for row in each],
         "tests": tests(measured),
-        "groups": activity(setup.split, measured, shown),
+        "groups": activity(table, shown),
         "account": account(setup),
         "timings": timings(setup),
     }
@@ -172,12 +173,12 @@ def tests(measured: Measured) -> list[Test]:
     return found
 
 
-def activity(split: Split, measured: Measured, shown: Sequence[str]) -> list[GroupRow]:
+def activity(table: UserTable, shown: Sequence[str]) -> list[GroupRow]:
     """Users by activity; each user's metrics are means over the seeds."""
-    parts = groups.by_activity(split.train, measured[BASE][0].users)
+    parts = groups.by_counts(table.measured[BASE][0].users, table.trained)
     rows = []
-    for method in (name for name in shown if name in measured):
-        runs = measured[method]
+    for method in (name for name in shown if name in table.measured):
+        runs = table.measured[method]
         mean = UserMetrics(
             runs[0].users, {m: np.mean([run.values[m] for run in runs], 0) for m in runs[0].values}
         )

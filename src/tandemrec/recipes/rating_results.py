@@ -21,6 +21,7 @@ from tandemrec.recipes.measuring import (
 from tandemrec.recipes.rating import METRIC, RatedSeed, RatingChoice, profiles_of, scale_of
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.telling import GIVEN, learning_curves, on_tuning, tuning_curves
+from tandemrec.recipes.users import UserTable
 from tandemrec.report.contents import (
     FULL,
     AnswerCount,
@@ -41,15 +42,15 @@ def contents(
     *,
     preset: str,
     command: str,
-) -> Contents:
-    """Everything that the page, the tables and `scores.json` show."""
+) -> tuple[Contents, UserTable]:
+    """Everything that the page, the tables and `scores.json` show, and every user's metrics."""
     measured = measure(setup.split, seeds)
-    numbers, full = [each.seed for each in seeds], seeds[0]
+    table, full = UserTable.of(setup.split, [each.seed for each in seeds], measured), seeds[0]
     how = {"preset": preset, "command": command}
     kinds = llama4rec_kinds(measured, CONTROLS)
-    shared = shared_by_tasks(setup, numbers, measured, kinds, METRIC, **how)
+    shared = shared_by_tasks(setup, table, kinds, METRIC, **how)
     models = {"Base": full.base, "with the attributes": full.augmented}
-    return Contents(
+    found = Contents(
         **shared | {"what": shared["what"] | _scale(setup)},
         task="rating",
         selection=[row for each in seeds for row in _selection(each)],
@@ -60,6 +61,7 @@ def contents(
         answers=_answers(seeds),
         notes=list(_notes(setup, seeds, tuning)),
     )
+    return found, table
 
 
 def _scale(setup: Setup) -> dict[str, str]:
@@ -112,7 +114,11 @@ def _answers(seeds: Sequence[RatedSeed]) -> list[AnswerCount]:
     known = seeds[0].attributes
     found = [
         AnswerCount(
-            stage="attributes", asked=known.asked, rejected=known.rejected, values=known.wanted
+            stage="attributes",
+            asked=known.asked,
+            rejected=known.rejected,
+            values=known.wanted,
+            once=True,
         )
     ]
     for part in ("valid", "test"):

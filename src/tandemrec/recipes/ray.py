@@ -37,7 +37,7 @@ def parallel(
     """
     check(specs, progress=progress)
     _apart(specs)
-    pairs = [(_absolute(spec), seed) for spec in specs for seed in spec.all_seeds]
+    pairs = [(_absolute(spec), seed) for spec in specs for seed in spec.made_seeds]
     with cluster(address) as ray:
         _on_one_machine(
             specs, {node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}

@@ -31,6 +31,8 @@ class Record(Settings):
     """What was asked for, with absolute paths."""
     config: Llama4RecConfig | DALLRecConfig
     """All settings as they were, whatever the preset of that name says later."""
+    parts: tuple[str, ...] = ()
+    """The folders of the reports that were joined here; empty for a run."""
 
     @classmethod
     def of(cls, spec: RunSpec) -> Self:

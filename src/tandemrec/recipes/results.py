@@ -14,6 +14,7 @@ from tandemrec.recipes.llama4rec import SeedResult
 from tandemrec.recipes.measuring import heatmaps, llama4rec_kinds, shared_by_tasks
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.telling import answers, curves, notes, stories
+from tandemrec.recipes.users import UserTable
 from tandemrec.report.contents import (
     FULL,
     PRIMARY,
@@ -34,13 +35,13 @@ def contents(
     *,
     preset: str,
     command: str,
-) -> Contents:
-    """Everything that the page, the tables and `scores.json` show."""
+) -> tuple[Contents, UserTable]:
+    """Everything that the page, the tables and `scores.json` show, and every user's metrics."""
     measured = measure(setup.split, seeds)
-    numbers, full = [each.seed for each in seeds], seeds[0]
+    table, full = UserTable.of(setup.split, [each.seed for each in seeds], measured), seeds[0]
     kinds, how = llama4rec_kinds(measured, CONTROLS), {"preset": preset, "command": command}
-    return Contents(
-        **shared_by_tasks(setup, numbers, measured, kinds, PRIMARY, **how),
+    found = Contents(
+        **shared_by_tasks(setup, table, kinds, PRIMARY, **how),
         selection=[row for each in seeds for row in _selection(setup, each)],
         heatmaps=heatmaps(full.choices[FULL].grid, full.seed, setup.config.metric),
         curves=curves(full, tuning),
@@ -49,6 +50,7 @@ def contents(
         answers=answers(setup, seeds),
         notes=notes(setup, seeds, tuning),
     )
+    return found, table
 
 
 def measure(split: Split, seeds: Sequence[SeedResult]) -> dict[str, list[UserMetrics]]:

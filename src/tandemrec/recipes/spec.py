@@ -64,6 +64,9 @@ class RunSpec(Settings):
     """The first seed."""
     seeds: PositiveInt = 1
     """How many runs, with seeds seed, seed + 1, ..."""
+    only_seeds: tuple[NonNegativeInt, ...] = ()
+    """Of these seeds, those that are made here; the others are made elsewhere, and their reports
+    joined. Empty: all."""
     settings: dict[str, Any] = Field(default_factory=dict)
     """What differs from the preset: nested tables of Llama4RecConfig or DALLRecConfig."""
 
@@ -91,6 +94,18 @@ class RunSpec(Settings):
             raise ValueError("only the recipe dallrec reads items' content; leave it out")
         return given
 
+    @field_validator("only_seeds")
+    @classmethod
+    def _are_some(cls, some: tuple[int, ...], info: ValidationInfo) -> tuple[int, ...]:
+        """Of the run's own, each once."""
+        first, n = info.data.get("seed", 0), info.data.get("seeds", 1)
+        if len(set(some)) < len(some) or any(not first <= seed < first + n for seed in some):
+            raise ValueError(
+                f"of seeds {first} to {first + n - 1}, name some, each once; --seed and --seeds "
+                "tell all of them"
+            )
+        return some
+
     @property
     def config(self) -> RecipeConfig:
         """The preset with this run's settings on top."""
@@ -104,6 +119,11 @@ class RunSpec(Settings):
     def all_seeds(self) -> list[int]:
         """Every seed of the run."""
         return list(range(self.seed, self.seed + self.seeds))
+
+    @property
+    def made_seeds(self) -> list[int]:
+        """Those that are made here."""
+        return sorted(self.only_seeds) or self.all_seeds
 
 
 def spec_of(what: str, given: Mapping[str, Any]) -> RunSpec:

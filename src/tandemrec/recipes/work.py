@@ -8,7 +8,8 @@ from typing import Any
 from tandemrec.llm.base import LLM
 from tandemrec.llm.work.planning import Planning
 from tandemrec.progress import Progress, silent
-from tandemrec.recipes.execute import Finished, check, dallrec, llama4rec
+from tandemrec.recipes.execute import check, dallrec, llama4rec
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.inputs import Inputs, inputs
 from tandemrec.recipes.record import Record
 from tandemrec.recipes.setup import ANSWERS
@@ -33,7 +34,8 @@ def planned(
         "config": spec.config,
         "out": spec.out,
         "shared": spec.shared,
-        "seeds": spec.all_seeds,
+        "seeds": spec.made_seeds,
+        "first": spec.seed,
         "command": command,
         "progress": progress,
     }

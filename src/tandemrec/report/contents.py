@@ -216,6 +216,8 @@ class AnswerCount(Part):
     "How many values were to be answered, where rejected are values; None where they are answers."
     tokens: int | None = None
     "Of its questions and answers, each counted whole; None where nobody counted."
+    once: bool = False
+    "Whether it was asked once, for all seeds."
 
 
 class Contents(Part):

@@ -14,7 +14,7 @@ from tandemrec.errors import ConfigError
 from tandemrec.llm import llm
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.progress import Progress
-from tandemrec.recipes.execute import Finished
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.recipes.weights import check_model
 from tandemrec.report.attributes import accuracy, accuracy_figure, provenance

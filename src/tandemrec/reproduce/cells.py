@@ -8,10 +8,11 @@ from fnmatch import fnmatch
 from pathlib import Path
 
 from tandemrec.errors import ConfigError, DataError, RunError, UnknownName
+from tandemrec.oneline import listed
 from tandemrec.progress import Progress, silent
 from tandemrec.recipes.execute import ask_ahead, check, execute
 from tandemrec.recipes.ray import parallel
-from tandemrec.recipes.record import RECORD
+from tandemrec.recipes.record import RECORD, Record
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.report.contents import FILE as REPORT
 from tandemrec.report.contents import Contents
@@ -58,7 +59,7 @@ def made_again(
     specs = {cell: spec_of(piece, cell, spec) for cell in wanted}
     asked = check_claim(piece, spec)
     found(piece, spec.out)
-    check(list(specs.values()), progress=progress)
+    check([each for each in specs.values() if not _is_joined(each)], progress=progress)
     piece.check(progress)
     claim(spec.out, asked)
     missing: dict[str, DataError] = {}
@@ -97,6 +98,9 @@ def _together(
     elif len(left) > 1:
         ask_ahead(left, progress=progress)
     for cell, mine in group.items():
+        if _is_joined(mine):
+            yield cell
+            continue
         if piece.beside and not _run_is_there(mine):  # what stands there is another run's
             (mine.out / piece.beside).unlink(missing_ok=True)
         piece.finish(execute(mine, command=command, progress=progress), mine.out, progress)
@@ -107,7 +111,21 @@ def _run_is_there(spec: RunSpec) -> bool:
     """Whether the folder holds a finished run of these seeds."""
     if not all((spec.out / name).exists() for name in (RECORD, REPORT)):
         return False
-    return Contents.load(spec.out).seeds == spec.all_seeds
+    return Contents.load(spec.out).seeds == spec.made_seeds
+
+
+def _is_joined(spec: RunSpec) -> bool:
+    """Whether the folder holds a report of these seeds that was joined, and no stages to load.
+    Raises RunError where it is of other seeds."""
+    if not (spec.out / RECORD).exists() or not Record.load(spec.out).parts:
+        return False
+    if _run_is_there(spec):
+        return True
+    raise RunError(
+        f"{spec.out} holds a report that was joined, of seeds "
+        f"{listed([*map(str, Contents.load(spec.out).seeds)])}, not of "
+        f"{listed([*map(str, spec.made_seeds)])}. Join all of them there, or take its folder away."
+    )
 
 
 def spec_of(piece: Piece, cell: Cell, spec: RunSpec) -> RunSpec:

@@ -18,7 +18,7 @@ from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.llm.base import LLM
 from tandemrec.progress import Progress
 from tandemrec.rankings import Rankings
-from tandemrec.recipes.execute import Finished
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.llama4rec import plain_profiles, told_past
 from tandemrec.recipes.weights import check_model
 from tandemrec.report.contents import FULL

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any, ClassVar
 
 from tandemrec.progress import Progress
-from tandemrec.recipes.execute import Finished
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.report.figures import Figure
 from tandemrec.report.tables import Table

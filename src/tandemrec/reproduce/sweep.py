@@ -15,7 +15,7 @@ from tandemrec.data.split import Split
 from tandemrec.evaluation.metrics import per_user
 from tandemrec.progress import Progress
 from tandemrec.recipes.arms import Weighing, final
-from tandemrec.recipes.execute import Finished
+from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.llama4rec import SeedResult
 from tandemrec.report.contents import FULL, Curve
 from tandemrec.report.figures import Figure, lines
