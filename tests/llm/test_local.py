@@ -225,13 +225,13 @@ def test_a_wrong_device_or_format_is_one_clear_line(folder):
         LocalLLM(folder, dtype="fp8")
 
 
-def test_auto_takes_bfloat16_only_where_the_processor_has_it(monkeypatch):
+def test_auto_takes_bfloat16_only_where_it_is_the_faster(monkeypatch):
     cpu = torch.device("cpu")
-    names = ("_is_avx512_bf16_supported", "_is_amx_tile_supported")
-    for name in names:
-        monkeypatch.setattr(torch.cpu, name, lambda: False, raising=False)
+    short, tiles = "_is_avx512_bf16_supported", "_is_amx_tile_supported"
+    monkeypatch.setattr(torch.cpu, short, lambda: True, raising=False)
+    monkeypatch.setattr(torch.cpu, tiles, lambda: False, raising=False)
     assert pick_dtype("auto", cpu) is torch.float32
-    monkeypatch.setattr(torch.cpu, names[0], lambda: True, raising=False)
+    monkeypatch.setattr(torch.cpu, tiles, lambda: True, raising=False)
     assert pick_dtype("auto", cpu) is torch.bfloat16
 
 

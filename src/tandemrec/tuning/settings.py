@@ -55,7 +55,7 @@ class TuneConfig(Settings):
     """Compute layers again in the backward pass, instead of keeping what they gave: less memory,
     more time."""
     precision: Literal["auto", "float32", "bfloat16"] = "auto"
-    """The number format of products; auto is bfloat16 where the hardware computes in it."""
+    """The number format of products; auto is bfloat16 on a GPU and on a CPU with AMX."""
     device: str = "auto"
     """cpu, cuda, or auto: the GPU where there is one."""
     parallel: Literal["auto", "ddp", "fsdp2", "zero3"] = "auto"
