@@ -1,7 +1,7 @@
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 import pytest
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from tandemrec.config import Settings, describe_fields, every
 from tandemrec.errors import ConfigError
@@ -87,3 +87,19 @@ def test_settings_are_frozen_and_copied_with_changes():
     with pytest.raises(Exception, match="frozen"):
         settings.alpha = 1.0
     assert settings.model_copy(update={"alpha": 0.75}).alpha == 0.75
+
+
+class Numbers(Settings):
+    plain: int = 1
+    bounded: PositiveInt | None = None
+    switch: bool | int = True
+    free: Any = None
+
+
+@pytest.mark.parametrize("name", ["plain", "bounded"])
+@pytest.mark.parametrize("value", [True, False])
+def test_a_truth_value_is_no_number(name, value):
+    with pytest.raises(ConfigError, match=rf"'{name}'.*expected a number, not a truth value"):
+        Numbers(**{name: value})
+    assert Numbers(switch=value, free=value).switch is value
+    assert Numbers(plain=0, bounded=1) == Numbers(plain=0, bounded=1, switch=True)

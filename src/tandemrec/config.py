@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from difflib import get_close_matches
-from typing import Any, NamedTuple, Self, get_args
+from types import UnionType
+from typing import Annotated, Any, NamedTuple, Self, Union, get_args, get_origin
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from tandemrec.errors import ConfigError
 from tandemrec.oneline import listed
@@ -30,6 +31,15 @@ class Settings(BaseModel):
     # Says to pydantic that nested settings need not go through __init__, so that an error inside
     # one of them is reported with its whole path.
     __init__.__pydantic_base_init__ = True  # type: ignore[attr-defined]
+
+    @field_validator("*", mode="before")
+    @classmethod
+    def _is_no_truth(cls, value: Any, info: ValidationInfo) -> Any:
+        """`seeds = true` is a slip, which pydantic would read as 1."""
+        kinds = set(_kinds(cls.model_fields[str(info.field_name)].annotation))
+        if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
+            raise ValueError("expected a number, not a truth value")
+        return value
 
     @classmethod
     def model_validate(cls, obj: Any, **options: Any) -> Self:
@@ -91,6 +101,16 @@ def _follows(detail: dict[str, Any], wrong: list[tuple[int | str, ...]]) -> bool
     loc = detail["loc"]
     within = any(each[: len(loc)] == loc and len(each) > len(loc) for each in wrong)
     return detail["type"] == "too_short" and within
+
+
+def _kinds(annotation: Any) -> Iterator[Any]:
+    """What a field takes, of each part of `A | B`: without bounds."""
+    if get_origin(annotation) in (Annotated, Union, UnionType):
+        parts = get_args(annotation)
+        for part in parts[:1] if get_origin(annotation) is Annotated else parts:
+            yield from _kinds(part)
+    else:
+        yield annotation
 
 
 def _sentence(detail: dict[str, Any], model: type[BaseModel] | None, title: str) -> str:
