@@ -219,6 +219,42 @@ def test_sgl_contrasts_one_view_with_the_other() -> None:
     assert model.contrast(batch).item() == pytest.approx(users + items)
 
 
+def test_sgl_counts_a_node_as_often_as_the_batch_names_it() -> None:
+    """Equation 10, row by row; and equation 11 with a weight that is not 1."""
+    train = clubs(n_users=12, n_items=8)
+    settings = {"width": 4, "layers": 2, "temperature": 0.7, "decay": 0.0, "drop": 0.4}
+    model = build(SGL, train, settings | {"weight": 0.3})
+    batch = next(iter(model.batches(train, 40, np.random.default_rng(0))))
+    assert len(batch.users.unique()) < len(batch.users)
+    one, two = (
+        torch.nn.functional.normalize(steps(view, model.nodes.weight).mean(0), dim=1)
+        for view in (batch.one, batch.two)
+    )
+    expected = 0.0
+    for rows, first, n in ((batch.users, 0, 12), (batch.liked, 12, 8)):
+        every = two[first : first + n]
+        own = [-((every @ one[first + row]) / 0.7).log_softmax(0)[row] for row in rows.tolist()]
+        expected += torch.stack(own).mean().item()
+    assert model.contrast(batch).item() == pytest.approx(expected, rel=1e-5)
+    alone = build(SGL, train, settings | {"weight": 0.0})
+    assert model.loss(batch).item() == pytest.approx(alone.loss(batch).item() + 0.3 * expected)
+
+
+@pytest.mark.parametrize("view", ["edges", "nodes", "walk"])
+def test_a_view_is_divided_by_the_degrees_that_are_left(view: str) -> None:
+    """Section 3.1: each view is a graph of its own, which LightGCN's rule normalises."""
+    train = clubs(n_users=30, n_items=20)
+    model = build(SGL, train, {"view": view, "drop": 0.4, "width": 4, "layers": 2})
+    batch = next(iter(model.batches(train, 64, np.random.default_rng(0))))
+    for graph in (*batch.one, *batch.two):
+        dense = graph.to_dense()
+        degrees = (dense > 0).sum(1).double()
+        assert (degrees[:30] < torch.from_numpy(train.counts)).any()
+        here, there = dense.nonzero(as_tuple=True)
+        expected = 1 / (degrees[here] * degrees[there]).sqrt()
+        torch.testing.assert_close(dense[here, there].double(), expected, rtol=1e-5, atol=0)
+
+
 @pytest.mark.parametrize("view", ["edges", "nodes", "walk"])
 def test_views_are_drawn_anew_and_keep_their_share(view: str) -> None:
     train = clubs(n_users=300, n_items=200)

@@ -67,10 +67,13 @@ def test_softmax_is_the_cross_entropy_among_all_items(
         monkeypatch.delattr(nn, "LinearCrossEntropyOptions", raising=False)
     said, catalogue = leaf(700, 3), leaf(5, 3)
     bias, wanted = leaf(5) if with_bias else None, torch.arange(700) % 5
-    logits = said @ catalogue.T + (0 if bias is None else bias)
-    mine, plain = softmax(said, catalogue, wanted, bias), cross_entropy(logits, wanted)
-    torch.testing.assert_close(mine, plain)
-    same_gradients(mine, plain, said, catalogue, *([] if bias is None else [bias]))
+    monkeypatch.setattr("tandemrec.backbones.losses._SCORES", 500)  # pieces of a hundred rows
+    for weight in (None, torch.tensor([0.0, 1.0, 2.0, 5.0, 1.0])):
+        mine = softmax(said, catalogue, wanted, bias, weight)
+        logits = said @ catalogue.T + (0 if bias is None else bias)
+        plain = cross_entropy(logits, wanted, weight)
+        torch.testing.assert_close(mine, plain)
+        same_gradients(mine, plain, said, catalogue, *([] if bias is None else [bias]))
 
 
 def test_dropout_sets_a_share_to_zero_and_keeps_the_mean() -> None:

@@ -236,6 +236,40 @@ def test_changed_copies(kind: str) -> None:
             assert sorted(copy) == sorted(row) and (not moved or moved[-1] - moved[0] < 4)
 
 
+def test_copies_are_changed_anywhere_and_by_the_share_of_their_kind() -> None:
+    """Of eight items: pieces of two begin at all seven places, as they were; four are hidden, at each
+    place as often; and within six any order may come."""
+    rows = np.arange(8) + np.zeros((400, 1), np.int64)
+    shares = {"crop": 0.25, "mask": 0.5, "reorder": 0.75}
+
+    def changed(kind: str) -> np.ndarray:
+        model = build(CL4SRec, WORLD, {"changes": (kind,), "length": 8, **shares})
+        return model._changed(rows, np.random.default_rng(0))
+
+    cropped = changed("crop")
+    assert (cropped[:, 2:] == NOTHING).all() and (cropped[:, 1] == cropped[:, 0] + 1).all()
+    assert sorted(set(cropped[:, 0])) == list(range(7))
+    hidden = changed("mask") == NOTHING + 1
+    assert (hidden.sum(1) == 4).all() and (abs(hidden.mean(0) - 0.5) < 0.1).all()
+    moved = changed("reorder")
+    spans = [np.flatnonzero(row != rows[0]) for row in moved if (row != rows[0]).any()]
+    assert max(span[-1] - span[0] + 1 for span in spans) == 6
+    assert {int(span[0]) for span in spans} >= {0, 1, 2} and len(set(map(tuple, moved))) > 300
+
+
+def test_each_copy_is_changed_in_one_of_the_chosen_ways() -> None:
+    rows = np.arange(8) + np.zeros((600, 1), np.int64)
+    model = build(CL4SRec, WORLD, {"length": 8, "crop": 0.5, "mask": 0.5, "reorder": 1.0})
+    copies = model._changed(rows, np.random.default_rng(0))
+    cropped, masked = ((copies == sign).any(1) for sign in (NOTHING, NOTHING + 1))
+    assert not (cropped & masked).any()
+    for kind in (cropped, masked, ~cropped & ~masked):
+        assert kind.mean() == pytest.approx(1 / 3, abs=0.07)
+    two = build(CL4SRec, WORLD, {"length": 8, "changes": ("mask", "crop")})
+    drawn = two._changed(rows, np.random.default_rng(0))
+    assert ((drawn == NOTHING).any(1) ^ (drawn == NOTHING + 1).any(1)).all()
+
+
 def test_no_user_is_told_from_himself() -> None:
     """One window a user is copied, however many of his are in the batch."""
     world = long_and_short()
@@ -277,6 +311,18 @@ def test_bert4rec_hides_a_share_or_the_last() -> None:
             ends, rows = ends + int(alone.sum()), rows + len(wanted)
     assert np.mean(shares) == pytest.approx(0.75 * 0.3 + 0.25 / 9, abs=0.02)
     assert ends / rows == pytest.approx(0.25 + 0.75 * 0.3 * 0.7**8 + 0.75 * 0.7**9 / 9, abs=0.04)
+
+
+def test_bert4rec_hides_the_last_item_of_short_rows_too() -> None:
+    world = long_and_short()
+    model = build(BERT4Rec, world, {"length": 6, "last": 1.0, "every_window": False})
+    lengths = set()
+    for batch in model.batches(world, 5, np.random.default_rng(0)):
+        ends = (batch.items != world.n_items).sum(1) - 1
+        lengths |= set(ends.tolist())
+        where = (batch.wanted < world.n_items).nonzero()
+        assert where[:, 0].tolist() == list(range(len(ends))) and torch.equal(where[:, 1], ends)
+    assert len(lengths) > 1
 
 
 def test_bert4rec_puts_a_hidden_item_behind_the_last() -> None:

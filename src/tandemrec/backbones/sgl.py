@@ -14,11 +14,12 @@ import numpy as np
 import torch
 from pydantic import Field, NonNegativeFloat, PositiveFloat
 from torch import Tensor
-from torch.nn.functional import cross_entropy, normalize
+from torch.nn.functional import normalize
 
 from tandemrec.backbones.base import BackboneConfig
 from tandemrec.backbones.graphs import normalised, steps, without_edges, without_nodes
 from tandemrec.backbones.lightgcn import LightGCN, LightGCNConfig
+from tandemrec.backbones.losses import softmax
 from tandemrec.data import batches
 from tandemrec.data.batches import Columns, Triples
 from tandemrec.data.interactions import Interactions
@@ -107,7 +108,7 @@ class SGL(LightGCN):
 
     def _nce(self, one: Tensor, two: Tensor, rows: Tensor) -> Tensor:
         """InfoNCE of some rows of [N, D], each as often as it is named."""
-        named, times = rows.unique(return_counts=True)
-        cosines = normalize(one[named], dim=1) @ normalize(two, dim=1).T  # [named, N]
-        losses = cross_entropy(cosines / self.sgl.temperature, named, reduction="none")
-        return (losses * times).sum() / len(rows)
+        times = torch.bincount(rows, minlength=len(one))
+        named = times.nonzero()[:, 0]
+        said = normalize(one[named], dim=1) / self.sgl.temperature
+        return softmax(said, normalize(two, dim=1), named, weight=times.to(said.dtype))
