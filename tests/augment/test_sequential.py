@@ -1,5 +1,7 @@
 """Items that the LLM picks for sequences: what is asked, where they go."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -80,6 +82,8 @@ def test_insertions_stand_at_their_places() -> None:
     assert [row.tolist() for row in grown.histories[:3]] == [[7, 3, 1, 2, 8], [], [5, 9]]
     assert grown.times[:5].tolist() == [0, 0, 1, 2, 2]
     assert len(past()) == 15 and len(grown) == 18
+    rated = made.into(replace(past(), ratings=np.arange(15, dtype=np.float32)))
+    assert rated.ratings[:7].tolist() == [0, 0, 1, 2, 2, 3, 3]  # of the one before, or behind
     decided = made.most_decided(0.67).into(past())
     assert [row.tolist() for row in decided.histories[:3]] == [[3, 1, 2, 8], [], [5, 9]]
 

@@ -139,6 +139,17 @@ def test_mixgcf_chooses_at_each_step_by_the_users_final_embedding() -> None:
     assert model.loss(batch).item() == pytest.approx(math.log(1 + math.exp(1.5)))
 
 
+def test_mixgcf_asks_not_by_what_the_user_holds_at_first() -> None:
+    """The same world; user 0 holds -1, and his item 5: he ends at (-1 + 5) / 2 = 2 and likes item 1
+    better than 2 at both steps (3 > 2, 1 > 0), which what he held at first would turn round. The
+    liked item is (5 - 1) / 2 = 2, the other (3 + 1) / 2 = 2: a margin of nothing."""
+    train = Interactions.sorted(np.array([0, 1]), np.array([0, 1]), n_users=2, n_items=3)
+    model = build(MixGCF, train, {"width": 1, "layers": 1, "decay": 0.0, "candidates": 2})
+    model.nodes.weight.data = torch.tensor([[-1.0], [1.0], [5.0], [3.0], [2.0]])
+    batch = Mixed(numbers(0), numbers(0), torch.tensor([[1, 2]]), torch.zeros(1, 2))
+    assert model.loss(batch).item() == pytest.approx(math.log(2))
+
+
 def test_mixgcf_mixes_as_much_at_each_step_as_its_share_says() -> None:
     """The same world, item 0 liked, which holds 2 and 4; the candidate is item 1, which holds 3
     and 1. Half of 2 and half of 3 are 2.5, a quarter of 4 and the rest of 1 are 1.75: their mean

@@ -237,7 +237,7 @@ def test_changed_copies(kind: str) -> None:
 
 
 def test_copies_are_changed_anywhere_and_by_the_share_of_their_kind() -> None:
-    """Of eight items: pieces of two begin at all seven places, as they were; four are hidden, at each
+    """Of eight items: pieces of two begin at all seven places, unchanged; four are hidden, at each
     place as often; and within six any order may come."""
     rows = np.arange(8) + np.zeros((400, 1), np.int64)
     shares = {"crop": 0.25, "mask": 0.5, "reorder": 0.75}

@@ -215,6 +215,12 @@ def test_the_order_is_random_and_says_so():
     assert read_quietly(files()).fingerprint == data.fingerprint
 
 
+def test_the_order_is_that_of_seed_0():
+    """Another one would give other tables under the same note."""
+    orders = [read_quietly(files()).interactions.of(user).tolist() for user in range(3)]
+    assert orders == [[1, 2, 3, 0, 4], [0, 2, 3, 4, 1], [3, 0, 2, 4, 1]]
+
+
 def test_zeros_stay_where_they_are_asked_for():
     """A user of three books, two of them met and not rated; a 0 never replaces a rating."""
     more = rating(6, NAMES[0], 0) + rating(6, NAMES[1], 0) + rating(6, NAMES[2], 9)

@@ -1,14 +1,17 @@
 """Counting places gives what the lists of the whole catalogue give."""
 
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
 
 import tandemrec as tr
 from tandemrec.backbones import ScoreMatrix
 from tandemrec.backbones.validation import ndcg
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import BackboneError, ConfigError, UnknownName
-from tandemrec.evaluation import per_user
+from tandemrec.evaluation import full, per_user
 from tandemrec.evaluation.full import evaluate, full_places
 from tandemrec.ranking import rank
 
@@ -58,6 +61,30 @@ def test_without_a_metric_of_whole_lists_only_the_best_are_looked_at(
         assert list(found.values) == list(wanted.values)
         for name, each in wanted.values.items():
             np.testing.assert_allclose(found.values[name], each, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("several", [True, False])
+def test_no_more_scores_are_held_against_each_other_than_memory_is_to_hold(
+    several: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One user's scores at a time, and two of his three held-out items."""
+    model, past, truth = world(0, several=several)
+    whole, heights, read_users = full_places(model, past, truth), [], []
+    count, read = full._count, full.scorer
+    monkeypatch.setattr("tandemrec.backbones.scoring.CELLS", 2 * N_ITEMS)
+
+    def counted(places: torch.Tensor) -> torch.Tensor:
+        heights.append(len(places))
+        return count(places)
+
+    def reading(*given: Any) -> Any:
+        scores = read(*given)
+        return lambda users: (read_users.append(len(users)), scores(users))[1]
+
+    monkeypatch.setattr(full, "_count", counted)
+    monkeypatch.setattr(full, "scorer", reading)
+    assert (full_places(model, past, truth) == whole).all()
+    assert max(heights) == 1 + several and set(read_users) == {1}
 
 
 @pytest.mark.parametrize("within", [1, 2, 5, 29, 30, 99])

@@ -12,14 +12,19 @@ from reproduce.invented import invented, quick, values_in
 from tandemrec.aggregate import BlendConfig, Grid
 from tandemrec.cli import main
 from tandemrec.data.interactions import Interactions
+from tandemrec.llm.base import Prompt
+from tandemrec.llm.fake import FakeLLM, FollowingLLM
 from tandemrec.rankings import Rankings
 from tandemrec.recipes import inputs
-from tandemrec.recipes.arms import ARMS, Choice
+from tandemrec.recipes.arms import ARMS, Choice, Weighing
+from tandemrec.recipes.execute import llama4rec
+from tandemrec.recipes.finished import Finished
+from tandemrec.recipes.settings import PLUS
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.report.contents import FULL
 from tandemrec.reproduce import PIECES, Cell, piece_of, sweep
 from tandemrec.reproduce.cells import spec_of
-from tandemrec.reproduce.duel import Counted, outcomes, sampled
+from tandemrec.reproduce.duel import Counted, fought, outcomes, sampled
 from tandemrec.reproduce.found import METRICS, Made
 
 
@@ -174,3 +179,54 @@ def test_a_duel_of_a_real_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     values = values_in(tmp_path)
     for name, number in duel.outcomes["place"].items():
         assert values["ml-100k/cl4srec / fake:7 / place", name] == number
+
+
+def whole_run() -> Finished:
+    """The language model's word counts for nearly all."""
+    fast = {"epochs": 4, "every": 1, "batch_size": 64}
+    blend = BlendConfig(alpha1=(0.9,), alpha2=(0.9,))
+    config = PLUS.model_copy(update={"training": fast, "ask": "all", "blend": blend})
+    return llama4rec(small(), backbone="mf", llm=FakeLLM(), config=config)
+
+
+def test_a_duel_is_llama4recs_lists_against_a_rival_who_knows_as_much() -> None:
+    """The rival puts films in the order of their numbers, and is told histories up to test."""
+    run = whole_run()
+    split, first, rival = run.setup.split, run.seeds[0], FollowingLLM(by_number)
+    duel = fought(run, rival)
+    sample = sampled(first.view.candidates, split.test, 0)
+    users = first.view.candidates.users[sample]
+    won = lost = 0
+    for user, row in zip(users.tolist(), np.flatnonzero(sample), strict=True):
+        (target,) = split.test.of(user)
+        ours = first.lists[FULL].items[row].tolist().index(target)
+        theirs = sorted(first.view.candidates.items[row].tolist()).index(target)
+        won, lost = won + (ours < theirs), lost + (ours > theirs)
+    assert duel.outcomes["place"] == {"win": won, "tie": len(users) - won - lost, "loss": lost}
+    assert won != lost and duel.samples == len(users) == len(rival.log)
+    base = outcomes(first.lists["Base"].of(sample), ranked_by_number(first, sample), split.test)
+    assert base["place"] != duel.outcomes["place"]
+    for user, (prompt, options) in zip(users.tolist(), rival.log, strict=True):
+        assert all(len(option.strip()) == 1 for option in options)  # listwise: letters
+        (later,) = split.valid.of(user)
+        assert split.catalogue.titles[later] in prompt.user
+
+
+def by_number(prompt: Prompt, option: str) -> float:
+    listed = dict(row.split(". ") for row in prompt.user.splitlines() if row[1:3] == ". ")
+    return -float(listed[option.strip()].split()[1])
+
+
+def ranked_by_number(first: Any, sample: Any) -> Rankings:
+    candidates = first.view.candidates.of(sample)
+    return Rankings(candidates.users, np.sort(candidates.items), -np.sort(candidates.scores))
+
+
+def test_at_the_chosen_weights_a_sweep_is_the_tables_row() -> None:
+    run = whole_run()
+    weighing = Weighing.of(run.setup.split.train, run.setup.config.blend)
+    (row,) = (row for row in run.contents.rows if row.method == FULL)
+    chosen = run.seeds[0].choices[FULL].grid.best
+    for name, value in zip(("alpha1", "alpha2"), chosen, strict=True):
+        for curve in sweep.swept(name, run.seeds, run.setup.split, weighing):
+            assert curve.y[curve.x.index(value)] == pytest.approx(row.metrics[curve.name])
