@@ -84,6 +84,9 @@ def test_insertions_stand_at_their_places() -> None:
     assert len(past()) == 15 and len(grown) == 18
     rated = made.into(replace(past(), ratings=np.arange(15, dtype=np.float32)))
     assert rated.ratings[:7].tolist() == [0, 0, 1, 2, 2, 3, 3]  # of the one before, or behind
+    first = Insertions(np.array([2]), np.array([7]), np.array([0]), np.array([0.1]), 1)
+    own = first.into(replace(past(), ratings=np.arange(15, dtype=np.float32)))
+    assert own.ratings[2:6].tolist() == [2, 3, 3, 4]  # not of another user
     decided = made.most_decided(0.67).into(past())
     assert [row.tolist() for row in decided.histories[:3]] == [[3, 1, 2, 8], [], [5, 9]]
 

@@ -325,6 +325,13 @@ def test_bert4rec_hides_the_last_item_of_short_rows_too() -> None:
     assert len(lengths) > 1
 
 
+def test_bert4rec_hides_no_place_that_holds_nothing() -> None:
+    world = long_and_short()
+    model = build(BERT4Rec, world, {"length": 6, "hidden": 0.5, "last": 0.0})
+    for batch in model.batches(world, 5, np.random.default_rng(0)):
+        assert torch.equal(batch.wanted < world.n_items, batch.items == world.n_items + 1)
+
+
 def test_bert4rec_puts_a_hidden_item_behind_the_last() -> None:
     model = build(BERT4Rec, WORLD, {"length": 4, "width": 4}).eval()
     asked = torch.tensor([[3, 1, NOTHING], [5, 6, 7]])

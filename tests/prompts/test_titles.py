@@ -1,7 +1,9 @@
+import polars as pl
 import pytest
 
+from tandemrec.data.catalogue import Catalogue
 from tandemrec.llm import abilities
-from tandemrec.prompts.titles import LONGEST, neutral, readable
+from tandemrec.prompts.titles import LONGEST, neutral, readable, titles_of
 
 
 def test_a_title_reads_as_a_person_would_write_it() -> None:
@@ -53,3 +55,43 @@ def test_what_parts_two_titles_stays() -> None:
 def test_a_title_of_100_kb_is_cut() -> None:
     assert len(neutral("x" * 100_000)) == LONGEST
     assert neutral("a\u0000b\u200bc") == "abc"
+
+
+def books(**columns: list[object]) -> Catalogue:
+    names = [f"{n}" for n in range(len(columns["title"]))]
+    table = pl.DataFrame({name: values for name, values in columns.items() if name != "title"})
+    return Catalogue([], names, [str(title) for title in columns["title"]], table)
+
+
+def test_what_the_catalogue_knows_parts_books_of_one_title() -> None:
+    known = books(
+        title=["Beloved", "Beloved", "Emma", "Emma", "Emma", "Ulysses"],
+        author=["Toni Morrison", "Bertrice Small", "Jane Austen", "AUSTEN, JANE", None, "James J."],
+        year=[1987, 1983, 1996, 1997, 1996, 1990],
+        publisher=["Knopf", "Ballantine", "Penguin", "Penguin", "Signet", "Vintage"],
+    )
+    assert titles_of(known) == [
+        "Beloved by Toni Morrison",
+        "Beloved by Bertrice Small",
+        "Emma by Jane Austen",
+        "Emma by AUSTEN, JANE",
+        "Emma",
+        "Ulysses",
+    ]
+
+
+def test_editions_of_a_book_are_parted_by_year_and_then_by_publisher() -> None:
+    known = books(
+        title=["Emma"] * 4,
+        author=["Jane Austen", "JANE AUSTEN", "Austen Jane", "Jane Austen"],
+        year=[1996, 1997, 1997, None],
+        publisher=["Penguin", "Penguin", "Signet", "Penguin"],
+    )
+    expected = ["Emma (1996)", "Emma (1997) (Penguin)", "Emma (1997) (Signet)", "Emma"]
+    assert titles_of(known) == expected
+
+
+def test_films_whose_title_has_a_year_are_told_as_ever() -> None:
+    titles = ["Sabrina (1995)", "Sabrina (1954)", "Heat (1995)", "Chasing Amy (1997)"]
+    known = books(title=[*titles, titles[-1]], year=[1995, 1954, 1995, 1997, 1997])
+    assert titles_of(known) == readable(known.titles)

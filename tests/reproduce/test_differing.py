@@ -85,7 +85,10 @@ def test_sequences_data_sets_and_variants() -> None:
     text = of(TAUGHT | {"insertions": {"insertions": 2, "items": 8}}, "ml-1m/sasrec/half")
     assert "inserts 2 items into each user's sequence, each picked of 8 unmet ones" in text
     assert "and taken for this data set too" in text
-    assert "for each data set and variant" in text
+    assert "for each data set and variant, with" in text
+    worded = {"examples": {"backbone": "lightgcn", "ways": ["listwise"]}}
+    text = of(worded, "ml-100k/mf/a", "ml-100k/sasrec/a")
+    assert "for each data set, variant and task (direct or sequential" in text
 
 
 def test_what_differs_between_runs_stands_behind_their_names() -> None:

@@ -6,7 +6,7 @@ import polars as pl
 
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.data.codings import lists_of, texts_of
-from tandemrec.prompts.titles import neutral, readable
+from tandemrec.prompts.titles import column, neutral, readable
 
 GENRES = ("genres", "genre_words", "genre")
 "Columns of genres; the first that a catalogue has is told."
@@ -15,7 +15,7 @@ GENRES = ("genres", "genre_words", "genre")
 def described(catalogue: Catalogue, *, year: bool = False, genres: bool = True) -> list[str]:
     """Every item in one line, [I]: "Heat (1995) (Action, Crime)", "Emma by Jane Austen"."""
     names = _dated(catalogue) if year else readable(catalogue.titles)
-    authors = _column(catalogue, "author")
+    authors = column(catalogue, "author")
     names = [f"{name} by {who}" if who else name for name, who in zip(names, authors, strict=True)]
     kinds = genres_of(catalogue) if genres else [""] * len(names)
     return [f"{name} ({kind})" if kind else name for name, kind in zip(names, kinds, strict=True)]
@@ -42,11 +42,3 @@ def dated(title: str, year: int | None) -> str:
     """A readable title with its year, where that is known."""
     name = readable([title])[0]
     return f"{name} ({year})" if year and not name.endswith(f"({year})") else name
-
-
-def _column(catalogue: Catalogue, name: str) -> list[str]:
-    """A column as short texts; "" where the catalogue does not have it, or nothing in it."""
-    if name not in catalogue.items.columns:
-        return [""] * len(catalogue.titles)
-    cells = catalogue.items[name].cast(pl.String).to_list()
-    return [neutral(cell or "") for cell in cells]

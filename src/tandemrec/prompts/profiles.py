@@ -18,7 +18,7 @@ from tandemrec.llm.base import Prompt
 from tandemrec.prompts import direct
 from tandemrec.prompts.direct import Facts
 from tandemrec.prompts.passages import Passages
-from tandemrec.prompts.titles import readable
+from tandemrec.prompts.titles import titles_of
 from tandemrec.rankings import Rankings
 
 Items = NDArray[np.int64]
@@ -74,7 +74,7 @@ class Profiles:
     @classmethod
     def of(cls, split: Split, config: PromptConfig, own: Sequence[Items] | None = None) -> Profiles:
         """Training histories with readable titles, without prompt augmentation."""
-        titles = readable(split.catalogue.titles)
+        titles = titles_of(split.catalogue)
         return cls(split.data.noun, titles, split.train.histories, config, own)
 
     @property

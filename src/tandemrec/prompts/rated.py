@@ -18,7 +18,7 @@ from tandemrec.data.scales import Scale
 from tandemrec.data.split import Split
 from tandemrec.prompts.alike import Alike
 from tandemrec.prompts.rating import Facts, Rated
-from tandemrec.prompts.titles import readable
+from tandemrec.prompts.titles import titles_of
 from tandemrec.ratings import Ratings
 
 
@@ -59,7 +59,7 @@ class RatedProfiles:
         `own` may go on further than training, such as `split.before_test` does; of it, a prompt
         tells a user his own rows alone. Raises DataError where training has no scale of ratings.
         """
-        titles, scale = readable(split.catalogue.titles), Scale.of(split.train)
+        titles, scale = titles_of(split.catalogue), Scale.of(split.train)
         alike = Alike.of(split.train, split.catalogue) if config.chosen == "alike" else None
         noun = split.data.noun
         return cls(noun, titles, scale, split.train, config, own, alike=alike)

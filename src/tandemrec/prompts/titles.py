@@ -4,12 +4,16 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
+import polars as pl
+
+from tandemrec.data.catalogue import Catalogue
 from tandemrec.llm import abilities
 
 LONGEST = 80
 "Characters of a title that are shown; hostile or broken data may bring 100 kB."
 
 _YEAR = re.compile(r"\s*\((\d{4})\)\s*$")
+_WORD = re.compile(r"\w+")
 _ARTICLE = re.compile(r"^(.*), (The|A|An|Il|La|Le|Les|El|Das|Der|Die|Los|L')$")
 _OTHER_NAME = re.compile(r"(?<=\S)\s*\((?!\d{4}\))[^()]*\)\s*$")
 
@@ -25,6 +29,43 @@ def neutral(title: str) -> str:
     short = abilities.neutral(re.sub(r"\[/?INST\]|</?s>|<<|>>", " ", short))
     short = " ".join(short.split())
     return short if len(short) <= LONGEST else short[: LONGEST - 1].rstrip() + "…"
+
+
+def titles_of(catalogue: Catalogue) -> list[str]:
+    """Every item's readable title, [I]; where several have one, with what the catalogue knows
+    besides that parts them: the author, then the year, then the publisher.
+
+    "Beloved by Toni Morrison", "Emma (1996)". Items that nothing parts keep one title.
+    """
+    found = readable(catalogue.titles)
+    years = [str(year) if year else "" for year in catalogue.years]
+    for words, values in (
+        ("{} by {}", column(catalogue, "author")),
+        ("{} ({})", years),
+        ("{} ({})", column(catalogue, "publisher")),
+    ):
+        found = [
+            words.format(title, value) if value and parts else title
+            for title, value, parts in zip(found, values, _parted(found, values), strict=True)
+        ]
+    return found
+
+
+def _parted(titles: Sequence[str], values: Sequence[str]) -> list[bool]:
+    """Whether others of an item's title have another value, [I]; the order of words and their case
+    do not matter ("JEAN HEGLAND" is "Hegland, Jean")."""
+    known: dict[str, set[frozenset[str]]] = {}
+    for title, value in zip(titles, values, strict=True):
+        known.setdefault(title, set()).add(frozenset(_WORD.findall(value.casefold())))
+    return [len(known[title]) > 1 for title in titles]
+
+
+def column(catalogue: Catalogue, name: str) -> list[str]:
+    """A column as short texts; "" where the catalogue does not have it, or nothing in it."""
+    if name not in catalogue.items.columns or catalogue.items[name].dtype.is_nested():
+        return [""] * len(catalogue.titles)
+    cells = catalogue.items[name].cast(pl.String).to_list()
+    return [neutral(cell or "") for cell in cells]
 
 
 def readable(titles: Sequence[str]) -> list[str]:

@@ -101,6 +101,8 @@ def _one_for_all(run: Shown) -> str:
     if not run.tuned:
         return ""
     shared = "data set and variant" if run.cell.variant else "data set"
+    if run.cell.variant and not run.rating and set(run.config.examples.ways) != {"likelihood"}:
+        shared = "data set, variant and task (direct or sequential, which instructions tell)"
     each = shared if run.config.examples.backbone else "run"
     return (
         f"One language model is tuned for each {each}, with the first seed; the paper tunes one "
