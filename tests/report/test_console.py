@@ -32,3 +32,11 @@ def test_ratings_fit_too(rating: Contents) -> None:
     assert max(map(len, text.splitlines())) <= 80
     for words in ("RMSE", "MAE", "Less is better", "+", "†"):
         assert words in text
+
+
+def test_a_drawn_order_is_told(contents: Contents) -> None:
+    assert "Order" not in printed(contents)
+    order = {"order": "no times in the data; each user's order is drawn at random, by seed 0"}
+    drawn = contents.model_copy(update={"what": contents.what | order})
+    text = " ".join(printed(drawn).split())
+    assert "Order: no times in the data; each user's order is drawn at random, by seed 0." in text

@@ -283,3 +283,35 @@ def test_a_real_run_is_not_made_twice(tmp_path: Path, monkeypatch) -> None:  # t
         at = curve["x"].index(first if curve["x_label"] == "α₁" else second)
         (own,) = (row for row in before if row.method == "Llama4Rec")
         assert curve["y"][at] == pytest.approx(own.metrics[curve["name"]])
+
+
+def test_what_was_made_is_printed_where_another_data_set_is_missing(
+    log: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    pretended = cells.execute
+
+    def some(spec: RunSpec, **given: Any) -> Any:
+        if spec.data != "ml-100k":
+            raise DataError("No data.")
+        return pretended(spec, **given)
+
+    monkeypatch.setattr(cells, "execute", some)
+    words = ["reproduce", "llama4rec/table2", "--out", str(tmp_path), "--llm", "fake", "--json"]
+    assert main([*words, "--only", "*/mf"]) == 2
+    told = capsys.readouterr()
+    assert json.loads(told.out) == json.loads((tmp_path / "tables.json").read_text())
+    assert "No data." in told.err
+    assert main([*words, "--only", "*/mf", "--seeds", "1"]) == 2  # fewer seeds: nothing is made
+    assert capsys.readouterr().out == ""
+
+
+def test_runs_that_a_command_does_not_ask_for_are_named(log: list[str], tmp_path: Path) -> None:
+    for llm in ("fake", "fake:1"):
+        piece = piece_of("llama4rec/fig5", [llm])
+        (cell,) = chosen(piece, ["ml-100k/lightgcn/*"])
+        list(made_again(piece, [cell], RunSpec(llm=llm, out=tmp_path, seeds=1)))
+    text = (tmp_path / "tables.md").read_text()
+    assert "Finished in this folder too, and not shown here: ml-100k/lightgcn/fake." in text

@@ -71,10 +71,14 @@ def reproduce(
         settings=parse_settings(settings),
     )
     command = shlex.join(["tandemrec", *sys.argv[1:]])
-    cells = chosen(piece, only)
-    with bars() as progress:
-        done = made_again(piece, cells, spec, ray=ray, command=command, progress=progress)
-        for cell, page in done:
-            print(f"{cell.name}: {page}", file=sys.stderr if as_json else sys.stdout, flush=True)
-    if as_json:
-        print(json.dumps(json.loads((spec.out / "tables.json").read_text(encoding="utf-8"))))
+    cells, made = chosen(piece, only), False
+    try:
+        with bars() as progress:
+            done = made_again(piece, cells, spec, ray=ray, command=command, progress=progress)
+            for cell, page in done:
+                made = True
+                told = sys.stderr if as_json else sys.stdout
+                print(f"{cell.name}: {page}", file=told, flush=True)
+    finally:  # what was made before an error is told too
+        if as_json and made:
+            print(json.dumps(json.loads((spec.out / "tables.json").read_text(encoding="utf-8"))))

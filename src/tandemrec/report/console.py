@@ -6,6 +6,7 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from tandemrec.oneline import short
 from tandemrec.report import scoreboard
 from tandemrec.report.contents import Contents
 from tandemrec.report.tables import Cell
@@ -15,14 +16,14 @@ def console_table(contents: Contents) -> RichTable:
     """Base, IFT and the whole method as a table that rich prints, for eighty columns.
 
     It has the first four metrics (as in the paper: HR and NDCG at 3 and 5) and the tests; the page
-    has them all.
+    has them all. Below it stands what is in the place of time, in data that have none.
     """
     table = scoreboard.main(contents)
+    order = short(contents.what.get("order") or "", 200).rstrip(".")
+    caption = f"{table.note} Order: {order}." if order else table.note
     left_out = contents.metrics[4:]
     kept = [number for number, column in enumerate(table.columns) if column not in left_out]
-    shown = RichTable(
-        title=table.caption, caption=table.note, box=SIMPLE_HEAD, padding=(0, 1, 0, 0)
-    )
+    shown = RichTable(title=table.caption, caption=caption, box=SIMPLE_HEAD, padding=(0, 1, 0, 0))
     shown.title_justify = shown.caption_justify = "left"
     for number in kept:
         head = _broken(table.columns[number])

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from tandemrec.recipes.record import RECORD
 from tandemrec.report.page import environment, files_of, put
 from tandemrec.report.tables import Table
 from tandemrec.reproduce.found import Found
@@ -13,10 +14,20 @@ from tandemrec.reproduce.piece import Piece
 
 def write(piece: Piece, found: Found, out: Path, command: str = "") -> Path:
     """Write index.html, tables.md, tables.tex, tables.csv and tables.json; gives the page."""
-    tables, notes = piece.tables(found), list(piece.notes(found))
+    tables, notes = piece.tables(found), [*piece.notes(found), *_beside(found, out)]
     files = files_of(tables, notes, "What differs")
     files["index.html"] = html(piece, found, tables, notes, out, command)
     return put(files, out)
+
+
+def _beside(found: Found, out: Path) -> Iterator[str]:
+    """Finished runs in the folder that this command does not ask for: of other language models,
+    where a figure compares several."""
+    shown = {made.folder for made in found.values()}
+    there = {file.parent for stars in ("*/*", "*/*/*") for file in out.glob(f"{stars}/{RECORD}")}
+    others = sorted(each.relative_to(out).as_posix() for each in there - shown)
+    if others:
+        yield f"Finished in this folder too, and not shown here: {', '.join(others)}."
 
 
 def html(
