@@ -1,6 +1,7 @@
 """Columns of any kind become fields; what is not known is "unknown", and never an error."""
 
 import datetime
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,7 +12,7 @@ import pytest
 
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.data.codings import FAR, NOTHING
-from tandemrec.data.fields import Field, Fields, FieldsConfig
+from tandemrec.data.fields import FILE, Field, Fields, FieldsConfig
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import ConfigError
 
@@ -330,6 +331,21 @@ def test_what_was_saved_is_loaded_and_the_fingerprint_follows_all_of_it(tmp_path
         Fields.of(train(**CONTEXT | {"device": ["tv", "tv", "pad", "pad"]}), known, ALL),
     ]
     assert len({each.fingerprint for each in (fields, *others)}) == 4
+
+
+def test_fields_that_were_saved_without_reasons_and_widths_are_loaded(tmp_path: Path) -> None:
+    rows = train(**CONTEXT)
+    fields = Fields.of(rows)
+    fields.save(tmp_path)
+    with np.load(tmp_path / FILE) as file:
+        kept = dict(file)
+    known, context, left_out = json.loads(str(kept["note"]))
+    older = [known, [(name, note[:3]) for name, note in context], list(left_out)]
+    np.savez(tmp_path / FILE, **kept | {"note": np.array(json.dumps(older))})
+    loaded = Fields.load(tmp_path)
+    for one, two in zip(loaded.context_of(rows), fields.context_of(rows), strict=True):
+        assert np.array_equal(one, two)
+    assert loaded.left_out == {"context same": "no two of its values are known in training"}
 
 
 def test_columns_know_their_field() -> None:
