@@ -60,6 +60,30 @@ def test_check_reads_what_a_run_would(call, tmp_path):
     assert code != 0 and "ml-100k brings its own users" in err[-1]
 
 
+def test_check_tells_which_columns_rating_backbones_read_and_why_not_others(call, tmp_path):
+    log, users, items = (tmp_path / name for name in ("my.csv", "users.csv", "items.csv"))
+    heads, *rows = LOG.split()
+    log.write_text(f"{heads},tags\n" + "".join(f"{row},x|z\n" for row in rows))
+    users.write_text("id,job,site\n0,a,p\n1,a,q\n2,b,r\n")
+    items.write_text("id,title,price,genres\n0,A,9.99,x|y\n1,B,N/A,x\n2,C,1.5,x|y\n")
+    words = ("data", "check", log, "--users", users, "--items", items, "--context", "tags")
+    found = json.loads(call(*words, "--json")[1])
+    assert found["fields"] == {
+        "item price": {"kind": "number", "size": 1},
+        "item genres": {"kind": "several of", "size": 2},
+        "context tags": {"kind": "several of", "size": 2},
+    }
+    reasons = [
+        "of its 2 values in training, not two are those of 2 users or more",
+        "of its 3 values in training, not two are those of 2 users or more",
+    ]
+    assert found["left_out"] == dict(zip(("user job", "user site"), reasons, strict=True))
+    out = call(*words)[1]
+    assert re.search(r"^field +item price: number$\nfield +item genres: several of 2$", out, re.M)
+    assert re.search(rf"^no field +user job: {reasons[0]}$", out, re.M)
+    assert "field" not in call("data", "check", log)[1]
+
+
 def test_check_of_a_named_set_tells_what_was_odd_and_its_order(call, tmp_path, monkeypatch):
     rows = [(user, isbn) for user in range(5) for isbn in range(5)]
     texts = {

@@ -1,6 +1,8 @@
 """Columns of any kind become fields; what is not known is "unknown", and never an error."""
 
 import datetime
+import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +12,7 @@ import pytest
 
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.data.codings import FAR, NOTHING
-from tandemrec.data.fields import Field, Fields, FieldsConfig
+from tandemrec.data.fields import FILE, Field, Fields, FieldsConfig
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import ConfigError
 
@@ -70,7 +72,7 @@ def test_nulls_and_blanks_are_unknown() -> None:
 def test_rare_names_are_unknown() -> None:
     rows = ["a", "a", "b", "b", "c", "c"]
     assert said(fields_of(rows, FieldsConfig())) == [{1: 1}] * 2 + [{2: 1}] * 2 + [{0: 1}] * 3
-    assert fields_of(rows, FieldsConfig(least=3)).left_out == ("user it",)
+    assert list(fields_of(rows, FieldsConfig(least=3)).left_out) == ["user it"]
 
 
 def test_several_values_share_the_weight_each_named_once() -> None:
@@ -143,7 +145,7 @@ def test_nan_and_infinite_numbers_are_unknown_and_no_number_is_far() -> None:
 def test_numbers_that_float64_cannot_measure_are_left_out_or_finite(values: list[float]) -> None:
     fields = fields_of([*values, 1.0])
     assert np.isfinite(fields.users.weights).all()
-    assert len(fields.fields) == 3 or fields.left_out == ("user it",)
+    assert len(fields.fields) == 3 or list(fields.left_out) == ["user it"]
 
 
 @pytest.mark.parametrize("kind", [pl.Int64, pl.Float64, pl.Date, pl.Decimal(10, 2)])
@@ -166,23 +168,31 @@ def test_postcodes_are_names_however_many_there_are() -> None:
 
 
 @pytest.mark.parametrize(
-    ("values", "kind"),
+    ("values", "kind", "reason"),
     [
-        (["a", "a", "a", "b"], pl.String),  # two values, but one in training
-        ([5.5, 5.5, None, 6.5], pl.Float64),
-        ([None, None, None, None], pl.Null),
-        ([["a"], ["a"], [], ["b"]], pl.List(pl.String)),
-        (["one", "of", "each", "text"], pl.String),
-        ([[0.5, 0.1], [0.2, 0.3], [0.1, 0.9], [0.3, 0.4]], pl.List(pl.Float64)),
-        ([[["a"]], [["b"]], [["a"]], [["b"]]], pl.List(pl.List(pl.String))),
-        ([{"a": 1}, {"a": 2}, {"a": 1}, {"a": 2}], pl.Struct({"a": pl.Int64})),
-        ([b"x", b"y", b"x", b"y"], pl.Binary),
+        (["a", "a", "a", "b"], pl.String, "one value in training is 'a'"),  # of two
+        ([5.5, 5.5, None, 6.5], pl.Float64, "one number in training is 5.5"),
+        ([None, None, None, 6.5], pl.Float64, "it is empty in training"),
+        ([1e-320, 2e-320, None, 1.0], pl.Float64, "too near each other"),
+        ([None, None, None, None], pl.Null, "it is empty in training"),
+        ([["a"], ["a"], [], ["b"]], pl.List(pl.String), "one value in training is 'a'"),
+        (
+            ["one", "of", "each", "text"],
+            pl.String,
+            "of its 3 values in training, not two are those of 2 users or more",
+        ),
+        ([[0.5, 0.1], [0.2, 0.3], [0.1, 0.9], [0.3, 0.4]], pl.List(pl.Float64), "List.*neither"),
+        ([[["a"]], [["b"]], [["a"]], [["b"]]], pl.List(pl.List(pl.String)), "List.* neither"),
+        ([{"a": 1}, {"a": 2}, {"a": 1}, {"a": 2}], pl.Struct({"a": pl.Int64}), "Struct.* neither"),
+        ([b"x", b"y", b"x", b"y"], pl.Binary, "its cells are Binary, neither names nor numbers"),
     ],
 )
-def test_what_says_nothing_or_is_no_field_is_left_out(values: Any, kind: Any) -> None:
+def test_what_says_nothing_or_is_no_field_is_left_out_with_its_reason(
+    values: Any, kind: Any, reason: str
+) -> None:
     fields = fields_of(values, FieldsConfig(), kind=kind)
     assert [field.name for field in fields.fields] == ["user", "item"]
-    assert fields.left_out == ("user it",)
+    assert list(fields.left_out) == ["user it"] and re.search(reason, fields.left_out["user it"])
 
 
 def test_the_wanted_columns_alone_are_read() -> None:
@@ -203,6 +213,36 @@ def test_a_table_of_others_is_refused() -> None:
         Fields.of(train(), Catalogue([], [], [], items=frame))
 
 
+@pytest.mark.parametrize(
+    ("values", "kind", "size"),
+    [
+        ([n // 2 for n in range(100)], "token", 50),
+        ([0.5, 1.5] * 50, "token", 3),
+        (["a b", "a"] * 50, "token", 3),
+        (["a|b", "a"] * 50, "token", 3),
+        (["Com Dra", "Dra", " Com  Act "] * 40, "token_seq", 4),
+        (["Sci Fi|Drama", "Drama"] * 50, "token_seq", 3),
+        ([1, 2] * 50, "float", 2),
+    ],
+)
+def test_recboles_types_are_kept(values: Any, kind: str, size: int) -> None:
+    """Whole numbers may be names or few of them an amount; a token is never several."""
+    users = pl.DataFrame({"it": values})
+    known = Catalogue([], [], [], users=users, types={"user it": kind})
+    field = Fields.of(train(len(values) - 1), known).fields[1]
+    expected = {"token": "one of", "token_seq": "several of", "float": "number"}
+    assert (field.kind, field.size) == (expected[kind], size)
+
+
+def test_lists_of_numbers_are_no_field_and_names_that_were_asked_for_are_names() -> None:
+    users = pl.DataFrame({"it": ["0.5 1", "2"] * 50, "sum": [1, 2] * 50})
+    types = {"user it": "float_seq", "user sum": "float"}
+    known = Catalogue([], [], [], users=users, types=types)
+    fields = Fields.of(train(99), known, FieldsConfig(names=("sum",)))
+    assert fields.left_out == {"user it": "its cells are float_seq, neither names nor numbers"}
+    assert fields.fields[1][:2] == ("user sum", "one of")
+
+
 CONTEXT = {
     "device": ["tv", "phone", "tv", "phone"],
     "hour": [23.0, 7.0, 23.0, 7.0],
@@ -217,7 +257,7 @@ def test_context_is_read_row_by_row() -> None:
     kinds = [(field.name, field.kind) for field in fields.fields[2:]]
     named = [("context device", "one of"), ("context hour", "one of")]
     assert kinds == [*named, ("context lag", "number")]
-    assert fields.left_out == ("context same",)
+    assert fields.left_out == {"context same": "its one value in training is 'x'"}
     slots, weights = fields.context_of(rows)
     first = [field.first for field in fields.fields[2:]]
     assert (slots - first).tolist() == [[2, 1, 1], [1, 2, 1], [2, 1, 0], [1, 2, 1]]
@@ -233,6 +273,24 @@ def test_what_a_value_is_does_not_hang_on_the_other_rows() -> None:
     first = fields.fields[2].first
     assert beside[:2].tolist() == known[:2].tolist() and (known != first).all()
     assert beside[2:].tolist() == [[first], [first]]
+
+
+def test_context_of_several_names_is_read_row_by_row() -> None:
+    """Of a later table a row may tell more names, unknown ones, or none."""
+    fields = Fields.of(train(tags=np.array(["x|z", "x", " z | x ", ""])))
+    assert fields.fields[2] == Field("context tags", "several of", 11, 3, 2)
+    later = train(tags=np.array(["z|new", "x|y|z|x", "", "z"]))
+    slots, weights = fields.context_of(later)
+    assert slots.tolist() == [[13, NOTHING], [12, 13], [11, NOTHING], [13, NOTHING]]
+    assert weights.tolist() == [[1, 0], [0.5, 0.5], [1, 0], [1, 0]]
+    assert fields.context_of(None)[0].tolist() == [[11, NOTHING]]
+
+
+def test_no_row_of_context_tells_more_than_the_longest() -> None:
+    rows = train(tags=np.array(["a|b|c", "a|b|c", "c", "c"]))
+    fields = Fields.of(rows, config=FieldsConfig(longest=2))
+    assert fields.fields[2].width == 2
+    assert fields.context_of(rows)[0].tolist()[1:3] == [[12, 13], [14, NOTHING]]
 
 
 def test_unknown_context_is_unknown() -> None:
@@ -273,6 +331,21 @@ def test_what_was_saved_is_loaded_and_the_fingerprint_follows_all_of_it(tmp_path
         Fields.of(train(**CONTEXT | {"device": ["tv", "tv", "pad", "pad"]}), known, ALL),
     ]
     assert len({each.fingerprint for each in (fields, *others)}) == 4
+
+
+def test_fields_that_were_saved_without_reasons_and_widths_are_loaded(tmp_path: Path) -> None:
+    rows = train(**CONTEXT)
+    fields = Fields.of(rows)
+    fields.save(tmp_path)
+    with np.load(tmp_path / FILE) as file:
+        kept = dict(file)
+    known, context, left_out = json.loads(str(kept["note"]))
+    older = [known, [(name, note[:3]) for name, note in context], list(left_out)]
+    np.savez(tmp_path / FILE, **kept | {"note": np.array(json.dumps(older))})
+    loaded = Fields.load(tmp_path)
+    for one, two in zip(loaded.context_of(rows), fields.context_of(rows), strict=True):
+        assert np.array_equal(one, two)
+    assert loaded.left_out == {"context same": "no two of its values are known in training"}
 
 
 def test_columns_know_their_field() -> None:

@@ -38,6 +38,7 @@ def test_recbole_types_are_taken_off_and_quotes_are_plain(write):
     assert table.layout.typed
     assert table.frame.columns == ["user_id", "item_id", "title"]
     assert table.frame["title"].to_list() == ['"Say']
+    assert table.types == {"user_id": "token", "item_id": "token", "title": "token_seq"}
 
 
 def test_quotes_hold_separators_newlines_and_quotes(write):

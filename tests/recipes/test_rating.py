@@ -237,3 +237,13 @@ def test_a_finished_run_is_loaded_from_its_folder(tmp_path: Path) -> None:
     loaded = finished(tmp_path / "run")
     one, two = done.recommend(["u1"], 3), loaded.recommend(["u1"], 3)
     assert one.equals(two)
+
+
+def test_a_column_that_is_no_field_is_named_with_its_reason(tmp_path: Path) -> None:
+    split, kinds = hidden()
+    known = split.data.catalogue
+    users = pl.DataFrame({"town": ["Rome"] * len(known.user_ids)})
+    data = replace(split.data, catalogue=replace(known, users=users))
+    done = run(replace(split, data=data), knowing(kinds), tmp_path)
+    note = "The column user town is no field: its one value in training is 'Rome'."
+    assert note in done.contents.notes

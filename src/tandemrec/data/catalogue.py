@@ -25,6 +25,8 @@ class Catalogue:
     titles: Sequence[str]  # [I]
     items: pl.DataFrame = field(default_factory=pl.DataFrame)  # [I rows], further fields or none
     users: pl.DataFrame = field(default_factory=pl.DataFrame)  # [U rows], further fields or none
+    types: Mapping[str, str] = field(default_factory=dict)
+    "RecBole's types (token, token_seq, float, float_seq) of columns, called `item genre`."
 
     def __repr__(self) -> str:
         users, items = counted(len(self.user_ids), "user"), counted(len(self.item_ids), "item")
@@ -51,7 +53,9 @@ class Catalogue:
         """Each item's year: in parentheses behind its title, else in a column `year`; [I]."""
         known: list[int | None] = [None] * len(self.titles)
         if "year" in self.items.columns and not self.items["year"].dtype.is_nested():
-            column = self.items["year"].cast(pl.Float64, strict=False)
+            column = self.items["year"]
+            column = column.dt.year() if column.dtype in (pl.Date, pl.Datetime) else column
+            column = column.cast(pl.Float64, strict=False)
             known = column.cast(pl.Int64, strict=False).to_list()
         return [year_of(title) or year for title, year in zip(self.titles, known, strict=True)]
 
@@ -63,6 +67,8 @@ class Catalogue:
         for table in (self.items, self.users):
             if table.width:
                 digest.update(repr(table.to_dict(as_series=False)).encode())
+        if self.types:
+            digest.update(repr(sorted(self.types.items())).encode())
         return digest.hexdigest()
 
 

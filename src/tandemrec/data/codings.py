@@ -10,13 +10,14 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tandemrec.data.cells import EXACT
+from tandemrec.oneline import short
+
 Numbers = NDArray[np.int64]
 NOTHING = 0
 "The slot that fills columns for which a row has no value; it is no field's, and worth 0."
 FAR = 5.0
 "No number counts as further from the mean than so many standard deviations."
-EXACT = 2.0**53
-"The largest whole number up to which float64 holds every one."
 
 
 class Encoded(NamedTuple):
@@ -41,27 +42,35 @@ class Coding:
     values: Mapping[str, int]
     scale: tuple[float, float] | None = None
     "Mean and standard deviation of a number."
+    width: int = 0
+    "How many names a row tells at most, where | divides them; 0 where each is one name."
 
     def encode(self, column: NDArray[Any] | None, n: int) -> Encoded:
-        """A column [N] of texts or numbers, or none, as [N, 1]."""
-        if column is None:
-            return Encoded(np.full((n, 1), self.first), np.ones((n, 1), np.float32))
+        """A column [N] of texts or numbers, or none, as [N, 1], or [N, width] of several names."""
         if self.scale is not None:
-            return amounts(as_numbers(column), self.first, self.scale)
-        names, places = np.unique(as_names(column), return_inverse=True)
-        slots = np.array([self.values.get(name, 0) for name in names.tolist()], np.int64)
-        return Encoded(self.first + slots[places][:, None], np.ones((n, 1), np.float32))
+            known = np.full(n, np.nan) if column is None else as_numbers(column)
+            return amounts(known, self.first, self.scale)
+        column = np.full(n, "") if column is None else as_names(column)
+        names, places = np.unique(column, return_inverse=True)
+        slots, weights = several(self._places(names), self.first, max(self.width, 1))
+        return Encoded(slots[places], weights[places])
+
+    def _places(self, names: NDArray[np.str_]) -> list[list[int]]:
+        """What each text says, as places in the vocabulary; at most `width`."""
+        rows = told(names) if self.width else [[name] for name in names.tolist()]
+        found = [[self.values[name] for name in row if name in self.values] for row in rows]
+        return [row[: max(self.width, 1)] for row in found]
 
     @property
     def note(self) -> list[Any]:
         """All of it, as JSON can hold it."""
-        return [self.first, dict(self.values), self.scale]
+        return [self.first, dict(self.values), self.scale, self.width]
 
     @classmethod
     def read(cls, note: Sequence[Any]) -> Coding:
-        """What `note` gave."""
-        first, values, scale = note
-        return cls(first, values, None if scale is None else (scale[0], scale[1]))
+        """What `note` gave; older ones had no width."""
+        first, values, scale, *width = note
+        return cls(first, values, None if scale is None else (scale[0], scale[1]), *width)
 
 
 def vocabulary(values: Iterable[str], least: int) -> dict[str, int]:
@@ -73,10 +82,9 @@ def vocabulary(values: Iterable[str], least: int) -> dict[str, int]:
     return {value: place for place, value in enumerate(frequent, 1)}
 
 
-def several(rows: Sequence[Sequence[int]], first: int) -> Encoded:
-    """Each row's places in a vocabulary, from 1, as [N, C]; a row without any is unknown."""
-    width = max((len(row) for row in rows), default=1)
-    slots = np.full((len(rows), max(width, 1)), NOTHING, np.int64)
+def several(rows: Sequence[Sequence[int]], first: int, width: int) -> Encoded:
+    """Each row's places in a vocabulary, from 1, as [N, width]; a row without any is unknown."""
+    slots = np.full((len(rows), width), NOTHING, np.int64)
     weights = np.zeros(slots.shape, np.float32)
     for number, row in enumerate(rows):
         said = row or [0]
@@ -154,8 +162,11 @@ def one_name(values: pl.Series) -> list[str | None]:
     return values.cast(pl.String).to_list()
 
 
-def lists_of(values: pl.Series) -> list[list[Any]] | None:
-    """Rows of several values: lists of names, or texts with | between them; None for any other."""
+def lists_of(values: pl.Series, declared: str = "") -> list[list[Any]] | None:
+    """Rows of several values: lists of names, or texts with | between them; None for any other.
+
+    Of texts that are `declared` a RecBole token_seq, blanks divide the values where no | does.
+    """
     kind = values.dtype
     if isinstance(kind, pl.List | pl.Array):
         inner = kind.inner
@@ -163,10 +174,38 @@ def lists_of(values: pl.Series) -> list[list[Any]] | None:
         return values.to_list() if plain else None
     if kind == pl.String and values.str.contains("|", literal=True).any():
         return values.str.split("|").to_list()
-    return None
+    return values.cast(pl.String).str.split(" ").to_list() if declared == "token_seq" else None
+
+
+def told(names: NDArray[np.str_]) -> list[list[str]]:
+    """What each text says, where | divides several names."""
+    texts = pl.Series(names, dtype=pl.String)
+    lists = lists_of(texts) or [[text] for text in texts.to_list()]
+    return [texts_of(row) for row in lists]
 
 
 def texts_of(values: Sequence[Any] | None) -> list[str]:
     """What is said, each once, without what is not: no nulls and no blanks."""
     stripped = (str(value).strip() for value in values or () if value is not None)
     return list(dict.fromkeys(value for value in stripped if value))
+
+
+def too_few(said: Iterable[Sequence[str]], least: int, rows: str) -> str:
+    """Why names that were said in training are no field: of no two is there enough."""
+    different = {name for row in said for name in row}
+    if len(different) > 1:
+        n = f"{len(different):,}"
+        return f"of its {n} values in training, not two are those of {least} {rows} or more"
+    if different:
+        return f"its one value in training is {short(different.pop(), 40)!r}"
+    return "it is empty in training"
+
+
+def no_scale(values: NDArray[np.float64]) -> str:
+    """Why numbers of training are no field: there is no scale of them."""
+    known = np.unique(values[np.isfinite(values)])
+    if len(known) > 1:
+        return "its numbers are too large or too near each other to be measured"
+    return (
+        f"its one number in training is {known[0]:g}" if len(known) else "it is empty in training"
+    )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
+from tandemrec.data.cells import EXACT, from_iso, read
 from tandemrec.errors import DataError
 
 if TYPE_CHECKING:
@@ -58,6 +59,11 @@ class Table:
         elif row is not None:
             name = f"{name}, row {self.first + row} (from 0)"
         return DataError(problem, file=name, line=line, column=column, remedy=remedy)
+
+    @property
+    def types(self) -> Mapping[str, str]:
+        """What a RecBole file says of its columns: token, token_seq, float or float_seq."""
+        return self.layout.types if self.layout else {}
 
     def column(self, role: str, *, also: tuple[str, ...] = ()) -> str | None:
         """The column of a role: user, item, rating, time or title; `also` are further names."""
@@ -146,7 +152,8 @@ def _of_type(
 
 def contexts(table: Table, names: Sequence[str]) -> dict[str, NDArray[Any]]:
     """Further columns by their names, which are found as those of roles are: texts, or float64
-    where all filled cells are numbers, NaN where there is none.
+    where all filled cells are numbers or dates, NaN where there is none. Of several names in a
+    cell, as RecBole's token_seq are, a text with | between.
 
     Raises DataError for a column that is not there, or that a row is recognised or judged by.
     """
@@ -156,23 +163,36 @@ def contexts(table: Table, names: Sequence[str]) -> dict[str, NDArray[Any]]:
 
 def _context(table: Table, column: str) -> NDArray[Any]:
     values = _of_type(table, column, _is_plain, "numbers or texts")
+    if table.layout and values.dtype == pl.String:
+        values = _told(table, values)
     kind = values.dtype
     if kind in (pl.Date, pl.Datetime):
         return _from_datetimes(values).cast(pl.Float64).fill_null(np.nan).to_numpy()
-    if _is_number(kind) or (table.layout and kind == pl.String) or kind == pl.Null:
+    if _is_number(kind) or kind == pl.Null:
         numbers = _numbers(values)
         if _says_as_much(numbers, values):
             return numbers.fill_null(np.nan).to_numpy()
-    return texts(table, column).str.strip_chars().fill_null("").to_numpy().astype(np.str_)
+        values = table.frame[column]
+    return values.cast(pl.String).str.strip_chars().fill_null("").to_numpy().astype(np.str_)
+
+
+def _told(table: Table, values: pl.Series) -> pl.Series:
+    """A text file's column as what its cells are, or as a RecBole file says."""
+    match table.types.get(values.name):
+        case "token":
+            return values
+        case "token_seq":
+            return values.str.extract_all(r"[^\s|]+").list.join("|")
+        case "float_seq":
+            problem = "expected numbers or texts, found RecBole's float_seq."
+            raise table.error(problem, column=values.name, remedy="Name other columns as context.")
+    return read(values)
 
 
 def _says_as_much(numbers: pl.Series, values: pl.Series) -> bool:
-    """Whether every filled cell was read as a number, and no whole number is too long for one."""
-    empty = values.is_null()
-    if values.dtype == pl.String:
-        empty |= values.str.strip_chars() == ""
+    """Whether no whole number is too long for one in 64 bits."""
     largest: Any = None if values.dtype.is_float() else numbers.abs().max()
-    return bool((numbers.is_null() == empty).all()) and (largest is None or largest <= EXACT)
+    return largest is None or largest <= EXACT
 
 
 def texts(table: Table, column: str) -> pl.Series:
@@ -189,10 +209,6 @@ def ratings(table: Table, column: str) -> NDArray[np.float32]:
 
 
 _LARGEST = float(np.finfo(np.float32).max)
-
-
-EXACT = 2.0**53
-"The largest whole number up to which float64 holds every one; longer ones stay texts."
 
 
 def _is_number(kind: pl.DataType) -> bool:
@@ -246,17 +262,7 @@ def _from_text(values: pl.Series) -> pl.Series:
         return whole if whole.null_count() == text.null_count() else _from_floats(_numbers(text))
     if first.cast(pl.Float64, strict=False).drop_nulls().len():
         return _from_floats(_numbers(text))
-    return _from_datetimes(_from_iso(text))
-
-
-def _from_iso(text: pl.Series) -> pl.Series:
-    day, clock, zone = r"^(\d{4}-\d\d-\d\d)", r"[T ](\d\d:\d\d)", r"(?:Z|([+-]\d\d):?(\d\d))$"
-    full = text.str.replace(rf"{day}$", "${1}T00:00")
-    full = full.str.replace(rf"{day}{clock}($|Z|[+-])", "${1}T${2}:00${3}")
-    full = full.str.replace(rf"{day} ", "${1}T").str.replace(r"Z$", "+0000")
-    full = full.str.replace(zone, "${1}${2}")
-    full = full.str.replace(r"(T[^+-]*)$", "${1}+0000")
-    return full.str.to_datetime("%Y-%m-%dT%H:%M:%S%.f%z", time_unit="us", strict=False)
+    return _from_datetimes(from_iso(text))
 
 
 _TIME_READERS: list[tuple[Callable[[pl.Series], bool], Callable[[pl.Series], pl.Series]]] = [

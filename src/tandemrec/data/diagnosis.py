@@ -12,6 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tandemrec.data.catalogue import Dataset
+from tandemrec.data.fields import Fields
 from tandemrec.data.frame import BY_ROWS, Findings
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.sources import SOURCES, find_file, named, read_own, refuse_own
@@ -41,6 +42,10 @@ class Diagnosis:
     items_without_title: int
     columns: dict[str, str]
     "The columns of one's own interactions, by what they are read as."
+    fields: dict[str, dict[str, Any]]
+    "What rating backbones would read of it, each field's kind and how many values it has."
+    left_out: dict[str, str]
+    "Columns that are no field, and why each is none."
     format: dict[str, str]
     "Encoding, separator and header as found out; empty for tables that are no text."
     warnings: tuple[str, ...]
@@ -69,6 +74,11 @@ class Diagnosis:
         yield "repeated pairs", f"{self.duplicates:,}"
         yield "users with under three", f"{self.users_under_three:,}"
         yield "items without title", f"{self.items_without_title:,}"
+        for name, field in self.fields.items():
+            size = "" if field["kind"] == "number" else f" {field['size']:,}"
+            yield "field", f"{name}: {field['kind']}{size}"
+        for name, reason in self.left_out.items():
+            yield "no field", f"{name}: {reason}"
 
 
 def check(
@@ -92,6 +102,7 @@ def check(
 def diagnose(data: Dataset, findings: Findings | None = None, *, source: str = "") -> Diagnosis:
     """The diagnosis of a Dataset; `findings` are those of reading it, if it was read."""
     rows, findings = data.interactions, findings or Findings()
+    fields, left_out = _fields(data)
     order = data.order or findings.order or ("" if rows.times.any() else BY_ROWS)
     return Diagnosis(
         name=data.name,
@@ -108,9 +119,22 @@ def diagnose(data: Dataset, findings: Findings | None = None, *, source: str = "
         users_under_three=int((rows.counts < 3).sum()),
         items_without_title=findings.untitled,
         columns=findings.columns,
+        fields=fields,
+        left_out=left_out,
         format=_written(findings.layout),
         warnings=tuple(findings.messages()),
     )
+
+
+def _fields(data: Dataset) -> tuple[dict[str, dict[str, Any]], dict[str, str]]:
+    """The fields that are columns, were all rows training, and the columns that are none."""
+    known = data.catalogue
+    if not (known.items.width or known.users.width or data.interactions.context):
+        return {}, {}
+    fields = Fields.of(data.interactions, known)
+    named = (field for field in fields.fields if field.name not in ("user", "item"))
+    found = {field.name: {"kind": field.kind, "size": field.size - 1} for field in named}
+    return found, dict(fields.left_out)
 
 
 def _written(layout: Layout | None) -> dict[str, str]:

@@ -5,9 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
-from difflib import get_close_matches
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -30,19 +29,25 @@ from tandemrec.data.codings import (
     beside,
     lists_of,
     measured,
+    no_scale,
     one_name,
     scale_of,
     several,
     texts_of,
+    told,
+    too_few,
     vocabulary,
 )
+from tandemrec.data.further import chosen
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import ConfigError
+from tandemrec.oneline import short
 
 Kind = Literal["one of", "several of", "number"]
 FILE = "fields.npz"
 _CODES = frozenset(("id", "code", "zip", "zipcode", "postcode", "isbn", "asin"))
 "Whole numbers of columns whose last word is one of these are names."
+_ROWS = {"user": "users", "item": "items", "context": "rows"}
 
 
 class FieldsConfig(Settings):
@@ -87,8 +92,8 @@ class Fields:
     items: Encoded  # [I + 1, C_item]
     context: tuple[tuple[str, Coding], ...] = ()
     "How context is read, by the column's name."
-    left_out: tuple[str, ...] = ()
-    "Columns that have no two values known in training, or hold what cannot be a field."
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    "Columns that are no field, and why each is none."
 
     @classmethod
     def of(
@@ -104,11 +109,11 @@ class Fields:
         """
         config = config or FieldsConfig()
         catalogue = catalogue or Catalogue([], [], [])
-        maker = _Maker(config)
+        maker = _Maker(config, catalogue.types)
         users = maker.table("user", train.counts, catalogue.users, config.users)
         items = maker.table("item", train.popularity, catalogue.items, config.items)
         context = maker.context(train, config.context)
-        return cls(tuple(maker.fields), users, items, context, tuple(maker.left_out))
+        return cls(tuple(maker.fields), users, items, context, maker.left_out)
 
     @property
     def n_slots(self) -> int:
@@ -164,16 +169,19 @@ class Fields:
             users = Encoded(file["users"], file["user_weights"])
             items = Encoded(file["items"], file["item_weights"])
         known = tuple((name, Coding.read(note)) for name, note in context)
-        return cls(tuple(Field(*each) for each in fields), users, items, known, tuple(left_out))
+        if isinstance(left_out, list):  # older ones had no reasons
+            left_out = dict.fromkeys(left_out, "no two of its values are known in training")
+        return cls(tuple(Field(*each) for each in fields), users, items, known, left_out)
 
 
 class _Maker:
     """Gives fields their slots, one after the other."""
 
-    def __init__(self, config: FieldsConfig) -> None:
+    def __init__(self, config: FieldsConfig, types: Mapping[str, str]) -> None:
         self.config = config
+        self.types = types
         self.fields: list[Field] = []
-        self.left_out: list[str] = []
+        self.left_out: dict[str, str] = {}
 
     def add(self, name: str, kind: Kind, size: int, width: int = 1) -> int:
         """A field's first slot."""
@@ -195,25 +203,34 @@ class _Maker:
         numbers[seen] = np.arange(1, len(seen) + 1)
         first = self.add(side, "one of", len(seen) + 1)
         parts = [Encoded(first + numbers[:, None], np.ones((len(numbers), 1), np.float32))]
-        for name in _columns(side, frame.columns, wanted):
+        for name in chosen(side, frame.columns, wanted):
             parts += self.column(side, frame[name], seen)
         return beside(parts, len(numbers))
 
     def column(self, side: str, values: pl.Series, seen: Numbers) -> Iterator[Encoded]:
         """A column as a field; nothing where it cannot be one."""
         name, numbers = f"{side} {values.name}", measured(values)
-        lists = lists_of(values)
-        if lists is not None:
+        declared = self.types.get(name, "")
+        lists = None if declared == "token" else lists_of(values, declared)
+        if values.dtype in (pl.Binary, pl.Object) or declared == "float_seq":
+            self.refuse(name, declared or values.dtype)
+        elif lists is not None:
             yield from self.several(name, lists, seen)
-        elif numbers is not None and not self.named(values.name, numbers[seen]):
+        elif values.dtype.is_nested():
+            self.refuse(name, values.dtype)
+        elif numbers is not None and not self.named(values.name, numbers[seen], declared):
             yield from self.number(name, numbers, seen)
-        elif values.dtype.is_nested() or values.dtype in (pl.Binary, pl.Object):
-            self.left_out.append(name)
         else:
             yield from self.several(name, [[text] for text in one_name(values)], seen, "one of")
 
-    def named(self, name: str, numbers: NDArray[np.float64]) -> bool:
+    def refuse(self, name: str, kind: object) -> None:
+        """Leave out a column whose cells cannot be read."""
+        self.left_out[name] = f"its cells are {short(kind, 60)}, neither names nor numbers"
+
+    def named(self, name: str, numbers: NDArray[np.float64], declared: str = "") -> bool:
         """Whether numbers are names."""
+        if declared == "token" or (declared == "float" and name not in self.config.names):
+            return declared == "token"
         known = numbers[np.isfinite(numbers)]
         if not (known == np.floor(known)).all():
             return False
@@ -225,20 +242,27 @@ class _Maker:
     ) -> Iterator[Encoded]:
         """Each row's values, those known in training; [X + 1, C]."""
         said = [texts_of(row) for row in rows]
-        known = vocabulary((value for row in seen for value in said[row]), self.config.least)
-        if len(known) < 2:
-            self.left_out.append(name)
+        known = self.known(name, [said[row] for row in seen])
+        if not known:
             return
         places = [[known[value] for value in row if value in known] for row in (*said, [])]
         places = [row[: self.config.longest] for row in places]
         width = max(map(len, places))
-        yield several(places, self.add(name, kind, len(known) + 1, width))
+        yield several(places, self.add(name, kind, len(known) + 1, width), width)
+
+    def known(self, name: str, said: Sequence[Sequence[str]]) -> dict[str, int]:
+        """The vocabulary of what training's rows say; empty where that is no field."""
+        known = vocabulary((value for row in said for value in row), self.config.least)
+        if len(known) > 1:
+            return known
+        self.left_out[name] = too_few(said, self.config.least, _ROWS[name.split()[0]])
+        return {}
 
     def number(self, name: str, values: NDArray[np.float64], seen: Numbers) -> Iterator[Encoded]:
         """A number in standard deviations from training's mean."""
         scale = scale_of(values[seen])
         if scale is None:
-            self.left_out.append(name)
+            self.left_out[name] = no_scale(values[seen])
             return
         yield amounts(np.append(values, np.nan), self.add(name, "number", 2), scale)
 
@@ -247,36 +271,29 @@ class _Maker:
     ) -> tuple[tuple[str, Coding], ...]:
         """How each column of the context is read."""
         found = []
-        for name in _columns("context", list(train.context), wanted):
-            coding = self.coding(name, train.context[name])
-            if coding is None:
-                self.left_out.append(f"context {name}")
-            else:
+        for name in chosen("context", list(train.context), wanted):
+            if coding := self.coding(name, train.context[name]):
                 found.append((name, coding))
         return tuple(found)
 
     def coding(self, name: str, values: NDArray[Any]) -> Coding | None:
         """How a column of the context is read; None where it cannot be a field."""
         title = f"context {name}"
-        if values.dtype.kind in "iufb" and not self.named(name, numbers := as_numbers(values)):
-            scale = scale_of(numbers)
-            return None if scale is None else Coding(self.add(title, "number", 2), {}, scale)
-        known = vocabulary((text for text in as_names(values).tolist() if text), self.config.least)
-        if len(known) < 2:
+        if values.dtype.kind not in "iufb" or self.named(name, numbers := as_numbers(values)):
+            return self.naming(title, as_names(values))
+        if scale := scale_of(numbers):
+            return Coding(self.add(title, "number", 2), {}, scale)
+        self.left_out[title] = no_scale(numbers)
+        return None
+
+    def naming(self, title: str, values: NDArray[np.str_]) -> Coding | None:
+        """How texts are read: each as a name, or as several where any has | between."""
+        texts, places = np.unique(values, return_inverse=True)
+        said, single = told(texts), lists_of(pl.Series(texts)) is None
+        known = self.known(title, [said[place] for place in places.tolist()])
+        if not known:
             return None
-        return Coding(self.add(title, "one of", len(known) + 1), known)
-
-
-def _columns(side: str, there: Sequence[str], wanted: Sequence[str] | None) -> Sequence[str]:
-    """The wanted columns, each once, or all."""
-    if wanted is None:
-        return there
-    for name in wanted:
-        if name not in there:
-            close = get_close_matches(name, there, n=1, cutoff=0.5)
-            guess = f" Did you mean {close[0]!r}?" if close else ""
-            raise ConfigError(
-                f"There is no column {name!r} of {side} fields.{guess} Received: "
-                f"{', '.join(wanted)}. Known: {', '.join(there) or 'none'}."
-            )
-    return list(dict.fromkeys(wanted))
+        if single:
+            return Coding(self.add(title, "one of", len(known) + 1), known)
+        width = min(max(sum(name in known for name in row) for row in said), self.config.longest)
+        return Coding(self.add(title, "several of", len(known) + 1, width), known, width=width)

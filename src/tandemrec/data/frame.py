@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from tandemrec.data.blocks import in_order
 from tandemrec.data.catalogue import Catalogue, Dataset
 from tandemrec.data.columns import NAMES, Table, contexts, identities, plain, ratings, texts, times
+from tandemrec.data.further import declared, further
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.parquet import Numbering, mapped
 from tandemrec.data.tables import ITEMS, USERS, as_data_error, as_table
@@ -202,9 +203,10 @@ def _described(
         places = _places(beside, "item", Findings())
         titled = keys.join(places, on="key", how="left", maintain_order="left")["place"]
     titles = _titles(items or beside, titled, item_ids, findings)
-    features = _features(items, item_rows, ("item", "title"))
-    described = _features(users, user_rows, ("user",))
-    catalogue = Catalogue(user_ids.to_list(), item_ids.to_list(), titles, features, described)
+    features = further(items, item_rows, ("item", "title"))
+    people = further(users, user_rows, ("user",))
+    types = declared("user", users) | declared("item", items)
+    catalogue = Catalogue(user_ids.to_list(), item_ids.to_list(), titles, features, people, types)
     return Dataset(name, rows, catalogue, noun), findings
 
 
@@ -301,20 +303,3 @@ def _titles(
         title if title and title.strip() else f"{findings.noun} {name}"
         for title, name in zip(given, names, strict=True)
     ]
-
-
-def _features(table: Table | None, rows: pl.Series, without: tuple[str, ...]) -> pl.DataFrame:
-    """The further columns of a table, a row for each number; null where the table has none."""
-    if table is None:
-        return pl.DataFrame()
-    used = {table.column(role, also=("id",)) for role in without}
-    further = [column for column in table.frame if column.name not in used]
-    return pl.DataFrame([_typed(column, table).gather(rows) for column in further])
-
-
-def _typed(column: pl.Series, table: Table) -> pl.Series:
-    """A text file's column as whole numbers, where all its filled cells are."""
-    if not table.layout:
-        return column
-    numbers = column.cast(pl.Int64, strict=False)
-    return numbers if numbers.null_count() == column.null_count() else column

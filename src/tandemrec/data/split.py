@@ -216,6 +216,7 @@ def _renumbered(data: Dataset, rows: Interactions) -> Dataset:
         [full.titles[n] for n in old_items],
         full.items[old_items] if full.items.width else full.items,
         full.users[old_users] if full.users.width else full.users,
+        full.types,
     )
     interactions = replace(
         rows, users=users, items=items, n_users=len(old_users), n_items=len(old_items)

@@ -6,8 +6,8 @@ import gzip
 import re
 import warnings
 import zlib
-from collections.abc import Iterator
-from dataclasses import dataclass, field
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
@@ -36,6 +36,8 @@ class Layout:
     typed: bool
     "Whether it is a RecBole atomic file, with a header such as `user_id:token`."
     content: bytes = field(repr=False)
+    types: Mapping[str, str] = field(default_factory=dict)
+    "Columns' types in a RecBole atomic file: token, token_seq, float or float_seq."
 
     @property
     def byte(self) -> bytes:
@@ -68,6 +70,7 @@ def read_text(path: Path, least: str) -> tuple[pl.DataFrame, Layout]:
     layout = _sniffed(content, encoding, path, least)
     frame = _parsed(layout, path)
     names = _names(frame.row(0), layout.typed, path) if layout.header else frame.columns
+    layout = replace(layout, types=_types(names, frame.row(0)) if layout.typed else {})
     frame = frame.rename(dict(zip(frame.columns, names, strict=True)))
     frame = frame.slice(int(layout.header))
     if not len(frame):
@@ -236,3 +239,9 @@ def _names(header: tuple[str | None, ...], typed: bool, path: Path) -> list[str]
             warnings.warn(text, DataWarning, stacklevel=2)
         names.append(f"{name or 'column'}_{place}" if not name or name in names else name)
     return names
+
+
+def _types(names: list[str], header: tuple[str | None, ...]) -> dict[str, str]:
+    """RecBole's types by the columns' names."""
+    types = [(cell or "").strip().partition(":")[2] for cell in header]
+    return dict(zip(names, types, strict=True))

@@ -152,8 +152,8 @@ def _notes(setup: Setup, seeds: Sequence[RatedSeed], tuning: Tuned | None) -> It
     unmet = (known.popularity[setup.split.test.items] == 0).sum()
     if unmet:
         yield f"{unmet} of {len(setup.split.test)} test items have no rating in training."
-    for name in seeds[0].base.model.fields.left_out:
-        yield f"The column {name} is no field: no two of its values are known in training."
+    for name, reason in seeds[0].base.model.fields.left_out.items():
+        yield f"The column {name} is no field: {reason}."
     if order := setup.split.data.order:
         yield f"{order[0].upper()}{order[1:]}."
 
