@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from tandemrec.data.catalogue import Dataset
 from tandemrec.data.frame import BY_ROWS, Findings
 from tandemrec.data.interactions import Interactions
+from tandemrec.data.odd_ratings import odd_ratings
 from tandemrec.data.sources import SOURCES, find_file, named, read_own, refuse_own
 from tandemrec.data.text import SEPARATORS, Layout
 from tandemrec.progress import Progress
@@ -109,7 +110,7 @@ def diagnose(data: Dataset, findings: Findings | None = None, *, source: str = "
         items_without_title=findings.untitled,
         columns=findings.columns,
         format=_written(findings.layout),
-        warnings=tuple(findings.messages()),
+        warnings=(*findings.messages(), *odd_ratings(rows, data.catalogue)),
     )
 
 

@@ -205,7 +205,8 @@ def _described(
     features = _features(items, item_rows, ("item", "title"))
     described = _features(users, user_rows, ("user",))
     catalogue = Catalogue(user_ids.to_list(), item_ids.to_list(), titles, features, described)
-    return Dataset(name, rows, catalogue, noun), findings
+    rated = "rating" in findings.columns
+    return Dataset(name, rows, catalogue, noun, rated=rated), findings
 
 
 def _titles_beside(table: Table, rows: pl.LazyFrame) -> Table | None:
