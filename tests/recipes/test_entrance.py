@@ -282,3 +282,4 @@ def test_a_column_of_ratings_that_is_missing_is_told_from_one_that_is_constant(
 def test_a_scale_goes_up_between_two_numbers(scale: str) -> None:
     with pytest.raises(ConfigError, match="'scale"):
         PLUS.model_validate(parse_settings([f"scale={scale}"]))
+    assert PLUS.model_validate(parse_settings(["scale=[1, 5]"])).scale == (1, 5)

@@ -2,6 +2,7 @@
 
 import json
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
@@ -15,12 +16,15 @@ from tandemrec.augment.attributes import AttributesConfig
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.scales import Scale
 from tandemrec.data.split import Split
-from tandemrec.errors import ConfigError, DataError
+from tandemrec.errors import ConfigError, DataError, DataWarning
 from tandemrec.evaluation.metrics import rating_errors
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
 from tandemrec.recipes.execute import execute, finished, llama4rec
+from tandemrec.recipes.rating_tuning import rating_examples
 from tandemrec.recipes.spec import RunSpec
+
+LITTLE = {"training": {**FAST, "epochs": 3}}
 
 
 def test_the_rows_and_what_they_are(tmp_path: Path) -> None:
@@ -43,6 +47,11 @@ def test_the_rows_and_what_they_are(tmp_path: Path) -> None:
     half = seed.choices["w/o AA"].calibration.apply(seed.view.said.ratings, done_scale(split))
     mixed = (half.values + seed.view.backbone.values) / 2
     assert seed.ratings["w/o AA"].values == pytest.approx(mixed)
+    whole = {each.what: each.value for each in done.contents.selection if "line" in each.what}
+    assert whole == {
+        f"{name} as a whole, with the LLM's ratings on the line": choice.value
+        for name, choice in seed.choices.items()
+    }
     json.loads((tmp_path / "report.json").read_text())
 
 
@@ -199,6 +208,50 @@ def test_ratings_that_are_all_equal_are_refused(tmp_path: Path) -> None:
     ones = Interactions.sorted(split.train.users, split.train.items, n_users=150, n_items=200)
     with pytest.raises(DataError, match=r"rating.*every|every.*rating"):
         run(replace(split, train=ones), FakeLLM(), tmp_path)
+
+
+def mistyped(split: Split, rating: float) -> Split:
+    """User 3's first rating in training is another."""
+    ratings = split.train.ratings.copy()
+    ratings[split.train.bounds[3]] = rating
+    return replace(split, train=replace(split.train, ratings=ratings))
+
+
+@pytest.mark.parametrize("rating", [55, 55_000])
+def test_a_rating_beyond_the_scale_is_told_before_anything_is_computed(
+    rating: float, tmp_path: Path
+) -> None:
+    split, kinds = hidden()
+    llm, split = knowing(kinds), mistyped(split, rating)
+    config = CONFIG.model_copy(update={"scale": (1, 5)})
+    with pytest.raises(
+        DataError, match=f"first {rating:g} of user 3 for item {split.train.of(3)[0]}"
+    ):
+        run(split, llm, tmp_path / "out", config)
+    assert llm.calls == 0 and not (tmp_path / "out").exists()
+
+
+def test_an_odd_rating_is_told_once_a_run(tmp_path: Path) -> None:
+    split, kinds = hidden()
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        run(mistyped(split, 55), knowing(kinds), tmp_path, CONFIG.model_copy(update=LITTLE))
+    [odd] = [str(each.message) for each in found if each.category is DataWarning]
+    assert "first 55 of user 3" in odd
+
+
+def test_a_scale_that_is_named_is_told_everywhere(tmp_path: Path) -> None:
+    """Ratings are 2 and 5."""
+    split, kinds = hidden()
+    llm, config = knowing(kinds), CONFIG.model_copy(update={**LITTLE, "scale": (1, 6)})
+    done = run(split, llm, tmp_path, config)
+    done.recommend([3])
+    made = rating_examples(done.setup, done.setup, 0)
+    asked = [prompt.user for prompt, _ in (*llm.log, *made) if "Item to rate: " in prompt.user]
+    assert len(asked) > len(split.valid) + len(split.test) + len(made) > 0
+    assert all("from 1 to 6:" in text for text in asked)
+    assert {options for _, options in llm.log if options} == {tuple("123456")}
+    assert done.contents.what["scale"] == "1 to 6"
 
 
 def test_a_wrong_field_is_told_before_anything_is_computed(tmp_path: Path) -> None:

@@ -105,7 +105,8 @@ def _read(ratings: Floats) -> tuple[float, float, float]:
             f"ratings go from {low:g} to {high:g}, which is no scale: these look like counts or "
             "prices.",
             column="rating",
-            remedy="Put them on a scale first, such as 1 to 5 by their quantiles.",
+            remedy="Put them on a scale first, such as 1 to 5 by their quantiles; where one is "
+            "mistyped, scale = [LOW, HIGH] says whose it is.",
         )
     gaps = np.round(np.diff(known) * 10**_FINEST).astype(np.int64)
     return low, high, int(np.gcd.reduce(gaps)) / 10**_FINEST
