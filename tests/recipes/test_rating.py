@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from scipy import stats
 
 import tandemrec as tr
 from recipes.hidden_kinds import CONFIG, FAST, KIND, hidden, knowing, rmse, run
@@ -163,6 +164,22 @@ def test_recommendations_are_the_highest_ratings(tmp_path: Path) -> None:
         assert not met & set(mine["item_id"])
     new = done.recommend_new([str(item) for item in rows.of(0)[:5]], k=3)
     assert len(new) == 3 and set(new["user_id"]) == {"new"}
+
+
+def test_tests_over_users_count_users_where_each_holds_out_several_ratings(tmp_path: Path) -> None:
+    split, kinds = hidden()
+    split = tr.ratio_split(split.data, 0.5, 0.25, by_time=False)
+    done = run(split, knowing(kinds), tmp_path, CONFIG.model_copy(update=LITTLE))
+    frame, n = pl.read_parquet(tmp_path / "users.parquet"), len(np.unique(split.test.users))
+    assert len(split.test) == 2 * n == len(frame.filter(pl.col("method") == "Base"))
+    means = frame.group_by("method", "user_id").agg(pl.col("RMSE").mean()).sort("user_id")
+    ours, base = (means.filter(pl.col("method") == name)["RMSE"] for name in ("IFT", "Base"))
+    tests = {(each.method, each.metric): each for each in done.contents.tests}
+    assert {each.n for each in tests.values()} == {n}
+    found = tests["IFT", "RMSE"]
+    assert found.p_value == pytest.approx(stats.ttest_rel(ours, base).pvalue)
+    assert found.difference == pytest.approx(ours.mean() ** 0.5 - base.mean() ** 0.5)
+    assert f"over {n} users" in (tmp_path / "index.html").read_text(encoding="utf-8")
 
 
 def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
