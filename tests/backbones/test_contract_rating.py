@@ -8,6 +8,7 @@ import torch
 
 from backbones.kinds import FAST, RATING, rated, small
 from tandemrec.backbones import BACKBONES, build
+from tandemrec.backbones.transformers import Dropout
 from tandemrec.data.batches import Rated
 from tandemrec.data.fields import Fields
 from tandemrec.data.interactions import Interactions
@@ -75,3 +76,28 @@ def test_similar_users_have_like_ratings(name: str) -> None:
     world = Interactions.sorted(users, items, ratings, n_users=20, n_items=20)
     fitted = fit(name, world, FAST, hyper=small(name, 8))
     assert (neighbours(fitted, k=5).items % 2 == np.arange(20)[:, None] % 2).all()
+
+
+@pytest.mark.parametrize(
+    ("name", "part"),
+    [
+        *[(name, "dropout") for name in ("nfm", "afm", "autoint")],
+        *[(name, "deep.2") for name in ("nfm", "autoint", "deepfm", "dcn", "xdeepfm")],
+    ],
+)
+def test_each_part_drops_in_training_and_only_there(name: str, part: str) -> None:
+    world = tastes(30, 12, 4)
+    fields = Fields.of(world.interactions, world.catalogue)
+    chance = {"dropout": 0.5, "hidden_dropout": 0.5, "normal": False}
+    settings = (small(name, 8, **chance), small(name, 8, normal=False))
+    model, calm = (
+        build(BACKBONES[name], world.interactions, each, fields=fields) for each in settings
+    )
+    for where, other in model.named_modules():
+        if where != part and isinstance(other, Dropout):
+            other.share = 0.0
+    rows = Rated.of(world.interactions, fields)
+    assert not torch.equal(model.train().predict(rows), model.predict(rows))
+    expected = calm.predict(rows)
+    assert torch.equal(model.eval().predict(rows), expected)
+    assert torch.equal(calm.predict(rows), expected)

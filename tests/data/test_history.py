@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 
 from tandemrec.data.history import read_history
-from tandemrec.errors import DataError
+from tandemrec.errors import DataError, DataWarning
 
 
 @pytest.mark.parametrize(
@@ -20,6 +20,13 @@ def test_histories_are_read(text: str, items: list[str], tmp_path: Path) -> None
     file = tmp_path / "history.csv"
     file.write_text(text)
     assert read_history(file) == items
+
+
+def test_ratings_in_a_history_are_not_passed_over_in_silence(tmp_path: Path) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text("item_id,stars\n1,5\n50,1\n")
+    with pytest.warns(DataWarning, match=r"history\.csv: the column 'stars' is not read; .* met"):
+        assert read_history(file) == ["1", "50"]
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])

@@ -1,11 +1,9 @@
-import warnings
-
 import numpy as np
 import pytest
 
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.scales import Scale
-from tandemrec.errors import DataError, DataWarning
+from tandemrec.errors import DataError
 
 
 def rows(*ratings: float) -> Interactions:
@@ -25,6 +23,7 @@ def rows(*ratings: float) -> Interactions:
         ((1, 2, 3, 4, 5), (1, 5, 1), "1 2 3 4 5"),
         ((5, 3, 2, 1), (1, 5, 1), "1 2 3 4 5"),  # nobody gave a 4
         ((10, 1, 2), (1, 10, 1), "1 2 3 4 5 6 7 8 9 10"),
+        ((0, 1, 10), (0, 10, 1), "0 1 2 3 4 5 6 7 8 9 10"),
         ((0.5, 1, 3.5, 5), (0.5, 5, 0.5), "0.5 1.0 1.5 2.0 2.5 3.0 3.5 4.0 4.5 5.0"),
         ((1, 3, 5), (1, 5, 2), "1 3 5"),
         ((0, 1), (0, 1, 1), "0 1"),
@@ -37,9 +36,7 @@ def rows(*ratings: float) -> Interactions:
 def test_the_scale_is_read_off_the_ratings(
     ratings: tuple[float, ...], scale: tuple[float, ...], labels: str
 ) -> None:
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        found = Scale.of(rows(*ratings))
+    found = Scale.of(rows(*ratings))
     assert (found.low, found.high, found.step) == pytest.approx(scale)
     assert list(found.labels) == labels.split()
     assert [float(label) for label in found.labels] == pytest.approx(found.values.tolist())
@@ -51,17 +48,47 @@ def test_the_scale_is_read_off_the_ratings(
         ((1, 2, 100), "0 10 20 30 40 50 60 70 80 90 100"),
         ((-9.95, 0.01, 10), "-10 -8 -6 -4 -2 0 2 4 6 8 10"),
         ((1, 1.1, 5), "1 2 3 4 5"),
-        ((0.31, 0.32, 0.98), "0 1"),
         ((0, 1, 1000), "0 100 200 300 400 500 600 700 800 900 1000"),
     ],
 )
-def test_a_finer_scale_is_told_in_whole_labels_and_says_so(
-    ratings: tuple[float, ...], labels: str
-) -> None:
-    with pytest.warns(DataWarning, match="too fine"):
-        found = Scale.of(rows(*ratings))
-    assert list(found.labels) == labels.split()
+def test_a_finer_scale_is_told_in_whole_labels(ratings: tuple[float, ...], labels: str) -> None:
+    found = Scale.of(rows(*ratings))
+    assert found.coarse and list(found.labels) == labels.split()
     assert found.bounds == pytest.approx((min(ratings), max(ratings)))
+
+
+@pytest.mark.parametrize(
+    ("ratings", "labels"),
+    [
+        ((0, 0.01, 1), "0.0 0.1 0.2 0.3 0.4 0.5 0.6 0.7 0.8 0.9 1.0"),
+        ((0.31, 0.32, 0.98), "0.3 0.4 0.5 0.6 0.7 0.8 0.9 1.0"),
+        ((3.2, 3.21, 3.4), "3.20 3.22 3.24 3.26 3.28 3.30 3.32 3.34 3.36 3.38 3.40"),
+        ((1, 1.1, 4), "1.0 1.5 2.0 2.5 3.0 3.5 4.0"),
+        ((-0.35, -0.34, 0.3), "-0.4 -0.3 -0.2 -0.1 0.0 0.1 0.2 0.3"),
+        ((2.5, 2.5001, 2.5012), "2.5000 2.5002 2.5004 2.5006 2.5008 2.5010 2.5012"),
+    ],
+)
+def test_a_narrow_one_is_told_in_parts_of_one(ratings: tuple[float, ...], labels: str) -> None:
+    """Whole labels would be fewer than five."""
+    found = Scale.of(rows(*ratings))
+    assert found.coarse and list(found.labels) == labels.split()
+    assert [float(label) for label in found.labels] == pytest.approx(found.values.tolist())
+
+
+@pytest.mark.parametrize(
+    ("ratings", "bounds", "scale"),
+    [
+        ((2, 3, 4), (1, 5), (1, 5, 1)),
+        ((2, 4), (1, 5), (1, 5, 1)),
+        ((1, 3), (1, 5), (1, 5, 2)),
+        ((4, 4), (0.5, 5), (0.5, 5, 0.5)),
+    ],
+)
+def test_a_scale_that_is_known_goes_as_far_as_it_says(
+    ratings: tuple[float, ...], bounds: tuple[float, float], scale: tuple[float, ...]
+) -> None:
+    found = Scale.of(rows(*ratings), bounds)
+    assert (found.low, found.high, found.step) == pytest.approx(scale)
 
 
 @pytest.mark.parametrize(

@@ -79,11 +79,11 @@ def test_improvement_is_in_percent() -> None:
     assert improvement(0.04, 0.0) is None
 
 
-def errors(*values: float) -> UserMetrics:
-    """Of two ratings of user 0 and one of each further user, how far they are off."""
+def errors(*values: float, users: tuple[int, ...] | None = None) -> UserMetrics:
+    """How far ratings are off, by default one of each user."""
     off = np.array(values, np.float64)
-    users = np.maximum(np.arange(len(off)) - 1, 0)
-    return UserMetrics(users, {"RMSE": off**2, "MAE": np.abs(off)})
+    of_whom = np.array(users or range(len(off)), np.int64)
+    return UserMetrics(of_whom, {"RMSE": off**2, "MAE": np.abs(off)})
 
 
 def test_squared_errors_are_tested_and_their_difference_told_as_rmse() -> None:
@@ -97,6 +97,36 @@ def test_squared_errors_are_tested_and_their_difference_told_as_rmse() -> None:
     assert found.ci95 == pytest.approx([end * scale for end in squares.ci95])
     plain = over_users([a], [b], "MAE")
     assert plain == paired(np.array([2.0, 2, 1, 1]), np.array([1.0, 1, 2, 0]))
+
+
+@pytest.mark.parametrize("users", [(0, 0, 0, 4, 7), (9, 9, 9, 2, 1)])
+def test_a_user_with_several_ratings_is_one_pair(users: tuple[int, ...]) -> None:
+    """User 0 holds out three ratings: squares 4 1 1 and 1 1 1, means 2 and 1."""
+    a, b = errors(2, 1, 1, 2, 0, users=users), errors(1, 1, 1, 1, 1, users=users)
+    squares = paired(np.array([2.0, 4, 0]), np.array([1.0, 1, 1]))
+    found = over_users([a], [b], "RMSE")
+    assert (found.n, found.p_value, found.t) == (3, squares.p_value, squares.t)
+    assert found.mean_difference == pytest.approx(2**0.5 - 1)
+    plain = over_users([a], [b], "MAE")
+    assert plain == paired(np.array([4 / 3, 2, 0]), np.array([1.0, 1, 1]))
+    assert a.mean("RMSE") == pytest.approx((10 / 5) ** 0.5), "the metric is over all ratings"
+
+
+def test_ratings_of_one_user_are_no_evidence_of_their_own() -> None:
+    """A hundred ratings of each of two users, who disagree."""
+    users = tuple(np.repeat([0, 1], 100).tolist())
+    a, b = (errors(*np.repeat(off, 100), users=users) for off in ([1, 2], [3, 2]))
+    assert over_users([a], [b], "MAE").p_value == pytest.approx(0.5)
+
+
+def test_one_rating_of_each_user_gives_the_same_to_the_last_digit() -> None:
+    """In whatever order users stand."""
+    draw = np.random.default_rng(0)
+    a, b = draw.random((2, 3, 500))
+    for users in (tuple(range(500)), tuple(draw.permutation(500).tolist())):
+        ours, theirs = ([errors(*run, users=users) for run in runs] for runs in (a, b))
+        found = over_users(ours, theirs, "MAE")
+        assert found == paired(a.mean(axis=0), b.mean(axis=0))
 
 
 def test_no_error_at_all_is_no_difference() -> None:

@@ -260,3 +260,26 @@ def test_own_data_of_one_user_is_refused_before_a_model_is_fetched(tmp_path: Pat
     log.write_text("user,item,title,time\n" + "".join(f"u,i{n},Film {n},{n}\n" for n in range(9)))
     with pytest.raises(DataError, match="at least two tested users"):
         execute(RunSpec(backbone="mf", data=str(log), out=tmp_path / "run"))
+
+
+def test_a_column_of_ratings_that_is_missing_is_told_from_one_that_is_constant(
+    tmp_path: Path,
+) -> None:
+    lines = [f"u{user},i{item}" for user in range(9) for item in range(user % 3, 6)]
+    bare, rated = "user,item\n" + "\n".join(lines), "user,item,rating\n" + ",4\n".join([*lines, ""])
+    for text, says in (
+        (bare, "log has no column of them. Name it `rating`, or"),
+        (rated, "every training rating is 4. Give ratings that differ, or"),
+    ):
+        file = tmp_path / "log.csv"
+        file.write_text(text)
+        spec = RunSpec(data=str(file), backbone="nfm", llm="fake", out=tmp_path / "run")
+        with pytest.raises(DataError, match=f"NFM predicts ratings, and {says}"):
+            execute(spec)
+
+
+@pytest.mark.parametrize("scale", ["[5, 1]", "[3, 3]", "[1, inf]", "[nan, 5]", "[1]", "5"])
+def test_a_scale_goes_up_between_two_numbers(scale: str) -> None:
+    with pytest.raises(ConfigError, match="'scale"):
+        PLUS.model_validate(parse_settings([f"scale={scale}"]))
+    assert PLUS.model_validate(parse_settings(["scale=[1, 5]"])).scale == (1, 5)

@@ -2,12 +2,14 @@
 
 import json
 import re
+import warnings
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 import pytest
+from scipy import stats
 
 import tandemrec as tr
 from recipes.hidden_kinds import CONFIG, FAST, KIND, hidden, knowing, rmse, run
@@ -15,12 +17,15 @@ from tandemrec.augment.attributes import AttributesConfig
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.scales import Scale
 from tandemrec.data.split import Split
-from tandemrec.errors import ConfigError, DataError
+from tandemrec.errors import ConfigError, DataError, DataWarning
 from tandemrec.evaluation.metrics import rating_errors
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
 from tandemrec.recipes.execute import execute, finished, llama4rec
+from tandemrec.recipes.rating_tuning import rating_examples
 from tandemrec.recipes.spec import RunSpec
+
+LITTLE = {"training": {**FAST, "epochs": 3}}
 
 
 def test_the_rows_and_what_they_are(tmp_path: Path) -> None:
@@ -43,6 +48,11 @@ def test_the_rows_and_what_they_are(tmp_path: Path) -> None:
     half = seed.choices["w/o AA"].calibration.apply(seed.view.said.ratings, done_scale(split))
     mixed = (half.values + seed.view.backbone.values) / 2
     assert seed.ratings["w/o AA"].values == pytest.approx(mixed)
+    whole = {each.what: each.value for each in done.contents.selection if "line" in each.what}
+    assert whole == {
+        f"{name} as a whole, with the LLM's ratings on the line": choice.value
+        for name, choice in seed.choices.items()
+    }
     json.loads((tmp_path / "report.json").read_text())
 
 
@@ -156,6 +166,22 @@ def test_recommendations_are_the_highest_ratings(tmp_path: Path) -> None:
     assert len(new) == 3 and set(new["user_id"]) == {"new"}
 
 
+def test_tests_over_users_count_users_where_each_holds_out_several_ratings(tmp_path: Path) -> None:
+    split, kinds = hidden()
+    split = tr.ratio_split(split.data, 0.5, 0.25, by_time=False)
+    done = run(split, knowing(kinds), tmp_path, CONFIG.model_copy(update=LITTLE))
+    frame, n = pl.read_parquet(tmp_path / "users.parquet"), len(np.unique(split.test.users))
+    assert len(split.test) == 2 * n == len(frame.filter(pl.col("method") == "Base"))
+    means = frame.group_by("method", "user_id").agg(pl.col("RMSE").mean()).sort("user_id")
+    ours, base = (means.filter(pl.col("method") == name)["RMSE"] for name in ("IFT", "Base"))
+    tests = {(each.method, each.metric): each for each in done.contents.tests}
+    assert {each.n for each in tests.values()} == {n}
+    found = tests["IFT", "RMSE"]
+    assert found.p_value == pytest.approx(stats.ttest_rel(ours, base).pvalue)
+    assert found.difference == pytest.approx(ours.mean() ** 0.5 - base.mean() ** 0.5)
+    assert f"over {n} users" in (tmp_path / "index.html").read_text(encoding="utf-8")
+
+
 def test_a_run_goes_on_where_it_was(tmp_path: Path) -> None:
     split, kinds = hidden()
     one = run(split, knowing(kinds), tmp_path)
@@ -199,6 +225,50 @@ def test_ratings_that_are_all_equal_are_refused(tmp_path: Path) -> None:
     ones = Interactions.sorted(split.train.users, split.train.items, n_users=150, n_items=200)
     with pytest.raises(DataError, match=r"rating.*every|every.*rating"):
         run(replace(split, train=ones), FakeLLM(), tmp_path)
+
+
+def mistyped(split: Split, rating: float) -> Split:
+    """User 3's first rating in training is another."""
+    ratings = split.train.ratings.copy()
+    ratings[split.train.bounds[3]] = rating
+    return replace(split, train=replace(split.train, ratings=ratings))
+
+
+@pytest.mark.parametrize("rating", [55, 55_000])
+def test_a_rating_beyond_the_scale_is_told_before_anything_is_computed(
+    rating: float, tmp_path: Path
+) -> None:
+    split, kinds = hidden()
+    llm, split = knowing(kinds), mistyped(split, rating)
+    config = CONFIG.model_copy(update={"scale": (1, 5)})
+    with pytest.raises(
+        DataError, match=f"first {rating:g} of user 3 for item {split.train.of(3)[0]}"
+    ):
+        run(split, llm, tmp_path / "out", config)
+    assert llm.calls == 0 and not (tmp_path / "out").exists()
+
+
+def test_an_odd_rating_is_told_once_a_run(tmp_path: Path) -> None:
+    split, kinds = hidden()
+    with warnings.catch_warnings(record=True) as found:
+        warnings.simplefilter("always")
+        run(mistyped(split, 55), knowing(kinds), tmp_path, CONFIG.model_copy(update=LITTLE))
+    [odd] = [str(each.message) for each in found if each.category is DataWarning]
+    assert "first 55 of user 3" in odd
+
+
+def test_a_scale_that_is_named_is_told_everywhere(tmp_path: Path) -> None:
+    """Ratings are 2 and 5."""
+    split, kinds = hidden()
+    llm, config = knowing(kinds), CONFIG.model_copy(update={**LITTLE, "scale": (1, 6)})
+    done = run(split, llm, tmp_path, config)
+    done.recommend([3])
+    made = rating_examples(done.setup, done.setup, 0)
+    asked = [prompt.user for prompt, _ in (*llm.log, *made) if "Item to rate: " in prompt.user]
+    assert len(asked) > len(split.valid) + len(split.test) + len(made) > 0
+    assert all("from 1 to 6:" in text for text in asked)
+    assert {options for _, options in llm.log if options} == {tuple("123456")}
+    assert done.contents.what["scale"] == "1 to 6"
 
 
 def test_a_wrong_field_is_told_before_anything_is_computed(tmp_path: Path) -> None:

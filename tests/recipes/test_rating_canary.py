@@ -1,5 +1,6 @@
 """What prompts and instructions of a rating run may know: no held-out rating."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,3 +83,30 @@ def test_no_instruction_knows_its_own_answer(out_of_fold: bool, tmp_path: Path) 
         assert "Canary" not in prompt.user
         assert not any(line.startswith(f"- {asked}:") for line in own)
         assert answer in ("1", "2", "3", "5")
+
+
+def other_targets(split: Split, targets: int) -> Split:
+    """The fold's held-out ratings of training are others."""
+    stars = split.train.ratings.copy()
+    ends = split.train.bounds[1:]
+    last = (ends[:, None] - 1 - np.arange(targets)).ravel()
+    stars[last] = np.select([stars[last] == star for star in (1, 2, 3, 5)], [5, 3, 2, 1])
+    return replace(split, train=replace(split.train, ratings=stars))
+
+
+@pytest.mark.parametrize("out_of_fold", [True, False])
+def test_hints_and_similar_users_of_instructions_know_what_the_fold_shows(
+    out_of_fold: bool, tmp_path: Path
+) -> None:
+    """Other ratings of the targets change the answers, and the prompts only in sample."""
+    update = {"out_of_fold": out_of_fold, "targets": 3, "augmented": 1.0}
+    ratings = PLUS.ratings.model_copy(update=update)
+    config = CONFIG.model_copy(update={"ratings": ratings, "training": {**FAST, "epochs": 4}})
+    found = []
+    for n, split in enumerate((canaries(), other_targets(canaries(), 3))):
+        setup = Setup(split, DeepFM, FakeLLM(), config, Run(tmp_path / str(n)), silent)
+        found.append(rating_examples(setup, setup, 0))
+    one, other = ([each.prompt for each in examples] for examples in found)
+    assert all("recommender predicts" in each.user and "similar" in each.user for each in one)
+    assert (one == other) is out_of_fold
+    assert found[0] != found[1]

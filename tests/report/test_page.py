@@ -94,6 +94,7 @@ def test_a_page_of_ratings_speaks_of_ratings(rating: Contents) -> None:
     assert not read.open and len(read.ids) == len(set(read.ids))
     for words in ("less is better", "1 % smaller", "biases", "came from", "95 % interval"):
         assert words in read.text
+    assert "Every held-out rating" in read.text and "Each user's last" not in read.text
     for words in ("echo", "oracle", "candidate", "random", "ranking", "final list", "re-rank"):
         assert words not in read.text.lower(), words
     assert read.tags.count("svg") == 6, "tests, groups, a heat map, two pairs of axes, accuracy"

@@ -91,6 +91,8 @@ class Dataset:
     "What one item is called in a prompt: movie, book, item."
     order: str = ""
     "How each user's order was drawn, where the source has neither times nor an order of rows."
+    rated: bool = True
+    "Whether the source has ratings; else each is 1."
 
     def __repr__(self) -> str:
         return f"Dataset({self.name!r}: {self.interactions.sizes})"

@@ -15,6 +15,7 @@ from tandemrec.data.catalogue import Dataset
 from tandemrec.data.fields import Fields
 from tandemrec.data.frame import BY_ROWS, Findings
 from tandemrec.data.interactions import Interactions
+from tandemrec.data.odd_ratings import odd_ratings
 from tandemrec.data.sources import SOURCES, find_file, named, read_own, refuse_own
 from tandemrec.data.text import SEPARATORS, Layout
 from tandemrec.progress import Progress
@@ -122,7 +123,7 @@ def diagnose(data: Dataset, findings: Findings | None = None, *, source: str = "
         fields=fields,
         left_out=left_out,
         format=_written(findings.layout),
-        warnings=tuple(findings.messages()),
+        warnings=(*findings.messages(), *odd_ratings(rows, data.catalogue)),
     )
 
 

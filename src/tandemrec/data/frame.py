@@ -207,7 +207,8 @@ def _described(
     people = further(users, user_rows, ("user",))
     types = declared("user", users) | declared("item", items)
     catalogue = Catalogue(user_ids.to_list(), item_ids.to_list(), titles, features, people, types)
-    return Dataset(name, rows, catalogue, noun), findings
+    rated = "rating" in findings.columns
+    return Dataset(name, rows, catalogue, noun, rated=rated), findings
 
 
 def _titles_beside(table: Table, rows: pl.LazyFrame) -> Table | None:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import warnings
 from pathlib import Path
 
 import numpy as np
 
 from tandemrec.data.columns import NAMES, identities, plain, times
 from tandemrec.data.tables import read_table
-from tandemrec.errors import DataError
+from tandemrec.errors import DataError, DataWarning
 from tandemrec.oneline import short
 
 _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
@@ -18,7 +19,8 @@ _HEADERS = {plain(name) for name in NAMES["item"]}
 
 def read_history(path: str | Path) -> list[str]:
     """Item ids from a file: one id a line (with a header or without), or any table with an item
-    column, which is put in time order if it has a time column. Raises DataError."""
+    column, which is put in time order if it has a time column. Raises DataError; warns of ratings,
+    which are not read."""
     path = Path(path)
     lines = _lines(path)
     if lines is None:
@@ -51,6 +53,12 @@ def _lines(path: Path) -> list[str] | None:
 def _from_table(path: Path) -> list[str]:
     table = read_table(path, ("item", "time"))
     items = identities(table, table.needed("item")).cast(str).to_list()
+    if rating := table.column("rating"):
+        text = (
+            f"{path}: the column {rating!r} is not read; of somebody new it counts what he met, "
+            "not how he rated it. Leave out what he did not like."
+        )
+        warnings.warn(text, DataWarning, stacklevel=3)
     column = table.column("time")
     if column is None:
         return items

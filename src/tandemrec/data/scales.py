@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
 from tandemrec.data.interactions import Interactions
-from tandemrec.errors import DataError, DataWarning
+from tandemrec.errors import DataError
 
 Floats = NDArray[np.float64]
 MOST = 11
 "Labels of a scale: 0 to 10; a finer scale is told in coarser ones."
+FEWEST = 5
+"Labels that a coarsened scale is left with: 1 to 5."
 WIDEST = 1000.0
 "Ratings spread over more than this are counts, times or prices."
 _FINEST = 4
@@ -37,23 +38,15 @@ class Scale:
             )
 
     @classmethod
-    def of(cls, rows: Interactions) -> Scale:
-        """The scale that the ratings are on: their lowest, their highest, and the largest step by
-        which all of them can be reached.
+    def of(cls, rows: Interactions, bounds: tuple[float, float] | None = None) -> Scale:
+        """The scale that the ratings are on: their lowest and their highest, or the `bounds` that
+        are known, and the largest step by which all of them can be reached.
 
-        Warns with DataWarning where it is finer than `MOST` labels. Raises DataError where there is
-        no rating, only one value, one that is no number, or a spread that no scale has.
+        Raises DataError where there is no rating, only one value, one that is no number, or a
+        spread that no scale has.
         """
-        scale = cls(*_read(rows.ratings.astype(np.float64)))
-        if scale.coarse:
-            told = f"Ratings go from {scale.low:g} to {scale.high:g} by {scale.step:g}"
-            warnings.warn(
-                f"{told}: too fine for a language model, which answers with one of "
-                f"{', '.join(scale.labels)}.",
-                DataWarning,
-                stacklevel=2,
-            )
-        return scale
+        ratings = rows.ratings.astype(np.float64)
+        return cls(*_read(ratings if bounds is None else np.append(ratings, bounds)))
 
     @property
     def fingerprint(self) -> str:
@@ -72,14 +65,14 @@ class Scale:
 
     @property
     def values(self) -> Floats:
-        """What each label means, rising, [L]; those of a coarsened scale are whole, and the outer
+        """What each label means, rising, [L]; those of a coarsened scale are round, and the outer
         ones may lie beyond it: 0 to 100 by 10 for ratings from 1 to 100."""
         if not self.coarse:
             n = _count(self.low, self.high, self.step)
             return np.asarray(np.round(self.low + self.step * np.arange(n), _FINEST))
-        step = next(s for s in _round_steps() if _whole(self.low, self.high, s)[1] < MOST)
-        first, steps = _whole(self.low, self.high, step)
-        return step * (first + np.arange(steps + 1.0))
+        step = _round_step(self.low, self.high)
+        first, steps = _around(self.low, self.high, step)
+        return np.asarray(np.round(step * (first + np.arange(steps + 1.0)), _FINEST))
 
     @property
     def labels(self) -> tuple[str, ...]:
@@ -112,7 +105,8 @@ def _read(ratings: Floats) -> tuple[float, float, float]:
             f"ratings go from {low:g} to {high:g}, which is no scale: these look like counts or "
             "prices.",
             column="rating",
-            remedy="Put them on a scale first, such as 1 to 5 by their quantiles.",
+            remedy="Put them on a scale first, such as 1 to 5 by their quantiles; where one is "
+            "mistyped, scale = [LOW, HIGH] says whose it is.",
         )
     gaps = np.round(np.diff(known) * 10**_FINEST).astype(np.int64)
     return low, high, int(np.gcd.reduce(gaps)) / 10**_FINEST
@@ -122,14 +116,23 @@ def _count(low: float, high: float, step: float) -> int:
     return round((high - low) / step) + 1
 
 
-def _round_steps() -> list[float]:
-    return [factor * 10.0**power for power in range(9) for factor in (1, 2, 5)]
+def _round_step(low: float, high: float) -> float:
+    """The finest whole one of 1, 2, 5, 10, ... that leaves at most `MOST` labels, or, where those
+    would be fewer than `FEWEST`, the finest of 0.0001, 0.0002, ..., 0.5."""
+    whole = _finest(low, high, range(9))
+    enough = _around(low, high, whole)[1] + 1 >= FEWEST
+    return whole if enough else _finest(low, high, range(-_FINEST, 0))
 
 
-def _whole(low: float, high: float, step: float) -> tuple[int, int]:
+def _finest(low: float, high: float, powers: range) -> float:
+    steps = (round(factor * 10.0**power, _FINEST) for power in powers for factor in (1, 2, 5))
+    return next(step for step in steps if _around(low, high, step)[1] < MOST)
+
+
+def _around(low: float, high: float, step: float) -> tuple[int, int]:
     """The first multiple of the step at or below `low`, and how many steps lead to `high`."""
-    first, last = math.floor(low / step), math.ceil(high / step)
-    return first, last - first
+    first, last = (round(end / step, _FINEST) for end in (low, high))
+    return math.floor(first), math.ceil(last) - math.floor(first)
 
 
 def _decimals(value: float) -> int:

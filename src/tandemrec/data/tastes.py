@@ -80,6 +80,4 @@ def _middle(past: Interactions, values: NDArray[np.float32], zeros: bool) -> flo
         warnings.warn(text, DataWarning, stacklevel=3)
         return float(np.nextafter(values[0], np.float32(-np.inf)))
     rated = past.rows(np.isfinite(past.ratings) & (zeros | (past.ratings != 0)))
-    with warnings.catch_warnings():  # that a scale is too fine to be told matters elsewhere
-        warnings.simplefilter("ignore", DataWarning)
-        return sum(Scale.of(rated).bounds) / 2
+    return sum(Scale.of(rated).bounds) / 2

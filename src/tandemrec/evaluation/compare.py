@@ -69,8 +69,10 @@ def over_users(a: Sequence[UserMetrics], b: Sequence[UserMetrics], metric: str) 
     """Pairs are users; each user's value is his mean over the runs (seeds) first.
 
     It tells whether the difference would hold for other users, for models trained like these. Of
-    ratings, pairs are held-out ratings, and what is tested for RMSE are squared errors; their
-    difference is told as one in RMSE.
+    ratings, a user's value is also his mean over the ratings that he holds out, since ratings of
+    one user hang together: everybody counts alike here, while a table's RMSE and MAE are over all
+    ratings, where a user with more of them counts for more. What is tested for RMSE are users' mean
+    squared errors; the difference and its interval are told as those of the roots of their means.
     """
     _check(a, b)
     ours, theirs = _user_means(a, metric), _user_means(b, metric)
@@ -107,8 +109,11 @@ def improvement(ours: float, base: float, metric: str = "") -> float | None:
 
 
 def _user_means(runs: Sequence[UserMetrics], metric: str) -> Values:
+    """Each user's mean over runs and over his rows, [U], in the order in which users stand."""
     means: Values = np.mean([run.values[metric] for run in runs], axis=0)
-    return means
+    _, first, which = np.unique(runs[0].users, return_index=True, return_inverse=True)
+    place = np.argsort(np.argsort(first))[which]
+    return np.bincount(place, means) / np.bincount(place)
 
 
 def _check(a: Sequence[UserMetrics], b: Sequence[UserMetrics]) -> None:

@@ -52,14 +52,20 @@ class RatedProfiles:
 
     @classmethod
     def of(
-        cls, split: Split, config: RatedPromptConfig, own: Interactions | None = None
+        cls,
+        split: Split,
+        config: RatedPromptConfig,
+        own: Interactions | None = None,
+        *,
+        scale: Scale | None = None,
     ) -> RatedProfiles:
         """Training ratings with readable titles, without prompt augmentation.
 
         `own` may go on further than training, such as `split.before_test` does; of it, a prompt
-        tells a user his own rows alone. Raises DataError where training has no scale of ratings.
+        tells a user his own rows alone. `scale`: what is known of it, or else what training has.
+        Raises DataError where it has none.
         """
-        titles, scale = titles_of(split.catalogue), Scale.of(split.train)
+        titles, scale = titles_of(split.catalogue), scale or Scale.of(split.train)
         alike = Alike.of(split.train, split.catalogue) if config.chosen == "alike" else None
         noun = split.data.noun
         return cls(noun, titles, scale, split.train, config, own, alike=alike)

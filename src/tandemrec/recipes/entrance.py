@@ -18,6 +18,7 @@ from tandemrec.backbones import ContentBackbone, RatingBackbone, SequentialBackb
 from tandemrec.backbones.validation import measure_of
 from tandemrec.data.content import Content
 from tandemrec.data.fields import Fields
+from tandemrec.data.odd_ratings import check_scale
 from tandemrec.data.split import Split
 from tandemrec.data.tastes import Tastes
 from tandemrec.errors import BackboneError, ConfigError, DataError, DataWarning, RunError
@@ -196,17 +197,22 @@ def check_dallrec(kind: type[Any], config: DALLRecConfig) -> None:
 
 def check_ratings(split: Split, backbone: Any, config: Llama4RecConfig) -> None:
     """A backbone of ratings needs ratings that differ, the fields that it is told to read, and the
-    table of attributes where one is named."""
+    table of attributes where one is named. Raises DataError; warns of odd ratings."""
     Fields.of(split.train, split.catalogue, config.fields)
     if learns(backbone):
         check_attributes(split.catalogue, split.data.noun, config.attributes)
     ratings = split.train.ratings
     if ratings.min() == ratings.max():
-        raise DataError(
-            f"{kind_of(backbone).__name__} predicts ratings, and every training rating is "
-            f"{ratings[0]:g}.",
-            remedy="Name the column of ratings `rating`, or take a backbone that ranks.",
+        found, remedy = (
+            (f"every training rating is {ratings[0]:g}", "Give ratings that differ")
+            if split.data.rated
+            else (f"{split.data.name} has no column of them", "Name it `rating`")
         )
+        raise DataError(
+            f"{kind_of(backbone).__name__} predicts ratings, and {found}.",
+            remedy=f"{remedy}, or take a backbone that ranks.",
+        )
+    check_scale(split, config.scale)
 
 
 def check_folder(folder: Path) -> None:

@@ -188,8 +188,8 @@ def predicted(setup: Setup, model: Any, part: Part) -> Ratings:
 
 
 def scale_of(setup: Setup) -> Scale:
-    """The scale of the training ratings."""
-    return Scale.of(setup.split.train)
+    """The scale of the training ratings, or the one that the settings name."""
+    return Scale.of(setup.split.train, setup.config.scale)
 
 
 def profiles_of(
@@ -198,7 +198,7 @@ def profiles_of(
     """What a prompt may tell: a user's own ratings, of training or of what `past` holds; with a
     `model`, its similar user's ratings of training, and its prediction."""
     own = None if past is setup.split.train else past
-    plain = RatedProfiles.of(setup.split, setup.config.rated, own)
+    plain = RatedProfiles.of(setup.split, setup.config.rated, own, scale=scale_of(setup))
     if model is None:
         return plain
     return plain.telling(similar=similar_users(model), hints=hints)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -24,7 +25,9 @@ from tandemrec.report.contents import FULL
 def for_users(setup: Setup, seed: RatedSeed, names: Sequence[str], k: int) -> pl.DataFrame:
     """A long frame (user_id, item_id, title, score, rank) of each user's `k` unmet items of the
     highest ratings: the backbone's best, of which the first `candidates` are blended with the LLM's
-    ratings and sorted by what that gives, their score.
+    ratings and sorted by what that gives, their score. Those behind them, about which the LLM is
+    not asked, stand in the backbone's order, and their score is its rating, which may be above a
+    blended one.
 
     All of a user's interactions count as met and stand in his history, held-out ones too: this is
     use, not evaluation. Raises DataError for an unknown user.
@@ -36,7 +39,9 @@ def for_users(setup: Setup, seed: RatedSeed, names: Sequence[str], k: int) -> pl
     candidates = rank(seed.backbone, known, users, max(setup.config.candidates, k))
     blended = _blended(setup, seed, candidates.top(setup.config.candidates), known)
     rows = np.searchsorted(users, numbers)
-    return frame(setup, blended.of(rows), candidates.of(rows), list(names), k)
+    values = scale_of(setup).within(candidates.scores).astype(np.float32)
+    found = replace(candidates, scores=values).of(rows)
+    return frame(setup, blended.of(rows), found, list(names), k, alike=True)
 
 
 def _blended(setup: Setup, seed: RatedSeed, head: Rankings, known: Interactions) -> Rankings:

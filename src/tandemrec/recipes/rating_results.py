@@ -94,7 +94,7 @@ def _selection(seed: RatedSeed) -> Iterator[Selection]:
                 seed=seed.seed,
             )
         yield Selection(
-            what=f"calibration of {name}",
+            what=f"{name} as a whole, with the LLM's ratings on the line",
             option=_line(choice),
             metric=METRIC,
             value=choice.value,

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from tandemrec.data.fields import Fields
 from tandemrec.predicting import predict
-from tandemrec.prompts.rated import RatedProfiles
 from tandemrec.ranking import similar_users
 from tandemrec.recipes.fitting import fitted
+from tandemrec.recipes.rating import profiles_of
 from tandemrec.recipes.setup import Setup
 from tandemrec.tuning.examples import Example, hold_out
 from tandemrec.tuning.ratings import rating_instructions
@@ -24,6 +24,5 @@ def rating_examples(setup: Setup, teacher: Setup, seed: int) -> list[Example]:
     fields = Fields.of(learnt, setup.split.catalogue, setup.config.fields)
     name = "fold" if config.out_of_fold else own
     model = fitted(teacher, seed, name, train=learnt, fields=fields)
-    plain = RatedProfiles.of(setup.split, setup.config.rated)
-    told = plain.telling(similar=similar_users(model))
+    told = profiles_of(setup, None, None).telling(similar=similar_users(model))
     return rating_instructions(fold, predict(model, fold.targets), told, config)

@@ -161,14 +161,22 @@ def _blended(
 
 
 def frame(
-    setup: Setup[Any], blended: Rankings, candidates: Rankings, names: Sequence[str], k: int
+    setup: Setup[Any],
+    blended: Rankings,
+    candidates: Rankings,
+    names: Sequence[str],
+    k: int,
+    *,
+    alike: bool = False,
 ) -> pl.DataFrame:
-    """Each user's `k` best: what is blended, then the candidates behind it, which have no score."""
+    """Each user's `k` best: what is blended, then the candidates behind it, which have no score
+    unless the backbone's are `alike` those of what is blended: ratings on one scale."""
     catalogue, depth = setup.split.catalogue, blended.items.shape[1]
     rows = []
     for row, name in enumerate(names):
         items = [*blended.items[row], *candidates.items[row, depth:]]
-        scores = [*blended.scores[row], *[None] * (candidates.items.shape[1] - depth)]
+        behind = candidates.scores[row, depth:]
+        scores = [*blended.scores[row], *(behind if alike else [None] * len(behind))]
         found = [(i, s) for i, s in zip(items, scores, strict=True) if i >= 0][:k]
         rows += [
             (name, str(catalogue.item_ids[i]), catalogue.titles[i], s and float(s), place)

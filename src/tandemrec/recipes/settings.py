@@ -4,9 +4,10 @@ and ours."""
 from __future__ import annotations
 
 from collections.abc import Mapping
+from math import inf
 from typing import Annotated, Any, ClassVar, Literal
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from tandemrec.aggregate import BlendConfig
 from tandemrec.augment.attributes import AttributesConfig
@@ -94,11 +95,21 @@ class Llama4RecConfig(RecipeConfig):
     """Ratings: how much a prompt tells."""
     ratings: RatingExamplesConfig = RatingExamplesConfig()
     """Ratings: the instruction set."""
+    scale: tuple[float, float] | None = None
+    """Ratings: the lowest and the highest that there may be, such as [1, 5]; a rating beyond is
+    refused. None takes those of training."""
     rate: RateConfig = RateConfig()
     """Ratings: how the LLM is asked."""
     calibrate: bool = True
     """Ratings: put the LLM's ratings on the line a + b * rating that fits validation best (ours);
     the paper takes the number as it is said."""
+
+    @field_validator("scale")
+    @classmethod
+    def _goes_up(cls, scale: tuple[float, float] | None) -> tuple[float, float] | None:
+        if scale is not None and not -inf < scale[0] < scale[1] < inf:
+            raise ValueError("expected two numbers, the lower one first")
+        return scale
 
 
 PAPER = Llama4RecConfig(

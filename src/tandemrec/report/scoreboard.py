@@ -153,7 +153,8 @@ def mark(contents: Contents, method: str, against: str, metric: str) -> str:
 
 def contradicted(contents: Contents, method: str, against: str, metric: str, above: bool) -> bool:
     """Whether the test over users finds the other way round what the mean over seeds says: it pairs
-    a user's mean over seeds, and a root of means (RMSE) may then differ from the mean of roots."""
+    a user's mean over seeds and over his ratings, and a root of means (RMSE) may then differ from
+    the mean of roots, or a mean of users from that of ratings."""
     test = find_test(contents, method, against, metric, "users")
     return test is not None and better(metric, test.difference, 0.0) != above
 

@@ -55,9 +55,10 @@ RANKING = Wording(
     short=LLAMA4REC,
 )
 RATING = Wording(
-    results="Each user's last rating is held out and predicted. RMSE is the root of the mean "
-    "squared error, MAE the mean error, both in the unit of the ratings; less is better. Nothing "
-    "in this run was chosen on these numbers.",
+    results="Every held-out rating is predicted. RMSE is the root of the mean squared error, MAE "
+    "the mean error, both over all of them and in the unit of the ratings; less is better. A test "
+    "over users takes each user's mean over the ratings that he holds out. Nothing in this run was "
+    "chosen on these numbers.",
     less="Less is better; a change of +1 % is an error that is 1 % smaller.",
     parts="What each part gives, and predictions that need no model: the mean of all training "
     "ratings (mean), and the same with what the user and the item deviate from it (biases). A "

@@ -17,8 +17,8 @@ from tandemrec.reproduce.tables import NOTE, PaperTable
 
 LESS = " Less is better; an improvement is an error that is smaller by so much."
 ROWS = (
-    f"* better, † worse than {BASE}, p ≤ 0.05 (paired t-test over held-out ratings: of squared "
-    f"errors for RMSE, of absolute ones for MAE). The change and p are those of RMSE; +1 % is an "
+    f"* better, † worse than {BASE}, p ≤ 0.05 (paired t-test over users: of squared errors "
+    f"for RMSE, of absolute ones for MAE). The change and p are those of RMSE; +1 % is an "
     "error that is 1 % smaller. Bold: the best of a backbone's rows."
 )
 
