@@ -87,6 +87,18 @@ def test_a_table_in_the_models_place(tmp_path: Path) -> None:
     assert not any("sort" in prompt.user for prompt, _ in llm.log)
 
 
+def test_attributes_that_the_catalogue_has_already_are_not_asked_for(tmp_path: Path) -> None:
+    split, kinds = hidden()
+    catalogue = replace(split.catalogue, items=pl.DataFrame({"sort": kinds}))
+    split, llm = replace(split, data=replace(split.data, catalogue=catalogue)), knowing(kinds)
+    done = run(split, llm, tmp_path, CONFIG)
+    assert "Attributes left out: sort; the catalogue has a column" in " ".join(done.contents.notes)
+    assert not any("sort" in prompt.user for prompt, _ in llm.log)
+    assert done.contents.answers[0].asked == 0 and done.contents.attributes == []
+    assert "item sort" in {field.name for field in done.seeds[0].base.model.fields.fields}
+    assert rmse(done, "Llama4Rec") == rmse(done, "w/o DA")
+
+
 @pytest.mark.parametrize("augment", ["always", "validated"])
 def test_choices_are_of_validation(augment: str, tmp_path: Path) -> None:
     """Other ratings on test change no choice."""

@@ -30,7 +30,9 @@ Names = Sequence[str]
 "Who wrote something; empty where it is not known."
 
 
-def from_table(catalogue: Catalogue, table: Any, kinds: Sequence[Kind]) -> Attributes:
+def from_table(
+    catalogue: Catalogue, table: Any, kinds: Sequence[Kind], *, every: bool = True
+) -> Attributes:
     """What a table knows of every item of the catalogue.
 
     `table` is a file (CSV, Parquet) or a frame with a column for each kind and either titles, with
@@ -41,12 +43,14 @@ def from_table(catalogue: Catalogue, table: Any, kinds: Sequence[Kind]) -> Attri
     two data sets are different items. Where several rows fit and say different things, nothing is
     known.
 
-    Bars and semicolons part values; of a kind that has one value the first counts. Raises DataError
-    for a missing column, for a column of years without any, and for a number that is none, with
-    file, line and column.
+    Bars and semicolons part values; of a kind that has one value the first counts. Without `every`,
+    kinds that have no column are left out while any has one. Raises DataError for a missing column,
+    for a column of years without any, and for a number that is none, with file, line and column.
     """
     read = as_table(table, NAME, ITEMS)
     rows = _Rows.of(read)
+    there = [kind for kind in kinds if _named(read, (kind.name, *kind.also)) is not None]
+    kinds = kinds if every or not there else there
     columns = {kind.name: _values(read, kind) for kind in kinds}
     items = zip(
         map(str, catalogue.item_ids),
@@ -190,7 +194,8 @@ def _values(table: Table, kind: Kind) -> list[Value]:
         raise table.error(
             f"there is no column of {kind.about}. Found: {', '.join(table.frame.columns)}.",
             column=kind.name,
-            remedy=f"Expected {kind.name}; or leave it out of attributes.kinds.",
+            remedy=f"Expected {kind.name}; or leave it out (attributes.kinds, or attributes.source "
+            "= none).",
         )
     cells = _cells(table, name, commas=kind.form == "list")
     return [_value(table, name, row, cell, kind) for row, cell in enumerate(cells)]

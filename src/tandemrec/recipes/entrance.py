@@ -199,7 +199,7 @@ def check_ratings(split: Split, backbone: Any, config: Llama4RecConfig) -> None:
     table of attributes where one is named."""
     Fields.of(split.train, split.catalogue, config.fields)
     if learns(backbone):
-        check_attributes(split.catalogue, split.data.noun, config.attributes)
+        check_attributes(split.catalogue, split.data.noun, config.attributes, as_fields=True)
     ratings = split.train.ratings
     if ratings.min() == ratings.max():
         raise DataError(

@@ -10,6 +10,7 @@ from tandemrec.data.split import Split
 from tandemrec.evaluation.baselines import biases, mean_rating
 from tandemrec.evaluation.metrics import UserMetrics, rating_errors
 from tandemrec.recipes.arms import Weighing
+from tandemrec.recipes.attributing import left_out
 from tandemrec.recipes.fitting import learns
 from tandemrec.recipes.llama4rec import told_past
 from tandemrec.recipes.measuring import (
@@ -147,6 +148,7 @@ def _notes(setup: Setup, seeds: Sequence[RatedSeed], tuning: Tuned | None) -> It
             "Validation left the attributes out of Llama4Rec, which is then w/o DA: "
             f"seed {', '.join(left)}."
         )
+    yield from left_out(seeds[0].attributes)
     yield from on_tuning(seeds, tuning)
     known = setup.split.train
     unmet = (known.popularity[setup.split.test.items] == 0).sum()
