@@ -40,7 +40,7 @@ from tandemrec.prompts.kinds import NAMED, PAPERS, kinds_of
 __all__ = ["Attributes", "AttributesConfig", "Kind", "attributes"]
 
 THERE = "the catalogue has a column of that name, which is read in its place"
-LACKING = "the table has no column of it"
+LACKING = "the table has no such column"
 LONGEST = 16
 "Tokens of an answer, for each kind that it is about."
 
