@@ -73,6 +73,13 @@ def test_an_answer_that_cannot_be_read_is_rejected() -> None:
     assert values(found)[0] == UNREADABLE and found.rejected == {"unreadable": 1}
 
 
+def test_who_is_known_in_one_wording_alone_is_unknown_and_not_rejected() -> None:
+    nobody = saying(known, lambda asked: "unknown")
+    for llm in (nobody, saying(lambda asked: "unknown", known)):
+        found = ask(llm)
+        assert found.counts == {"director": {UNKNOWN: 4}} and found.rejected == {}
+
+
 def test_a_model_that_copies_an_example_gives_nothing() -> None:
     def first_example(prompt: Prompt) -> str:
         return prompt.user.partition("\n\n")[2].split("\n")[1].partition(": ")[2]
@@ -89,6 +96,17 @@ def test_who_made_invented_films_too_is_not_believed() -> None:
     config = AttributesConfig(kinds=genre)  # which can be guessed from any title
     found = attributes(FILMS, "movie", saying(*[lambda asked: "Drama"] * 2), config)
     assert found.counts == {"genre": {MODEL: 4}}
+
+
+@pytest.mark.parametrize("idle", [0, 1])
+def test_who_made_invented_films_in_either_wording_is_not_believed(idle: int) -> None:
+    """Of invented films one wording names Michael Mann, and the other nobody."""
+
+    def naming(asked: str) -> str:
+        return known(asked).replace("unknown", "Michael Mann" if "Alien" not in asked else "Al Po")
+
+    found = ask(saying(naming, known) if idle == 0 else saying(known, naming))
+    assert values(found) == [IDLE, "Joel Coen", "Chris Noonan", UNKNOWN]
 
 
 def test_without_agreement_one_wording_is_asked_and_believed() -> None:

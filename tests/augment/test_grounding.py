@@ -1,12 +1,15 @@
+from datetime import date
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
 
 import tandemrec as tr
 from tandemrec.augment.grounding import from_table
 from tandemrec.data.attributes import SEVERAL, TABLE, UNKNOWN, Attributes, Found, Kind
-from tandemrec.data.catalogue import Catalogue
+from tandemrec.data.catalogue import Catalogue, Dataset
+from tandemrec.data.interactions import Interactions
 from tandemrec.errors import DataError
 from tandemrec.evaluation.attributes import accuracy, read_truth
 from tandemrec.prompts.kinds import LLAMA4REC as KINDS
@@ -17,6 +20,12 @@ PAGES = KINDS["book"][1]
 
 def catalogue(*titles: str, **columns: object) -> Catalogue:
     return Catalogue([], list(range(1, len(titles) + 1)), titles, pl.DataFrame(columns))
+
+
+def data_of(*titles: str) -> Dataset:
+    none = np.array([], np.int64)
+    rows = Interactions.sorted(none, none, n_users=1, n_items=len(titles))
+    return Dataset("films", rows, catalogue(*titles), "movie")
 
 
 def directors(known: Catalogue, **columns: object) -> list[Found]:
@@ -81,6 +90,86 @@ def test_years_may_stand_in_a_column_of_either_side() -> None:
     )
     assert [each.value for each in found] == [("Ann Lee",), ("Bob Ray",), ()]
     assert found[2].source == SEVERAL
+
+
+@pytest.mark.parametrize(
+    ("name", "cells"),
+    [
+        ("year", ["1960-06-16", "1998-12-04"]),
+        ("release_date", ["16-Jun-1960", "04-Dec-1998"]),
+        ("Release Date", [date(1960, 6, 16), date(1998, 12, 4)]),
+        ("year", [1960.0, 1998.0]),
+    ],
+)
+def test_a_remake_has_a_director_of_its_own(name: str, cells: list[object]) -> None:
+    rows = {"title": ["Psycho"] * 2, "director": ["Alfred Hitchcock", "Gus Van Sant"], name: cells}
+    found = directors(catalogue("Psycho (1998)", "Psycho (1960)", "Psycho (1980)"), **rows)
+    assert [each.value for each in found] == [("Gus Van Sant",), ("Alfred Hitchcock",), ()]
+
+
+def test_a_column_of_years_without_a_year_is_refused_and_an_empty_one_is_not() -> None:
+    rows = {"title": ["Heat"] * 3, "director": ["Ann Lee"] * 3}
+    with pytest.raises(DataError, match=r"row 1 .*'published'.*'long ago'.*1995-12-31, or leave"):
+        directors(catalogue("Heat (1995)"), **rows, published=["0", "long ago", None])
+    empty = directors(catalogue("Heat (1995)"), **rows, year=[None, float("nan"), 0.0])
+    assert empty[0].value == ("Ann Lee",)
+
+
+def test_another_authors_book_is_another_book() -> None:
+    known = catalogue(
+        "Beloved", "Beloved", "Into the Forest", author=["Toni Morrison", None, "JEAN HEGLAND"]
+    )
+    books = pl.DataFrame(
+        {
+            "title": ["Beloved", "Into the Forest", "Into the Forest"],
+            "Book-Author": ["Bertrice Small", "Hegland, Jean", "Ann Lee"],
+            "pages": [400, 241, 99],
+        }
+    )
+    found = from_table(known, books, [PAGES]).values["pages"]
+    assert [each.value for each in found] == [(), ("400",), ("241",)]
+    both = books.with_columns(pl.lit("Ann Lee; Toni Morrison").alias("Book-Author"))
+    assert from_table(known, both, [PAGES]).values["pages"][0].value == ("400",)
+
+
+def test_editions_of_one_author_may_be_of_any_year_and_the_very_year_comes_first() -> None:
+    known = catalogue("Emma", "Emma", "Emma", author=["Jane Austen"] * 3, year=[1994, 1987, 1950])
+    books = {"title": ["Emma"] * 3, "author": ["Austen, Jane", "Jane Austen", ""]}
+    rows = pl.DataFrame({**books, "year": [1987, 1999, 1951], "pages": [300, 310, 320]})
+    found = from_table(known, rows, [PAGES]).values["pages"]
+    assert [each.value for each in found] == [(), ("300",), ()]
+    assert found[0].source == found[2].source == SEVERAL
+    alone = from_table(known, rows[1:], [PAGES]).values["pages"]
+    assert [each.value for each in alone] == [("310",)] * 3
+    nameless = from_table(known, rows[2:], [PAGES]).values["pages"]
+    assert [each.value for each in nameless] == [(), (), ("320",)]
+
+
+def test_of_two_directors_the_first_counts_and_each_is_right() -> None:
+    films = data_of("West Side Story (1961)", "Heat", "Fargo", "Babe")
+    cells = ["Robert Wise|Jerome Robbins", "Mann, Michael; Ann Lee", "['Joel Coen', 'Ethan Coen']"]
+    table = pl.DataFrame({"item": [1, 2, 3, 4], "title": films.catalogue.titles})
+    rows = table.with_columns(director=pl.Series([*cells, "Noonan, Chris"]))
+    found = from_table(films.catalogue, rows, [DIRECTOR])
+    firsts = ["Robert Wise", "Mann, Michael", "Joel Coen", "Noonan, Chris"]
+    assert [each.value for each in found.values["director"]] == [(name,) for name in firsts]
+    assert found.joined(films.catalogue).items["director"].to_list() == firsts
+    true = ["Jerome Robbins | Robert Wise", "Ann Lee;Michael Mann", "Ethan Coen|Joel Coen", "A|B"]
+    truth = read_truth(table.with_columns(director=pl.Series(true)), films, [DIRECTOR])
+    checked = accuracy(found, truth)
+    assert (checked.right, checked.wrong) == (3, 1)
+
+
+def test_lists_are_parted_too() -> None:
+    names = [["Robert Wise|Jerome Robbins", "Ann Lee"]]
+    found = from_table(catalogue("Heat"), pl.DataFrame({"title": ["Heat"], "star": names}), [STAR])
+    assert found.values["star"][0].value == ("Robert Wise", "Jerome Robbins", "Ann Lee")
+
+
+def test_nan_is_an_empty_cell() -> None:
+    books = pl.DataFrame({"title": ["Emma", "Heat"], "pages": [float("nan"), 320.0]})
+    found = from_table(catalogue("Emma", "Heat"), books, [PAGES]).values["pages"]
+    assert [each.value for each in found] == [(), ("320",)]
 
 
 def test_ids_of_another_data_set_are_not_believed() -> None:

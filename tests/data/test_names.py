@@ -2,7 +2,7 @@ import random
 
 import pytest
 
-from tandemrec.data.names import folded, same_person, same_text, title_keys, year_of
+from tandemrec.data.names import folded, parted, same_person, same_text, title_keys, year_of
 
 
 @pytest.mark.parametrize(
@@ -37,10 +37,17 @@ def test_one_person(one: str, other: str) -> None:
         ("", ""),
         ("...", "!!!"),
         ("J. Smith", "K. Smith"),
+        ("Robert Wise|Jerome Robbins", "Robert Robbins"),
+        ("Robert Wise; Jerome Robbins", "Robert Robbins"),
     ],
 )
 def test_two_persons(one: str, other: str) -> None:
     assert not same_person(one, other) and not same_person(other, one)
+
+
+def test_bars_and_semicolons_part_values_and_commas_do_not() -> None:
+    assert parted(" Robert Wise | Jerome Robbins;;") == ["Robert Wise", "Jerome Robbins"]
+    assert parted("Wise, Robert") == ["Wise, Robert"] and parted("|") == []
 
 
 def test_texts_are_words() -> None:

@@ -124,6 +124,12 @@ def test_truth_out_of_a_text_file(tmp_path: Path) -> None:
     }
 
 
+def test_of_pages_that_are_not_known_nothing_is_true() -> None:
+    frame = pl.DataFrame({"item_id": [10, 11], "pages": [float("nan"), 300.0]})
+    truth = read_truth(frame, data(2), [PAGES])
+    assert truth.accepted == {"pages": [(), ("300", "300")]}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

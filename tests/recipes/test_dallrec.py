@@ -34,6 +34,7 @@ from tandemrec.evaluation.full import evaluate
 from tandemrec.llm.embedding import WordEmbedder
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
 from tandemrec.recipes.dallrec_settings import PAPER
+from tandemrec.recipes.dallrec_tuning import instruction_set
 from tandemrec.recipes.execute import dallrec, llama4rec
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.tuning.tune import TuneConfig
@@ -350,6 +351,26 @@ def test_a_changed_table_of_attributes_is_read_again(tmp_path: Path) -> None:
         said.append((Attributes.load(place).values["director"][3].value, *done.setup.run.made))
     assert [each[0] for each in said] == [("Ada 3",), ("Ada 3",), ("Bob 3",)]
     assert "attributes" in said[2] and len(said[1]) == 1
+
+
+def test_a_catalogue_and_a_table_may_have_some_of_the_kinds(tmp_path: Path) -> None:
+    """The catalogue's directors are no fields here, so others are looked up beside them."""
+    split, table = world(), tmp_path / "facts.csv"
+    items = pl.DataFrame({"director": ["Ada"] * N_ITEMS})
+    known = replace(split.data, catalogue=replace(split.catalogue, items=items))
+    table.write_text("title,director\nFilm 01,Bob\nFilm 02,Eve\n")
+    wanted = {"source": "table", "table": str(table), "paper": "dallrec", "manner": "instruction"}
+    change = {"attributes": AttributesConfig(**wanted), "strategies": ("attributes",)}
+    given = {"config": CONFIG.model_copy(update=change), "embedder": WordEmbedder()}
+    done = dallrec(
+        replace(split, data=known), backbone=MMGCN, llm=KNOWING, out=tmp_path / "out", **given
+    )
+    lacking = "genre_words, actor, country, language; the table has no such column."
+    assert f"Attributes left out: {lacking}" in done.contents.notes
+    assert [row.kind for row in done.contents.attributes] == ["director"] * 2
+    both = change["attributes"].model_copy(update={"source": "both"})
+    setup = replace(done.setup, config=done.setup.config.model_copy(update={"attributes": both}))
+    assert instruction_set("attributes", setup, 0).examples == []  # of all five nobody knows any
 
 
 def test_without_attributes_there_are_none_to_tune_on(tmp_path: Path) -> None:

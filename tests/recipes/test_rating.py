@@ -33,7 +33,8 @@ def test_the_rows_and_what_they_are(tmp_path: Path) -> None:
     done = run(split, knowing(kinds), tmp_path)
     methods = [row.method for row in done.contents.rows]
     arms = ["IFT", "Llama4Rec", "w/o DA", "w/o PA", "w/o AA"]
-    assert methods == ["Base", *arms, "mean", "biases"]
+    assert methods == ["Base", *arms, "attributes alone", "mean", "biases"]
+    assert {row.method: row.kind for row in done.contents.rows}["attributes alone"] == "control"
     assert done.contents.task == "rating" and done.contents.metrics == ["RMSE", "MAE"]
     seed = done.seeds[0]
     for name, ratings in seed.ratings.items():
@@ -71,7 +72,8 @@ def test_attributes_of_the_model_make_the_backbone_better(tmp_path: Path) -> Non
     ]
     base = rating_errors(tr.predict(done.seeds[0].base, split.test), split.test).means()["RMSE"]
     more = tr.predict(done.seeds[0].augmented, split.test)
-    assert rating_errors(more, split.test).means()["RMSE"] < 0.7 * base
+    alone = rating_errors(more, split.test).means()["RMSE"]
+    assert alone == rmse(done, "attributes alone") and alone < 0.7 * base
     assert rmse(done, "Llama4Rec") < 0.8 * rmse(done, "w/o DA")
 
 
@@ -81,6 +83,7 @@ def test_without_attributes_there_is_one_backbone(tmp_path: Path) -> None:
     done = run(split, FakeLLM(), tmp_path, config)
     assert done.seeds[0].base is done.seeds[0].augmented
     assert rmse(done, "Llama4Rec") == rmse(done, "w/o DA")
+    assert "attributes alone" not in {row.method for row in done.contents.rows}
     assert any("No attribute was found" in note for note in done.contents.notes)
 
 
@@ -95,6 +98,18 @@ def test_a_table_in_the_models_place(tmp_path: Path) -> None:
     counts = done.seeds[0].attributes.counts["sort"]
     assert counts == {"table": len(rows), "unknown": len(kinds) - len(rows)}
     assert not any("sort" in prompt.user for prompt, _ in llm.log)
+
+
+def test_attributes_that_the_catalogue_has_already_are_not_asked_for(tmp_path: Path) -> None:
+    split, kinds = hidden()
+    catalogue = replace(split.catalogue, items=pl.DataFrame({"sort": kinds}))
+    split, llm = replace(split, data=replace(split.data, catalogue=catalogue)), knowing(kinds)
+    done = run(split, llm, tmp_path, CONFIG)
+    assert "Attributes left out: sort; the catalogue has a column" in " ".join(done.contents.notes)
+    assert not any("sort" in prompt.user for prompt, _ in llm.log)
+    assert done.contents.answers[0].asked == 0 and done.contents.attributes == []
+    assert "item sort" in {field.name for field in done.seeds[0].base.model.fields.fields}
+    assert rmse(done, "Llama4Rec") == rmse(done, "w/o DA")
 
 
 @pytest.mark.parametrize("augment", ["always", "validated"])

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
+from scipy import stats
 
 from reproduce.invented import quick, rated, values_in
 from tandemrec.cli import main
@@ -21,7 +22,9 @@ from tandemrec.llm.fake import FollowingLLM
 from tandemrec.progress import silent
 from tandemrec.recipes import inputs
 from tandemrec.recipes.spec import RunSpec
+from tandemrec.recipes.users import FILE as USERS
 from tandemrec.report.contents import AttributeRow
+from tandemrec.report.tables import MISSING
 from tandemrec.reproduce import Cell, attributes, chosen, files_of, piece_of
 from tandemrec.reproduce.attributes import Attributed
 from tandemrec.reproduce.cells import spec_of
@@ -206,7 +209,8 @@ def test_tables_figures_and_notes(tmp_path: Path) -> None:
     assert [table.caption for table in origins] == [
         f"ml-100k/deepfm/{name}: Attributes: where they came from" for name in ("model", "table")
     ]
-    assert effect.columns[3:] == ("RMSE", "MAE", "p, RMSE")
+    assert effect.columns[3:] == ("RMSE", "MAE", "p, RMSE", "p, RMSE, against w/o DA")
+    assert {row[6].text for row in effect.rows} == {MISSING}  # these runs left no users behind
     rows = {(row[1].text, row[2].text): row[3:] for row in effect.rows}
     assert rows["none", "Llama4Rec"][0].value == 0.9
     assert rows["table", "Llama4Rec"][0].value == pytest.approx(0.88)
@@ -252,5 +256,11 @@ def test_a_page_of_real_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     own = pl.read_json(out / "ml-100k" / "deepfm" / "table" / "scores.json")
     (row,) = own.filter(pl.col("method") == "Llama4Rec").iter_rows(named=True)
     assert values[place, "RMSE"] == row["RMSE"] and values[place, "p, RMSE"] == row["p_value"]
+    users = pl.read_parquet(out / "ml-100k" / "deepfm" / "table" / USERS)
+    ours, without = (users.filter(method=name)["RMSE"] for name in ("Llama4Rec", "w/o DA"))
+    expected = stats.ttest_rel(ours, without).pvalue
+    assert values[place, "p, RMSE, against w/o DA"] == pytest.approx(expected) and expected < 1
+    alone = users.filter(method="attributes alone")["RMSE"].mean() ** 0.5
+    assert values["deepfm / table / attributes alone", "RMSE"] == pytest.approx(alone)
     page = (out / "index.html").read_text()
     assert "right by construction" in page and "Not run: ml-100k/deepfm/none" in page

@@ -35,10 +35,12 @@ from tandemrec.llm.base import LLM
 from tandemrec.llm.costs import tokens_since
 from tandemrec.prompts import attributes as prompts
 from tandemrec.prompts.described import genres_of
-from tandemrec.prompts.kinds import PAPERS, kinds_of
+from tandemrec.prompts.kinds import NAMED, PAPERS, kinds_of
 
 __all__ = ["Attributes", "AttributesConfig", "Kind", "attributes"]
 
+THERE = "the catalogue has a column of that name, which is read in its place"
+LACKING = "the table has no such column"
 LONGEST = 16
 "Tokens of an answer, for each kind that it is about."
 
@@ -50,7 +52,8 @@ class AttributesConfig(Settings):
     """The language model's memory, a table of one's own, the table and the model for what is not in
     it, or no attributes."""
     kinds: tuple[Kind, ...] | None = None
-    """What is asked; none takes what the paper asks."""
+    """What is asked: kinds with name and about, or names of those that there are, such as director;
+    none takes what the paper asks, of a table what it has of these."""
     paper: Literal["llama4rec", "dallrec"] = "llama4rec"
     """Llama4Rec: director and star of movies, genre and pages of books. DALLRec: the genre in three
     words of both, and of movies director, actor, country and language."""
@@ -69,6 +72,18 @@ class AttributesConfig(Settings):
         """There a bare none is no value at all."""
         return "none" if source is None else source
 
+    @field_validator("kinds", mode="before")
+    @classmethod
+    def _by_name(cls, kinds: Any) -> Any:
+        """Names stand for kinds that there are."""
+        given = kinds if isinstance(kinds, list | tuple) else ()
+        if unknown := [kind for kind in given if isinstance(kind, str) and kind not in NAMED]:
+            raise ValueError(
+                f"there is no kind {unknown[0]!r}; there are {', '.join(sorted(NAMED))}, and your "
+                "own, each with name and about"
+            )
+        return [NAMED[kind] if isinstance(kind, str) else kind for kind in given] or kinds
+
     @field_validator("table")
     @classmethod
     def _from_the_root(cls, table: str | None) -> str | None:
@@ -77,13 +92,20 @@ class AttributesConfig(Settings):
 
 
 def attributes(
-    catalogue: Catalogue, noun: str, llm: LLM | None, config: AttributesConfig
+    catalogue: Catalogue,
+    noun: str,
+    llm: LLM | None,
+    config: AttributesConfig,
+    *,
+    as_fields: bool = False,
 ) -> Attributes:
     """Values for every item, each with where it came from or why there is none.
 
     A language model that remembers its answers goes on where it was killed. Items of which nothing
-    is known to be asked get a DataWarning and no attributes. Raises ConfigError where kinds or a
-    table are needed and missing, DataError for a table that cannot be used.
+    is known to be asked get a DataWarning and no attributes. A kind that the catalogue has a column
+    of is left out `as_fields`, which it is already; so is one that a table has no column of, unless
+    the settings name it. Raises ConfigError where kinds or a table are needed and missing,
+    DataError for a table that cannot be used.
     """
     if config.source == "none":
         return Attributes((), {})
@@ -91,8 +113,47 @@ def attributes(
         text = f"Nothing is known to be asked about what is called {noun!r}: no attributes."
         warnings.warn(text, DataWarning, stacklevel=2)
         return Attributes((), {})
-    kinds = kinds_of(noun, config.paper) if config.kinds is None else config.kinds
-    grounded = None if config.source == "model" else from_table(catalogue, _table(config), kinds)
+    every = _kinds(noun, config)
+    kinds = _beside(catalogue, every) if as_fields else every
+    found = _found(catalogue, noun, llm, kinds, config) if kinds else Attributes((), {})
+    left = [kind for kind in every if kind not in found.kinds]
+    return replace(found, left_out={k.name: LACKING if k in kinds else THERE for k in left})
+
+
+def check_attributes(
+    catalogue: Catalogue, noun: str, config: AttributesConfig, *, as_fields: bool = False
+) -> None:
+    """Whether the table that attributes are to come from can be used, before anything is asked.
+    Raises ConfigError and DataError as `attributes` does."""
+    if config.source in ("table", "both"):
+        kinds = _kinds(noun, config)
+        if kinds := _beside(catalogue, kinds) if as_fields else kinds:
+            _grounded(catalogue, kinds, config)
+
+
+def _kinds(noun: str, config: AttributesConfig) -> tuple[Kind, ...]:
+    return kinds_of(noun, config.paper) if config.kinds is None else config.kinds
+
+
+def _beside(catalogue: Catalogue, kinds: Sequence[Kind]) -> tuple[Kind, ...]:
+    """The kinds that are no column of the catalogue."""
+    return tuple(kind for kind in kinds if kind.name not in catalogue.items.columns)
+
+
+def _grounded(catalogue: Catalogue, kinds: Sequence[Kind], config: AttributesConfig) -> Attributes:
+    """What the table says; kinds that nobody named need no column."""
+    return from_table(catalogue, _table(config), kinds, every=config.kinds is not None)
+
+
+def _found(
+    catalogue: Catalogue,
+    noun: str,
+    llm: LLM | None,
+    kinds: tuple[Kind, ...],
+    config: AttributesConfig,
+) -> Attributes:
+    """What the table says, and the model of items of which that says nothing."""
+    grounded = None if config.source == "model" else _grounded(catalogue, kinds, config)
     if grounded is not None and config.source == "table":
         return grounded
     before = tokens_since(llm)
@@ -103,14 +164,6 @@ def attributes(
         said = _said(catalogue, noun, _model(llm), kinds, open_rows, config.agree)
     said = replace(said, tokens=tokens_since(llm, before))
     return said if grounded is None else grounded.filled(said)
-
-
-def check_attributes(catalogue: Catalogue, noun: str, config: AttributesConfig) -> None:
-    """Whether the table that attributes are to come from can be used, before anything is asked.
-    Raises ConfigError and DataError as `attributes` does."""
-    if config.source in ("table", "both"):
-        kinds = kinds_of(noun, config.paper) if config.kinds is None else config.kinds
-        from_table(catalogue, _table(config), kinds)
 
 
 def _table(config: AttributesConfig) -> str:
@@ -130,7 +183,7 @@ def _model(llm: LLM | None) -> LLM:
 
 def _open(known: Attributes | None, kind: Kind, n_items: int) -> list[int]:
     """The items that the model is asked about."""
-    if known is None:
+    if known is None or kind.name not in known.values:
         return list(range(n_items))
     return [item for item, found in enumerate(known.values[kind.name]) if not found.value]
 

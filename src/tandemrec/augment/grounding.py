@@ -1,4 +1,5 @@
-"""Attributes out of a table of one's own, found by title and year: retrieval in place of memory.
+"""Attributes out of a table of one's own, found by title, author and year: retrieval in place of
+memory.
 
 Ours, beside the paper's attributes from the model's memory (Llama4Rec, section III-B3); its future
 work names retrieval.
@@ -16,31 +17,49 @@ import polars as pl
 from tandemrec.data.attributes import SEVERAL, TABLE, UNKNOWN, Attributes, Found, Kind, Value
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.data.columns import Table, identities, plain, texts
-from tandemrec.data.names import folded, title_keys, year_of
+from tandemrec.data.names import folded, parted, same_person, title_keys, year_of
 from tandemrec.data.tables import ITEMS, as_table
 
 NAME = "table of attributes"
-YEARS = ("year", "release_year", "year_of_publication", "published")
+YEARS = (
+    *("year", "release_year", "year_of_publication", "published"),
+    *("release_date", "publication_date", "published_date"),
+)
+AUTHORS = ("author", "book_author", "author_name")
+Names = Sequence[str]
+"Who wrote something; empty where it is not known."
 
 
-def from_table(catalogue: Catalogue, table: Any, kinds: Sequence[Kind]) -> Attributes:
+def from_table(
+    catalogue: Catalogue, table: Any, kinds: Sequence[Kind], *, every: bool = True
+) -> Attributes:
     """What a table knows of every item of the catalogue.
 
     `table` is a file (CSV, Parquet) or a frame with a column for each kind and either titles, with
     years or without, or item ids. Titles match without case, accents, punctuation, article
-    ("Matrix, The") and year; years may differ by one, and where either side has none the title
-    decides. Ids count only where the titles agree too, or the table has none: ids of two data sets
-    are different items. Where several rows fit and say different things, nothing is known. Raises
-    DataError for a missing column and for a number that is none, with file, line and column.
+    ("Matrix, The") and year. Where both sides have an author it must be the same one, and years do
+    not count, which are those of editions; else years may differ by one, and where either side has
+    none the title decides. Ids count only where the titles agree too, or the table has none: ids of
+    two data sets are different items. Where several rows fit and say different things, nothing is
+    known.
+
+    Bars and semicolons part values; of a kind that has one value the first counts. Without `every`,
+    kinds that have no column are left out while any has one. Raises DataError for a missing column,
+    for a column of years without any, and for a number that is none, with file, line and column.
     """
     read = as_table(table, NAME, ITEMS)
     rows = _Rows.of(read)
+    there = [kind for kind in kinds if _named(read, (kind.name, *kind.also)) is not None]
+    kinds = kinds if every or not there else there
     columns = {kind.name: _values(read, kind) for kind in kinds}
-    years = catalogue.years
-    fitting = [
-        rows.fitting(str(identity), title, year)
-        for identity, title, year in zip(catalogue.item_ids, catalogue.titles, years, strict=True)
-    ]
+    items = zip(
+        map(str, catalogue.item_ids),
+        catalogue.titles,
+        catalogue.years,
+        _written(catalogue),
+        strict=True,
+    )
+    fitting = [rows.fitting(*item) for item in items]
     values = {
         name: [_one({column[row] for row in found} - {()}) for found in fitting]
         for name, column in columns.items()
@@ -64,6 +83,7 @@ class _Rows:
     by_title: dict[str, list[int]]
     by_other: dict[str, list[int]]  # by a second name, in parentheses
     years: list[int | None]
+    authors: list[Names]
     keys: list[str]  # each row's title; empty where the table has none
 
     @classmethod
@@ -82,10 +102,11 @@ class _Rows:
             _index((main, row) for row, (main, _) in enumerate(keys)),
             _index((other, row) for row, (_, others) in enumerate(keys) for other in others),
             _years(table, titles),
+            _authors(table),
             [main for main, _ in keys],
         )
 
-    def fitting(self, identity: str, title: str, year: int | None) -> list[int]:
+    def fitting(self, identity: str, title: str, year: int | None, authors: Names) -> list[int]:
         """The rows of an item: by its id, else by its title, else by a second name of either."""
         main, others = title_keys(title)
         same_id = [row for row in self.by_id.get(identity, ()) if self.keys[row] in ("", main)]
@@ -93,11 +114,24 @@ class _Rows:
             return same_id
         second = [row for other in others for row in self.by_title.get(other, ())]
         for rows in (self.by_title.get(main, []), [*self.by_other.get(main, []), *second]):
-            near = [row for row in rows if _near(year, self.years[row])]
-            exact = [row for row in near if year is not None and self.years[row] == year]
-            if near:
-                return exact or near
+            if near := self._near(rows, year, authors):
+                return near
         return []
+
+    def _near(self, rows: Iterable[int], year: int | None, authors: Names) -> list[int]:
+        """Of rows of one title those by the same author, else those of about the same year with no
+        author to compare; of these the ones of the very year, if there are any."""
+        by = {row: self.authors[row] for row in rows}
+        near = [row for row, names in by.items() if _is_one_of(authors, names)]
+        if not near:
+            open_rows = [row for row, names in by.items() if not (authors and names)]
+            near = [row for row in open_rows if _near(year, self.years[row])]
+        exact = [row for row in near if year is not None and self.years[row] == year]
+        return exact or near
+
+
+def _is_one_of(some: Names, others: Names) -> bool:
+    return any(same_person(one, other) for one in some for other in others)
 
 
 def _near(one: int | None, other: int | None) -> bool:
@@ -113,12 +147,37 @@ def _index(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
 
 
 def _years(table: Table, titles: Sequence[str]) -> list[int | None]:
-    """Each row's year: of its column, else of its title; what is no year is none."""
+    """Each row's year: of its column, where it may be part of a date, else of its title."""
     name = _named(table, YEARS)
-    known: list[int | None] = [None] * len(titles)
-    if name is not None:
-        known = texts(table, name).str.extract(r"^\s*(\d{4})(?:\.0)?\s*$").cast(pl.Int64).to_list()
-    return [year or year_of(title) for title, year in zip(titles, known, strict=True)]
+    if name is None:
+        return [year_of(title) for title in titles]
+    cells = texts(table, name).fill_null("").str.strip_chars()
+    known = cells.str.extract(r"(?:^|[^0-9])(1[0-9]{3}|20[0-9]{2})(?:[^0-9]|$)").cast(pl.Int64)
+    filled = ~cells.str.to_lowercase().is_in(["", "0", "0.0", "nan", "unknown"])
+    if filled.any() and known.null_count() == len(known):
+        row = filled.arg_max() or 0
+        raise table.error(
+            f"expected years, found {cells[row]!r:.80}, and no year in any row.",
+            row=row,
+            column=name,
+            remedy="Write them as 1995 or 1995-12-31, or leave the column out.",
+        )
+    return [year or year_of(title) for title, year in zip(titles, known.to_list(), strict=True)]
+
+
+def _authors(table: Table) -> list[Names]:
+    name = _named(table, AUTHORS)
+    if name is None:
+        return [()] * len(table.frame)
+    return [_known(cell) for cell in _cells(table, name)]
+
+
+def _written(catalogue: Catalogue) -> list[Names]:
+    """Who wrote each item of a catalogue."""
+    items = catalogue.items
+    if "author" not in items.columns or items["author"].dtype.is_nested():
+        return [()] * len(catalogue.titles)
+    return [_known(parted(text or "")) for text in items["author"].cast(pl.String).to_list()]
 
 
 def _named(table: Table, names: Iterable[str]) -> str | None:
@@ -135,31 +194,42 @@ def _values(table: Table, kind: Kind) -> list[Value]:
         raise table.error(
             f"there is no column of {kind.about}. Found: {', '.join(table.frame.columns)}.",
             column=kind.name,
-            remedy=f"Expected {kind.name}; or leave it out of attributes.kinds.",
+            remedy=f"Expected {kind.name}; or leave it out (attributes.kinds, or attributes.source "
+            "= none).",
         )
-    column = table.frame[name]
-    if isinstance(column.dtype, pl.List):
-        cells = [
-            [str(part) for part in cell or () if part is not None] for cell in column.to_list()
-        ]
-    else:
-        cells = [_parts(cell, kind) for cell in texts(table, name).to_list()]
+    cells = _cells(table, name, commas=kind.form == "list")
     return [_value(table, name, row, cell, kind) for row, cell in enumerate(cells)]
 
 
-def _parts(cell: str | None, kind: Kind) -> list[str]:
-    """A text as the texts in it: bars and semicolons divide a list, and commas where it has none of
-    these ("Al Pacino, Val Kilmer"; also as "['Al Pacino', 'Val Kilmer']")."""
-    if kind.form != "list":
-        return [cell or ""]
-    bare = (cell or "").strip().removeprefix("[").removesuffix("]")
-    parts = re.split(r"[|;]", bare) if re.search(r"[|;]", bare) else bare.split(",")
-    return [part.strip().strip("'\"") for part in parts]
+def _cells(table: Table, name: str, *, commas: bool = False) -> list[list[str]]:
+    """Each row's texts: those of a list, or those in one text."""
+    column = table.frame[name]
+    if not isinstance(column.dtype, pl.List):
+        return [_parts(cell or "", commas) for cell in texts(table, name).to_list()]
+    rows = [[str(part) for part in cell or () if part is not None] for cell in column.to_list()]
+    return [[part for text in row for part in parted(text)] for row in rows]
+
+
+def _parts(cell: str, commas: bool) -> list[str]:
+    """A text as the texts in it: bars and semicolons divide it, and in a list commas where it has
+    none of these ("Al Pacino, Val Kilmer"; in brackets, as "['Al Pacino', 'Val Kilmer']", always).
+    """
+    bare = cell.strip()
+    if bare.startswith("[") and bare.endswith("]"):
+        bare, commas = bare[1:-1], True
+    if re.search(r"[|;]", bare) or not commas:
+        return [part.strip("'\"") if commas else part for part in parted(bare)]
+    return [part.strip().strip("'\"") for part in bare.split(",")]
+
+
+def _known(cell: Iterable[str]) -> list[str]:
+    """Without what says that nothing is known; NaN is what pandas writes there."""
+    said = (" ".join(part.split()) for part in cell)
+    return [part for part in said if part and folded(part) not in ("unknown", "nan")]
 
 
 def _value(table: Table, name: str, row: int, cell: Sequence[str], kind: Kind) -> Value:
-    said = [" ".join(part.split()) for part in cell]
-    said = [part for part in said if part and folded(part) != "unknown"]
+    said = _known(cell)
     if kind.form == "number" and said:
         found = re.fullmatch(r"([0-9]{1,6})(?:\.0+)?", said[0])
         if not found:

@@ -6,7 +6,7 @@ import hashlib
 import json
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal, NamedTuple
@@ -79,6 +79,8 @@ class Attributes:
     "Questions about items that were put to a language model."
     tokens: int | None = None
     "Of those and their answers; none where the model does not count them."
+    left_out: Mapping[str, str] = field(default_factory=dict)
+    "Kinds that were to be known and are not looked for, by name: why."
 
     @property
     def found(self) -> int:
@@ -106,14 +108,15 @@ class Attributes:
         return {source.removeprefix("rejected: "): n[source] for source in REJECTED if n[source]}
 
     def filled(self, other: Attributes) -> Attributes:
-        """The same, with the other's value where this has none."""
+        """The other, with this one's values where it has any."""
         values = {
             name: [
-                one if one.value else two for one, two in zip(row, other.values[name], strict=True)
+                one if one.value else two
+                for one, two in zip(self.values.get(name, row), row, strict=True)
             ]
-            for name, row in self.values.items()
+            for name, row in other.values.items()
         }
-        return replace(self, values=values, asked=self.asked + other.asked, tokens=other.tokens)
+        return replace(other, values=values, asked=self.asked + other.asked)
 
     def joined(self, catalogue: Catalogue) -> Catalogue:
         """The catalogue with a column for each kind: texts, lists of texts, or numbers; null where
@@ -148,17 +151,17 @@ class Attributes:
 
     def save(self, folder: Path) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        note = json.dumps([*self._note(), self.tokens], ensure_ascii=False)
+        note = json.dumps([*self._note(), self.tokens, dict(self.left_out)], ensure_ascii=False)
         (folder / FILE).write_text(note, encoding="utf-8")
 
     @classmethod
     def load(cls, folder: Path) -> Attributes:
-        kinds, values, *counts = json.loads((folder / FILE).read_text(encoding="utf-8"))
+        kinds, values, *others = json.loads((folder / FILE).read_text(encoding="utf-8"))
         found = {
             name: [Found(tuple(value), source) for value, source in row]
             for name, row in values.items()
         }
-        return cls(tuple(Kind(**kind) for kind in kinds), found, *counts)
+        return cls(tuple(Kind(**kind) for kind in kinds), found, *others)
 
 
 def _column(kind: Kind, values: Sequence[Value]) -> pl.Series:

@@ -27,13 +27,22 @@ def folded(text: str) -> str:
     return _SAME.get(joined, joined)
 
 
+def parted(text: str) -> list[str]:
+    """Several values in one text, between bars or semicolons. A comma parts none: it turns a name
+    round."""
+    return [part.strip() for part in re.split(r"[|;]", text) if part.strip()]
+
+
 def same_person(one: str, other: str) -> bool:
     """Whether two names may be one person's.
 
     Case, accents, punctuation, Jr. and the order of the parts do not count. Given names may be
-    initials and middle names may be missing: "J.R.R. Tolkien", "John Ronald Reuel Tolkien".
+    initials and middle names may be missing: "J.R.R. Tolkien", "John Ronald Reuel Tolkien". Several
+    names in one text, as `parted` reads them, are nobody's.
     """
     first, second = _parts(one), _parts(other)
+    if len(parted(one)) > 1 or len(parted(other)) > 1:
+        return False
     if not first or not second:
         return False
     if sorted(first) == sorted(second) or "".join(first) == "".join(second):

@@ -5,7 +5,6 @@ Llama4Rec, figure 8: the share of right values among those that the language mod
 
 from __future__ import annotations
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -18,6 +17,7 @@ from scipy import stats
 from tandemrec.data.attributes import CLOSE, REJECTED, Attributes, Found, Kind, Value, same
 from tandemrec.data.catalogue import Dataset
 from tandemrec.data.columns import Table, identities, plain, texts
+from tandemrec.data.names import parted
 from tandemrec.data.tables import ITEMS, as_table
 from tandemrec.errors import DataError
 from tandemrec.llm.base import LLM
@@ -117,7 +117,7 @@ def _column(table: Table, kind: Kind) -> list[Value] | None:
 
 
 def _numbers(table: Table, name: str) -> list[float | None]:
-    return table.frame[name].cast(pl.Float64, strict=False).to_list()
+    return table.frame[name].cast(pl.Float64, strict=False).fill_nan(None).to_list()
 
 
 def _range(low: float | None, high: float | None) -> Value:
@@ -127,12 +127,10 @@ def _range(low: float | None, high: float | None) -> Value:
 def _texts(table: Table, name: str) -> list[Value]:
     column = table.frame[name]
     if isinstance(column.dtype, pl.List):
-        cells = [cell or () for cell in column.to_list()]
+        cells = ["|".join(str(part or "") for part in cell or ()) for cell in column.to_list()]
     else:
-        cells = [re.split(r"[|;]", cell or "") for cell in texts(table, name).to_list()]
-    return [
-        tuple(str(part).strip() for part in cell if part and str(part).strip()) for cell in cells
-    ]
+        cells = [cell or "" for cell in texts(table, name).to_list()]
+    return [tuple(parted(cell)) for cell in cells]
 
 
 def accuracy(
@@ -140,10 +138,11 @@ def accuracy(
 ) -> Accuracy:
     """How many values are right, of the items whose truth is known.
 
-    A value is right that is one of the true ones; of several values (stars), one must be. Names
-    are compared without case, accents and order, given names may be initials; genres as words; a
-    number must be within a tenth of the true range, since editions differ. Of one `kind` or of all,
-    and with a `source` ("model") only what came from there, or did not come.
+    A value is right that is one of the true ones, such as either of two directors; of several
+    values (stars), one must be. Names are compared without case, accents and order, given names may
+    be initials; genres as words; a number must be within a tenth of the true range, since editions
+    differ. Of one `kind` or of all, and with a `source` ("model") only what came from there, or did
+    not come.
     """
 
     def outcome(each: Kind, item: int, found: Found) -> str | None:

@@ -168,10 +168,13 @@ def _title(item: str) -> str:
 LONGEST, MOST = 40, 6
 "A name has at most so many characters, and so many words."
 _NOTHING = re.compile(
-    r"(?:unknown|none|n/?a(?=\W*$)|not (?:sure|known|available|certain|applicable)"
-    r"|i (?:do not|don.?t) know|i.?m not sure|unsure|no (?:idea|answer)|various|anonymous)\b",
+    r"(?:unknown|uncredited|unspecified|none|n/a|na(?=\W*$)|nobody|no[ -]one|no (?:idea|answer)"
+    r"|not (?:sure|known|available|certain|applicable|specified|mentioned|stated|credited)"
+    r"|i (?:do not|don.?t|cannot|can.?t) (?:know|tell|say)|i.?m not sure|unsure|various|anonymous"
+    r"|to be (?:announced|determined)|tb[ad](?=\W*$))\b",
     re.IGNORECASE,
 )
+"What a model says where it knows nothing."
 _BETWEEN = re.compile(r"\s*[,;|/&]\s*|\s+(?:and|with)\s+")
 _CLAUSE = re.compile(r",\s+(?:the|an?|in|of|as|for|on|at|which|where|who)\b.*$", re.IGNORECASE)
 "What goes on behind a value: of `English, in the form of a` English is the answer."
@@ -189,8 +192,8 @@ def parse(answer: str, noun: str, kind: Kind, item: str) -> Value | None:
     """What an answer says: a value, nothing (of "unknown"), or none where it cannot be read.
 
     Never raises. Only the first line counts, or, of several values, a list of lines; refused are
-    long answers, sentences, the title or the question echoed, persons with digits or with the
-    family name first, and numbers that are none.
+    long answers, sentences, the title or the question echoed, persons with digits, of one letter or
+    with the family name first, and numbers that are none.
     """
     line = _bare(_first(answer[:2000], kind), kind)
     if _NOTHING.match(line):
@@ -269,8 +272,8 @@ def _is_name(name: str, noun: str, kind: Kind, item: str) -> bool:
         return False
     if set(said) <= _ARTICLES or folded(name.partition(":")[0]) == folded(noun):
         return False  # of "The ..." or "Movie: Heat" nothing is said
-    if kind.person and any(sign.isdigit() for sign in name):
-        return False
+    if kind.person and (len("".join(said)) < 2 or any(sign.isdigit() for sign in name)):
+        return False  # "Al Pacino, N/A" has the parts N and A
     main, others = title_keys(_title(item))
     asked = {folded(text) for text in (item, noun, kind.name, kind.about, _field(kind))}
     return folded(name) not in asked | others and title_keys(name)[0] != main

@@ -127,6 +127,14 @@ PAPERS = {"llama4rec": LLAMA4REC, "dallrec": DALLREC}
 "By the paper that asks; the worked examples are newer than the data sets."
 
 
+NAMED: dict[str, Kind] = {
+    kind.name: kind
+    for asked in (DALLREC["book"], DALLREC["movie"], LLAMA4REC["movie"], LLAMA4REC["book"])
+    for kind in asked
+}
+"By name; of genre_words, which both have, the movies' examples."
+
+
 def kinds_of(noun: str, paper: str = "llama4rec") -> tuple[Kind, ...]:
     """What a paper asks of such items. Raises ConfigError for items of which nothing is."""
     known = PAPERS[paper]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -11,9 +12,9 @@ from tandemrec.llm.base import LLM
 from tandemrec.recipes.setup import Setup
 
 
-def attributed(setup: Setup[Any], llm: LLM | None) -> Attributes:
+def attributed(setup: Setup[Any], llm: LLM | None, *, as_fields: bool = False) -> Attributes:
     """What the language model, or a table, says of the items of the catalogue; made once for all
-    runs that share a folder."""
+    runs that share a folder. `as_fields`, columns of the catalogue are not looked for again."""
     config = setup.config.attributes
     return setup.common.step(
         "attributes",
@@ -23,6 +24,7 @@ def attributed(setup: Setup[Any], llm: LLM | None) -> Attributes:
         noun=setup.split.data.noun,
         llm=llm,
         config=config,
+        as_fields=as_fields,
         **_content(config.table),
     )
 
@@ -30,6 +32,13 @@ def attributed(setup: Setup[Any], llm: LLM | None) -> Attributes:
 def _attributes(content: str = "", **inputs: Any) -> Attributes:
     """`augment.attributes.attributes`; the content of its table is looked at to know it again."""
     return attributes(**inputs)
+
+
+def left_out(known: Attributes) -> Iterator[str]:
+    """A note for each reason why kinds of attributes were left out."""
+    for why in dict.fromkeys(known.left_out.values()):
+        names = [name for name, reason in known.left_out.items() if reason == why]
+        yield f"Attributes left out: {', '.join(names)}; {why}."
 
 
 def _content(table: str | None) -> dict[str, str]:

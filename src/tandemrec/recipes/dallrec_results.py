@@ -16,6 +16,7 @@ from tandemrec.evaluation.full import full_places
 from tandemrec.evaluation.groups import Shelf, by_popularity
 from tandemrec.evaluation.metrics import UserMetrics, of_places
 from tandemrec.oneline import listed
+from tandemrec.recipes.attributing import left_out
 from tandemrec.recipes.augmenting import on_validation, valid_metric
 from tandemrec.recipes.dallrec import Material, TaughtSeed, arms_of, learnt_by, reaching
 from tandemrec.recipes.measuring import RANDOM, attribute_rows, shared_by_tasks
@@ -199,6 +200,8 @@ def _notes(setup: DALLRecSetup, material: Material, first: TaughtSeed) -> Iterat
         yield f"The language model is as it came, not tuned, for {', '.join(untuned)}."
     if material.content is not None and not (material.attributes and material.attributes.kinds):
         yield "No attributes were made."
+    if material.attributes is not None:
+        yield from left_out(material.attributes)
     if order := setup.split.data.order:
         yield f"{order[0].upper()}{order[1:]}."
 

@@ -57,7 +57,9 @@ def kinds_asked(setup: DALLRecSetup) -> Sequence[Kind]:
 
 def _attributes(setup: DALLRecSetup, config: fewshot.FewShotConfig) -> list[Example]:
     data, wanted, kinds = setup.split.data, setup.config.attributes, kinds_asked(setup)
-    table = None if wanted.table is None else from_table(data.catalogue, wanted.table, kinds)
+    every, table = wanted.kinds is not None, None
+    if wanted.table is not None:
+        table = from_table(data.catalogue, wanted.table, kinds, every=every)
     return fewshot.attribute_examples(data.catalogue, data.noun, kinds, config, table)
 
 

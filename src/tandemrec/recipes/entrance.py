@@ -200,7 +200,7 @@ def check_ratings(split: Split, backbone: Any, config: Llama4RecConfig) -> None:
     table of attributes where one is named. Raises DataError; warns of odd ratings."""
     Fields.of(split.train, split.catalogue, config.fields)
     if learns(backbone):
-        check_attributes(split.catalogue, split.data.noun, config.attributes)
+        check_attributes(split.catalogue, split.data.noun, config.attributes, as_fields=True)
     ratings = split.train.ratings
     if ratings.min() == ratings.max():
         found, remedy = (

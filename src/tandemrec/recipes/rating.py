@@ -110,7 +110,8 @@ def attributes_of(setup: Setup) -> Attributes:
     if not learns(setup.backbone):
         return Attributes((), {})
     store = AnswerStore(setup.common.folder / ANSWERS)
-    return attributed(setup, Remembering(setup.llm, store, progress=setup.progress))
+    llm = Remembering(setup.llm, store, progress=setup.progress)
+    return attributed(setup, llm, as_fields=True)
 
 
 def backbones(setup: Setup, known: Attributes, seed: int) -> dict[bool, Any]:

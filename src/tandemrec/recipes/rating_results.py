@@ -9,7 +9,10 @@ import numpy as np
 from tandemrec.data.split import Split
 from tandemrec.evaluation.baselines import biases, mean_rating
 from tandemrec.evaluation.metrics import UserMetrics, rating_errors
+from tandemrec.predicting import predict
+from tandemrec.ratings import Ratings
 from tandemrec.recipes.arms import Weighing
+from tandemrec.recipes.attributing import left_out
 from tandemrec.recipes.fitting import learns
 from tandemrec.recipes.llama4rec import told_past
 from tandemrec.recipes.measuring import (
@@ -33,6 +36,8 @@ from tandemrec.tuning.tune import Tuned
 
 CONTROLS = ("mean", "biases")
 "What needs neither of the two models."
+READING = "attributes alone"
+"The backbone that reads the attributes, without a rating of the language model."
 
 
 def contents(
@@ -47,7 +52,7 @@ def contents(
     measured = measure(setup.split, seeds)
     table, full = UserTable.of(setup.split, [each.seed for each in seeds], measured), seeds[0]
     how = {"preset": preset, "command": command}
-    kinds = llama4rec_kinds(measured, CONTROLS)
+    kinds = llama4rec_kinds(measured, (*CONTROLS, READING))
     shared = shared_by_tasks(setup, table, kinds, METRIC, **how)
     models = {"Base": full.base, "with the attributes": full.augmented}
     found = Contents(
@@ -77,9 +82,16 @@ def measure(split: Split, seeds: Sequence[RatedSeed]) -> dict[str, list[UserMetr
     }
     measured: dict[str, list[UserMetrics]] = {}
     for each in seeds:
-        for name, ratings in {**each.ratings, **controls}.items():
+        for name, ratings in {**each.ratings, **_reading(each, split), **controls}.items():
             measured.setdefault(name, []).append(rating_errors(ratings, split.test))
     return measured
+
+
+def _reading(seed: RatedSeed, split: Split) -> dict[str, Ratings]:
+    """What the backbone that reads the attributes says by itself, where there is one."""
+    if seed.augmented is seed.base:
+        return {}
+    return {READING: predict(seed.augmented, split.test)}
 
 
 def _selection(seed: RatedSeed) -> Iterator[Selection]:
@@ -147,6 +159,7 @@ def _notes(setup: Setup, seeds: Sequence[RatedSeed], tuning: Tuned | None) -> It
             "Validation left the attributes out of Llama4Rec, which is then w/o DA: "
             f"seed {', '.join(left)}."
         )
+    yield from left_out(seeds[0].attributes)
     yield from on_tuning(seeds, tuning)
     known = setup.split.train
     unmet = (known.popularity[setup.split.test.items] == 0).sum()

@@ -60,9 +60,10 @@ RATING = Wording(
     "over users takes each user's mean over the ratings that he holds out. Nothing in this run was "
     "chosen on these numbers.",
     less="Less is better; a change of +1 % is an error that is 1 % smaller.",
-    parts="What each part gives, and predictions that need no model: the mean of all training "
-    "ratings (mean), and the same with what the user and the item deviate from it (biases). A "
-    "predictor that does not beat biases has not learnt who likes what.",
+    parts="What each part gives; the backbone that reads the attributes, without the language "
+    "model's ratings (attributes alone); and predictions that need no model: the mean of all "
+    "training ratings (mean), and the same with what the user and the item deviate from it "
+    "(biases). A predictor that does not beat biases has not learnt who likes what.",
     answers="In the place of a rejected rating stands the backbone's; a rejected attribute is "
     "unknown.",
     users="From rated history to the final rating of the held-out item. α is the language model's "

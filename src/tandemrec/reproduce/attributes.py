@@ -15,6 +15,7 @@ from tandemrec.llm import llm
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.progress import Progress
 from tandemrec.recipes.finished import Finished
+from tandemrec.recipes.rating_results import READING
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.recipes.weights import check_model
 from tandemrec.report.attributes import accuracy, accuracy_figure, provenance
@@ -29,6 +30,8 @@ from tandemrec.writing import explained, whole
 FILE = "accuracy.json"
 ROWS = TypeAdapter(list[Accuracy])
 NONE = "none"
+WITHOUT = "w/o DA"
+"The row of Llama4Rec whose backbone reads no attributes: what these give stands against it."
 Files = Mapping[str, Path]
 "A file for each kind of items (movie, book), or for all, under the empty name."
 
@@ -46,7 +49,8 @@ class Attributed(Compared):
 
     beside: ClassVar[str | None] = FILE
     metrics: ClassVar[tuple[str, ...]] = ("RMSE", "MAE")
-    methods: ClassVar[tuple[str, ...]] = (BASE, "w/o DA", FULL)
+    methods: ClassVar[tuple[str, ...]] = (BASE, READING, WITHOUT, FULL)
+    rivals: ClassVar[tuple[str, ...]] = (WITHOUT,)
     primary: ClassVar[str] = RATING_PRIMARY
 
     @property

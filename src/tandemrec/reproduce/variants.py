@@ -8,8 +8,11 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, ClassVar
 
+from tandemrec.evaluation.compare import over_users
 from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.recipes.spec import RunSpec, merged
+from tandemrec.recipes.users import FILE as USERS
+from tandemrec.recipes.users import UserTable
 from tandemrec.report.contents import BASE, FULL, PRIMARY
 from tandemrec.report.figures import Figure, bars, read
 from tandemrec.report.scoreboard import find_test, result
@@ -29,6 +32,8 @@ class Compared(Piece):
     metrics: ClassVar[tuple[str, ...]] = METRICS
     methods: ClassVar[tuple[str, ...]] = (BASE, "IFT", FULL)
     primary: ClassVar[str] = PRIMARY
+    rivals: ClassVar[tuple[str, ...]] = ()
+    "Rows besides Base that Llama4Rec is tested against."
 
     @property
     @abstractmethod
@@ -51,13 +56,15 @@ class Compared(Piece):
     def _table(self, data: str, found: Found) -> Table:
         mine = [cell for cell in self.cells if cell.data == data and cell in found]
         rows = [row for cell in mine for row in self._rows(cell, found[cell])]
+        more = [f"p, {self.primary}, against {rival}" for rival in self.rivals]
+        against = " and against ".join((BASE, *self.rivals))
         return Table(
             f"{self.key}_{data.replace('-', '_')}",
             data,
-            ("Backbone", "Variant", "Method", *self.metrics, f"p, {self.primary}"),
+            ("Backbone", "Variant", "Method", *self.metrics, f"p, {self.primary}", *more),
             tuple(rows),
             labels=3,
-            note=f"p: paired t-test over users against {BASE}.",
+            note=f"p: paired t-test over users against {against}.",
         )
 
     def figures(self, found: Found) -> list[Figure]:
@@ -87,7 +94,16 @@ class Compared(Piece):
                 *words(cell.backbone, cell.variant, method),
                 *(Value(MISSING) if each is None else number(each.mean) for each in values),
                 p_value(None if test is None else test.p_value),
+                *(p_value(self._p_against(rival, method, made)) for rival in self.rivals),
             )
+
+    def _p_against(self, rival: str, method: str, made: Made) -> float | None:
+        """Of Llama4Rec against another row, from every user's metrics; none of other rows, and of
+        a run without these."""
+        if method != FULL or not (made.folder / USERS).exists():
+            return None
+        measured = UserTable.load(made.folder).measured
+        return over_users(measured[FULL], measured[rival], self.primary).p_value
 
 
 @dataclass(frozen=True)
