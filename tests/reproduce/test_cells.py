@@ -315,3 +315,12 @@ def test_runs_that_a_command_does_not_ask_for_are_named(log: list[str], tmp_path
         list(made_again(piece, [cell], RunSpec(llm=llm, out=tmp_path, seeds=1)))
     text = (tmp_path / "tables.md").read_text()
     assert "Finished in this folder too, and not shown here: ml-100k/lightgcn/fake." in text
+
+
+@pytest.mark.parametrize("note", ["{", '{"tandemrec": "0.0", "spec": {}}'])
+def test_a_run_that_cannot_be_read_is_made_again(note: str, log: list[str], tmp_path: Path) -> None:
+    """Of another version, or damaged: it is no joined report, and nothing else is lost by it."""
+    make(TABLE, tmp_path, "ml-100k/mf", seeds=1)
+    (tmp_path / "ml-100k" / "mf" / "run.json").write_text(note)
+    assert make(TABLE, tmp_path, "ml-100k/mf", seeds=1) == ["ml-100k/mf"]
+    assert log == ["run ml-100k/mf", "run ml-100k/mf"]

@@ -24,7 +24,7 @@ from tandemrec.data.tastes import Tastes
 from tandemrec.errors import BackboneError, ConfigError, DataError, DataWarning, RunError
 from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.fitting import learns, train_config
-from tandemrec.recipes.record import RECORD, Record
+from tandemrec.recipes.record import RECORD, Record, is_joined
 from tandemrec.recipes.settings import Llama4RecConfig, RecipeConfig
 from tandemrec.recipes.setup import kind_of
 from tandemrec.report.contents import FILES, Contents
@@ -228,9 +228,7 @@ def check_folder(folder: Path) -> None:
 def check_joined(folder: Path) -> None:
     """Whether there is no report that was joined of other runs, which would be lost. Raises
     ConfigError."""
-    with suppress(RunError):
-        if not Record.load(folder).parts:
-            return
+    if is_joined(folder):
         raise ConfigError(
             f"{folder} holds a report that was joined, which a run would replace. Name another "
             "folder."

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container
+from contextlib import suppress
 from pathlib import Path
 from typing import Any, Self
 
@@ -69,6 +70,13 @@ class Record(Settings):
                 f"tandemrec=={found.tandemrec}."
             )
         return found
+
+
+def is_joined(folder: Path) -> bool:
+    """Whether the report there was joined, and the folder holds no stages."""
+    with suppress(RunError):
+        return bool(Record.load(folder).parts)
+    return False
 
 
 def rooted(spec: RunSpec) -> RunSpec:

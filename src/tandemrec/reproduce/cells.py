@@ -12,7 +12,7 @@ from tandemrec.oneline import listed
 from tandemrec.progress import Progress, silent
 from tandemrec.recipes.execute import ask_ahead, check, execute
 from tandemrec.recipes.ray import parallel
-from tandemrec.recipes.record import RECORD, Record
+from tandemrec.recipes.record import RECORD, is_joined
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.report.contents import FILE as REPORT
 from tandemrec.report.contents import Contents
@@ -117,7 +117,7 @@ def _run_is_there(spec: RunSpec) -> bool:
 def _is_joined(spec: RunSpec) -> bool:
     """Whether the folder holds a report of these seeds that was joined, and no stages to load.
     Raises RunError where it is of other seeds."""
-    if not (spec.out / RECORD).exists() or not Record.load(spec.out).parts:
+    if not is_joined(spec.out):
         return False
     if _run_is_there(spec):
         return True
