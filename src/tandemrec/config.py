@@ -36,9 +36,10 @@ class Settings(BaseModel):
     @classmethod
     def _is_no_truth(cls, value: Any, info: ValidationInfo) -> Any:
         """`seeds = true` is a slip, which pydantic would read as 1."""
-        kinds = set(_kinds(cls.model_fields[str(info.field_name)].annotation))
-        if isinstance(value, bool) and kinds & {int, float} and bool not in kinds:
-            raise ValueError("expected a number, not a truth value")
+        if isinstance(value, bool):
+            kinds = set(_kinds(cls.model_fields[str(info.field_name)].annotation))
+            if kinds & {int, float} and bool not in kinds:
+                raise ValueError("expected a number, not a truth value")
         return value
 
     @classmethod

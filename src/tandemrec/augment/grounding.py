@@ -174,10 +174,7 @@ def _authors(table: Table) -> list[Names]:
 
 def _written(catalogue: Catalogue) -> list[Names]:
     """Who wrote each item of a catalogue."""
-    items = catalogue.items
-    if "author" not in items.columns or items["author"].dtype.is_nested():
-        return [()] * len(catalogue.titles)
-    return [_known(parted(text or "")) for text in items["author"].cast(pl.String).to_list()]
+    return [_known(parted(text)) for text in catalogue.texts("author")]
 
 
 def _named(table: Table, names: Iterable[str]) -> str | None:

@@ -199,12 +199,11 @@ def _in_pieces(
 ) -> Tensor:
     """The same with torch before 2.13; each piece is computed again for its gradient."""
 
-    def piece(said: Tensor, wanted: Tensor, *held: Tensor | None) -> Tensor:
-        scores = nn.functional.linear(said, *held)  # type: ignore[arg-type]
-        return cross_entropy(scores, wanted, weight, reduction="sum")
+    def piece(rows: slice) -> Tensor:
+        scores = nn.functional.linear(said[rows], catalogue, bias)
+        return cross_entropy(scores, wanted[rows], weight, reduction="sum")
 
-    rows = max(1, _SCORES // len(catalogue))
-    parts = zip(said.split(rows), wanted.split(rows), strict=True)
-    losses = [checkpoint(piece, *part, catalogue, bias, use_reentrant=False) for part in parts]
+    pieces = parts(len(said), max(1, _SCORES // len(catalogue)))
+    losses = [checkpoint(piece, rows, use_reentrant=False) for rows in pieces]
     counted = len(said) if weight is None else weight[wanted].sum()
     return torch.stack(losses).sum() / counted

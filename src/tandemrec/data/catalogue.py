@@ -48,6 +48,13 @@ class Catalogue:
         """The number of an item id."""
         return _number(self._item_numbers, "item", name)
 
+    def texts(self, name: str) -> list[str]:
+        """A column of items as texts, [I]; "" where nothing stands in it, where it holds lists, and
+        where there is no such column."""
+        if name not in self.items.columns or self.items[name].dtype.is_nested():
+            return [""] * len(self.titles)
+        return self.items[name].cast(pl.String).fill_null("").to_list()
+
     @cached_property
     def years(self) -> Sequence[int | None]:
         """Each item's year: in parentheses behind its title, else in a column `year`; [I]."""

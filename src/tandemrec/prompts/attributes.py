@@ -11,8 +11,6 @@ import re
 from collections.abc import Mapping, Sequence
 from itertools import takewhile
 
-import polars as pl
-
 from tandemrec.data.attributes import Kind, Value
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.data.names import folded, title_keys, words, year_of
@@ -48,9 +46,7 @@ def told(title: str, author: str | None = None, year: int | None = None) -> str:
 def items(catalogue: Catalogue) -> list[str]:
     """Every item as a question names it, with its author where the catalogue knows that, else with
     its year; [I]."""
-    titles, table = catalogue.titles, catalogue.items
-    known = table["author"].cast(pl.String).to_list() if "author" in table.columns else None
-    rows = zip(titles, known or [None] * len(titles), catalogue.years, strict=True)
+    rows = zip(catalogue.titles, catalogue.texts("author"), catalogue.years, strict=True)
     return [told(*row) for row in rows]
 
 

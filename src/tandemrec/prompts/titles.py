@@ -4,8 +4,6 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-import polars as pl
-
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.llm import abilities
 
@@ -62,10 +60,7 @@ def _parted(titles: Sequence[str], values: Sequence[str]) -> list[bool]:
 
 def column(catalogue: Catalogue, name: str) -> list[str]:
     """A column as short texts; "" where the catalogue does not have it, or nothing in it."""
-    if name not in catalogue.items.columns or catalogue.items[name].dtype.is_nested():
-        return [""] * len(catalogue.titles)
-    cells = catalogue.items[name].cast(pl.String).to_list()
-    return [neutral(cell or "") for cell in cells]
+    return [neutral(text) for text in catalogue.texts(name)]
 
 
 def readable(titles: Sequence[str]) -> list[str]:

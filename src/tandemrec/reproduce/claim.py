@@ -13,7 +13,7 @@ from tandemrec.errors import RunError
 from tandemrec.oneline import short
 from tandemrec.recipes.record import RECORD, Record
 from tandemrec.recipes.spec import RunSpec
-from tandemrec.reproduce.found import loaded
+from tandemrec.reproduce.found import loaded, run_folders
 from tandemrec.reproduce.piece import Piece
 from tandemrec.writing import explained, whole
 
@@ -67,7 +67,7 @@ def check_claim(piece: Piece, spec: RunSpec) -> Claim:
     asked, file = Claim.of(piece, spec), spec.out / FILE
     if (spec.out / RECORD).exists():
         raise RunError(f"{spec.out} is the folder of a single run. {ANOTHER}.")
-    if not file.exists() or not _any_run(spec.out):
+    if not file.exists() or not run_folders(spec.out):
         return asked
     there = loaded(file, CLAIM)
     if there.name != asked.name:
@@ -89,11 +89,6 @@ def claim(out: Path, asked: Claim) -> None:
         out.mkdir(parents=True, exist_ok=True)
         with whole(out / FILE) as fresh:
             fresh.write_text(asked.model_dump_json(indent=2), encoding="utf-8")
-
-
-def _any_run(out: Path) -> bool:
-    """Of any piece: runs are two or three folders deep."""
-    return any(any(out.glob(f"{stars}/{RECORD}")) for stars in ("*/*", "*/*/*"))
 
 
 def _changed(asked: Claim, there: Claim) -> Iterator[str]:

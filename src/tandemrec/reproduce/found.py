@@ -10,6 +10,7 @@ from pydantic import TypeAdapter, ValidationError
 
 from tandemrec.errors import ConfigError, RunError
 from tandemrec.oneline import short
+from tandemrec.recipes.record import RECORD
 from tandemrec.report.contents import Contents
 
 T = TypeVar("T")
@@ -41,6 +42,11 @@ class Made(NamedTuple):
 
 Found = Mapping[Cell, Made]
 "The finished runs."
+
+
+def run_folders(out: Path) -> set[Path]:
+    """Where finished runs lie, of any piece: two or three folders deep."""
+    return {file.parent for stars in ("*/*", "*/*/*") for file in out.glob(f"{stars}/{RECORD}")}
 
 
 def loaded(file: Path, kind: TypeAdapter[T]) -> T:

@@ -5,10 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from tandemrec.recipes.record import RECORD
 from tandemrec.report.page import environment, files_of, put
 from tandemrec.report.tables import Table
-from tandemrec.reproduce.found import Found
+from tandemrec.reproduce.found import Found, run_folders
 from tandemrec.reproduce.piece import Piece
 
 
@@ -24,8 +23,7 @@ def _beside(found: Found, out: Path) -> Iterator[str]:
     """Finished runs in the folder that this command does not ask for: of other language models,
     where a figure compares several."""
     shown = {made.folder for made in found.values()}
-    there = {file.parent for stars in ("*/*", "*/*/*") for file in out.glob(f"{stars}/{RECORD}")}
-    others = sorted(each.relative_to(out).as_posix() for each in there - shown)
+    others = sorted(each.relative_to(out).as_posix() for each in run_folders(out) - shown)
     if others:
         yield f"Finished in this folder too, and not shown here: {', '.join(others)}."
 
