@@ -46,11 +46,11 @@ class AFM(FeatureBackbone):
     }
     quick: ClassVar[Mapping[str, Any]] = {
         "learning_rate": 2e-3,
-        "batch_size": 2048,
+        "batch_size": 512,
         "every": 1,
         "patience": 5,
     }
-    quick_config: ClassVar[Mapping[str, Any]] = {"width": 16, "decay": 1e-3, "attention": 8}
+    quick_config: ClassVar[Mapping[str, Any]] = {"width": 16, "decay": 1e-3, "attention": 32}
 
     def __init__(self, config: Any, train: Interactions, fields: Fields | None = None) -> None:
         super().__init__(config, train, fields)

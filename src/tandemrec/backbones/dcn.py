@@ -47,15 +47,16 @@ class DCN(FeatureBackbone):
         "every": 1,
     }
     quick: ClassVar[Mapping[str, Any]] = {
-        "learning_rate": 1e-3,
-        "batch_size": 2048,
+        "learning_rate": 5e-4,
+        "batch_size": 512,
         "every": 1,
         "patience": 5,
     }
     quick_config: ClassVar[Mapping[str, Any]] = {
-        "width": 32,
-        "decay": 0.01,
-        "hidden": (256, 128),
+        "width": 8,
+        "decay": 1e-3,
+        "hidden": (64,),
+        "dropout": 0.5,
         "layers": 3,
         "normal": True,
     }

@@ -49,16 +49,16 @@ class NFM(FeatureBackbone):
     }
     quick: ClassVar[Mapping[str, Any]] = {
         "learning_rate": 1e-3,
-        "batch_size": 2048,
+        "batch_size": 1024,
         "every": 1,
         "patience": 5,
     }
     quick_config: ClassVar[Mapping[str, Any]] = {
-        "width": 32,
+        "width": 16,
         "decay": 0.1,
-        "hidden": (256, 128),
-        "dropout": 0.0,
-        "hidden_dropout": 0.2,
+        "hidden": (64,),
+        "dropout": 0.5,
+        "hidden_dropout": 0.5,
         "normal": False,
     }
 
