@@ -5,10 +5,17 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
+
+from tandemrec.cli.run import one_way
+
+if TYPE_CHECKING:
+    from tandemrec.recipes.spec import RunSpec
+    from tandemrec.reproduce import Cell, Piece
 
 Only = Annotated[
     list[str], typer.Option(help="Some of its runs, such as ml-100k/mf or 'ml-100k/*'.")
@@ -48,6 +55,9 @@ def reproduce(
         list[int], typer.Option("--only-seed", help="Of these, one that is made here.")
     ] = [],  # noqa: B006  typer copies it
     settings: Set = [],  # noqa: B006  typer copies it
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Count calls, tokens and cost; ask nothing.")
+    ] = False,
     ray: Ray = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print the tables as JSON.")] = False,
 ) -> None:
@@ -57,6 +67,7 @@ def reproduce(
     from tandemrec.recipes.spec import RunSpec, parse_settings
     from tandemrec.reproduce import chosen, files_of, made_again, piece_of
 
+    one_way({"--dry-run": dry_run, "--ray": ray is not None})
     files = {"truth": files_of(truth, "truth"), "table": files_of(table, "table")}
     piece = piece_of(what, llm, rival, **files, judge=judge)
     spec = RunSpec(
@@ -70,8 +81,11 @@ def reproduce(
         only_seeds=tuple(only_seeds),
         settings=parse_settings(settings),
     )
-    command = shlex.join(["tandemrec", *sys.argv[1:]])
     cells, made = chosen(piece, only), False
+    if dry_run:
+        _foretell(piece, cells, spec, as_json)
+        return
+    command = shlex.join(["tandemrec", *sys.argv[1:]])
     try:
         with bars() as progress:
             done = made_again(piece, cells, spec, ray=ray, command=command, progress=progress)
@@ -82,3 +96,20 @@ def reproduce(
     finally:  # what was made before an error is told too
         if as_json and made:
             print(json.dumps(json.loads((spec.out / "tables.json").read_text(encoding="utf-8"))))
+
+
+def _foretell(piece: Piece, cells: Sequence[Cell], spec: RunSpec, as_json: bool) -> None:
+    """What the runs would ask, in place of the runs."""
+    from tandemrec.cli.dry_run import tell
+    from tandemrec.cli.progress import bars
+    from tandemrec.reproduce import foretold
+
+    with bars() as progress:
+        found = foretold(piece, cells, spec, progress=progress)
+    if as_json:
+        print(json.dumps([each.as_json() for each in found]))
+        return
+    for each in found:
+        tell(each, piece.asks_besides)
+    if not found:
+        print("These runs are finished, and ask nothing more.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -98,7 +99,7 @@ def run(
     }
     given = {key: value for key, value in given.items() if value not in (None, {}, ())}
     spec = spec_of(what, given)
-    _one_way(dry_run, plan, ray)
+    one_way({"--dry-run": dry_run, "--plan": plan is not None, "--ray": ray is not None})
     if dry_run:
         _foretell(spec, as_json)
         return
@@ -141,9 +142,8 @@ def _warn(text: str) -> None:
     say(f"warning: {text}")
 
 
-def _one_way(dry_run: bool, plan: Path | None, ray: str | None) -> None:
-    """Each of the three is a way of its own to be run. Raises typer.BadParameter."""
-    ways = {"--dry-run": dry_run, "--plan": plan is not None, "--ray": ray is not None}
+def one_way(ways: Mapping[str, bool]) -> None:
+    """Of options that are ways of their own to be run, one. Raises typer.BadParameter."""
     given = [name for name, there in ways.items() if there]
     if len(given) > 1:
         raise typer.BadParameter(f"{' and '.join(given)} do not go together. Give one of them.")

@@ -1,7 +1,7 @@
-"""What a run would ask its language model, and what that would cost; nothing is asked.
+"""What runs would ask their language models, and what that would cost; nothing is asked.
 
-The run is done in a folder that goes away, with made-up answers: its backbones are fitted for
-real, and what the run's folder holds already, stages and answers, counts as done.
+They are done in a folder that goes away, with made-up answers: their backbones are fitted for
+real, and what the runs' folders hold already, stages and answers, counts as done.
 """
 
 from __future__ import annotations
@@ -9,13 +9,14 @@ from __future__ import annotations
 import shutil
 import sqlite3
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from contextlib import closing
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from tandemrec.errors import ConfigError
+from tandemrec.llm.base import LLM
 from tandemrec.llm.estimating import Expected, Guessing
 from tandemrec.progress import Progress, silent
 from tandemrec.recipes.entrance import backbone_of, check_settings
@@ -30,8 +31,8 @@ CARRIED_OUT: dict[str, Callable[..., Finished]] = {"llama4rec": llama4rec, "dall
 
 @dataclass(frozen=True)
 class Outlook:
-    """What a run would ask. `sure` hangs on no answer that is not there yet; `guessed` does, and
-    was counted with made-up answers."""
+    """What a run, or several, would ask a language model. `sure` hangs on no answer that is not
+    there yet; `guessed` does, and was counted with made-up answers."""
 
     llm: str
     way: str
@@ -66,34 +67,56 @@ def dry_run(spec: RunSpec, progress: Progress = silent) -> Outlook:
     A server is asked what it can do (`probing`), as that decides how many requests there are.
     Raises TandemrecError as `execute` does.
     """
-    check_settings(backbone_of(spec.backbone), spec.config)
-    given = inputs(spec, progress)
-    model: Any = given.llm
-    guessing = Guessing(model)
-    more = {} if spec.recipe == "llama4rec" else _reading(given.embedder, given.content)
+    return dry_runs([spec], progress)[0]
+
+
+def dry_runs(specs: Sequence[RunSpec], progress: Progress = silent) -> list[Outlook]:
+    """The same of runs that are made one after the other: an outlook for each language model. What
+    runs with a folder in common (`shared`) ask alike counts once."""
+    for spec in specs:
+        check_settings(backbone_of(spec.backbone), spec.config)
+    asked: dict[tuple[str, str | None], tuple[LLM, Guessing, RunSpec]] = {}
     with tempfile.TemporaryDirectory(prefix="tandemrec-dry-") as scratch:
-        out = _copied(spec.out, Path(scratch) / "out")
-        shared = None if spec.shared is None else _copied(spec.shared, Path(scratch) / "shared")
-        CARRIED_OUT[spec.recipe](
-            given.split,
-            backbone=spec.backbone,
-            llm=guessing,
-            config=spec.config,
-            out=out,
-            shared=shared,
-            seeds=spec.made_seeds,
-            first=spec.seed,
-            progress=progress,
-            **more,
-        )
-    return _outlook(model, guessing, spec)
+        copies = _Copies(Path(scratch))
+        for spec in specs:
+            given = inputs(spec, progress)
+            fresh = given.llm, Guessing(given.llm), spec
+            _, guessing, _ = asked.setdefault((spec.llm, spec.adapter), fresh)
+            more = {} if spec.recipe == "llama4rec" else _reading(given.embedder, given.content)
+            CARRIED_OUT[spec.recipe](
+                given.split,
+                backbone=spec.backbone,
+                llm=guessing,
+                config=spec.config,
+                out=copies.of(spec.out),
+                shared=None if spec.shared is None else copies.of(spec.shared),
+                seeds=spec.made_seeds,
+                first=spec.seed,
+                progress=progress,
+                **more,
+            )
+    return [_outlook(*each) for each in asked.values()]
+
+
+@dataclass
+class _Copies:
+    """One copy of each folder, which every run that names it is done in."""
+
+    scratch: Path
+    made: dict[Path, Path] = field(default_factory=dict)
+
+    def of(self, folder: Path) -> Path:
+        if folder not in self.made:
+            self.made[folder] = _copied(folder, self.scratch / str(len(self.made)))
+        return self.made[folder]
 
 
 def _reading(embedder: Any, content: Any) -> dict[str, Any]:
     return {"embedder": embedder, "content": content}
 
 
-def _outlook(model: Any, guessing: Guessing, spec: RunSpec) -> Outlook:
+def _outlook(llm: LLM, guessing: Guessing, spec: RunSpec) -> Outlook:
+    model: Any = llm
     can, address = getattr(model, "abilities", None), getattr(model, "address", None)
     return Outlook(
         llm=model.name,

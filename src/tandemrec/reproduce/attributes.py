@@ -48,6 +48,7 @@ class Attributed(Compared):
     "What items are called, by data set."
 
     beside: ClassVar[str | None] = FILE
+    asks_besides: ClassVar[str] = "a judge's answers"
     metrics: ClassVar[tuple[str, ...]] = ("RMSE", "MAE")
     methods: ClassVar[tuple[str, ...]] = (BASE, READING, WITHOUT, FULL)
     rivals: ClassVar[tuple[str, ...]] = (WITHOUT,)

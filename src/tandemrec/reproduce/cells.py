@@ -10,13 +10,14 @@ from pathlib import Path
 from tandemrec.errors import ConfigError, DataError, RunError, UnknownName
 from tandemrec.oneline import listed
 from tandemrec.progress import Progress, silent
+from tandemrec.recipes.dry_run import Outlook, dry_runs
 from tandemrec.recipes.execute import ask_ahead, check, execute
 from tandemrec.recipes.ray import parallel
 from tandemrec.recipes.record import RECORD, is_joined
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.report.contents import FILE as REPORT
 from tandemrec.report.contents import Contents
-from tandemrec.reproduce.claim import check_claim, claim
+from tandemrec.reproduce.claim import Claim, check_claim, claim
 from tandemrec.reproduce.found import Cell, Made
 from tandemrec.reproduce.page import write
 from tandemrec.reproduce.piece import Piece
@@ -56,11 +57,8 @@ def made_again(
     go in parallel. A data set that cannot be had does not stop the others: its DataError is raised
     after them.
     """
-    specs = {cell: spec_of(piece, cell, spec) for cell in wanted}
-    asked = check_claim(piece, spec)
-    found(piece, spec.out)
+    specs, asked = _looked_at(piece, wanted, spec, progress)
     check([each for each in specs.values() if not _is_joined(each)], progress=progress)
-    piece.check(progress)
     claim(spec.out, asked)
     missing: dict[str, DataError] = {}
     for group in _groups(specs):
@@ -71,6 +69,28 @@ def made_again(
             missing[next(iter(group)).data] = error
     if missing:
         raise DataError(" ".join(f"{data}: {error}" for data, error in missing.items()))
+
+
+def foretold(
+    piece: Piece, wanted: Sequence[Cell], spec: RunSpec, *, progress: Progress = silent
+) -> list[Outlook]:
+    """What making these cells would ask each language model; what is finished asks nothing, and
+    what `piece.finish` asks besides is not in it. Nothing is asked, and the folder stays as it is.
+    """
+    specs, _ = _looked_at(piece, wanted, spec, progress)
+    return dry_runs([mine for mine in specs.values() if not _run_is_there(mine)], progress)
+
+
+def _looked_at(
+    piece: Piece, wanted: Sequence[Cell], spec: RunSpec, progress: Progress
+) -> tuple[dict[Cell, RunSpec], Claim]:
+    """The runs of the cells, and what is asked of the folder that is to hold them; nothing is
+    written. Raises TandemrecError for a folder of other runs, and for what the piece lacks."""
+    specs = {cell: spec_of(piece, cell, spec) for cell in wanted}
+    asked = check_claim(piece, spec)
+    found(piece, spec.out)
+    piece.check(progress)
+    return specs, asked
 
 
 def _groups(specs: Mapping[Cell, RunSpec]) -> list[dict[Cell, RunSpec]]:

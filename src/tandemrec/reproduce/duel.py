@@ -59,6 +59,7 @@ class Duel(Piece):
     rival: str = "smollm2-135m"
 
     beside: ClassVar[str | None] = FILE
+    asks_besides: ClassVar[str] = "the rival's lists"
 
     @property
     def cells(self) -> list[Cell]:

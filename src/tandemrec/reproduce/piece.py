@@ -31,6 +31,8 @@ class Piece(ABC):
 
     beside: ClassVar[str | None] = None
     "The file that `finish` writes to a run's folder; a cell without it is not finished."
+    asks_besides: ClassVar[str] = ""
+    "What `finish` asks a language model for, beyond the runs."
     one_llm: ClassVar[bool] = True
     "Whether all runs have the same language model."
 
