@@ -1,6 +1,7 @@
 """The runs of a table: their folders, their order, what is finished, and what stops them."""
 
 import json
+import shutil
 from collections.abc import Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -324,3 +325,27 @@ def test_a_run_that_cannot_be_read_is_made_again(note: str, log: list[str], tmp_
     (tmp_path / "ml-100k" / "mf" / "run.json").write_text(note)
     assert make(TABLE, tmp_path, "ml-100k/mf", seeds=1) == ["ml-100k/mf"]
     assert log == ["run ml-100k/mf", "run ml-100k/mf"]
+
+
+def test_a_run_copied_from_another_table_is_loaded(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As docs/papers.md says of tables II and VI and figure 4."""
+    monkeypatch.setattr(inputs, "load", lambda name, **_: small().data)
+    made: list[list[str]] = []
+
+    def watched(*args: Any, **more: Any) -> Any:
+        done = execute.execute(*args, **more)
+        made.append(done.setup.run.made)
+        return done
+
+    monkeypatch.setattr(cells, "execute", watched)
+    words = ["--only", "ml-100k/lightgcn", "--seeds", "1", *quick()]
+    assert main(["reproduce", "llama4rec/table2", "--out", str(tmp_path / "table2"), *words]) == 0
+    assert made.pop()
+    for other in ("fig4", "table6"):
+        shutil.copytree(tmp_path / "table2" / "ml-100k", tmp_path / other / "ml-100k")
+        there = ["--out", str(tmp_path / other)]
+        assert main(["reproduce", f"llama4rec/{other}", *there, *words]) == 0
+        assert made.pop() == []
+        assert (tmp_path / other / "tables.md").exists()

@@ -87,8 +87,12 @@ def test_table_6_is_as_printed_with_its_changes_against_base() -> None:
             assert (value.value, value.mark) == (float(figure), "")
             theirs = values[data, "lightgcn", row, f"{metric} vs Base, paper"].value
             assert theirs == (None if change == "-" else pytest.approx(float(change), abs=0.011))
-    ours = values["ml-1m", "lightgcn", "Llama4Rec", "HR@3 vs Base"]
-    assert ours.value == pytest.approx(50) and ours.text == "+50.0 %"
+    for data in DATA:
+        ours = values[data, "lightgcn", "Llama4Rec", "HR@3 vs Base"]
+        assert ours.value == pytest.approx(50) and ours.text == "+50.0 %"
+    for row in ("Base", "Llama4Rec", "w/o PA"):
+        for column in ("HR@3, paper", "NDCG@3 vs Base, paper"):
+            assert values["ml-100k", "lightgcn", row, column].value is None
 
 
 def note(key: str, data: str) -> str:

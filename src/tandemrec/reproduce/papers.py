@@ -36,7 +36,13 @@ PIECES: dict[str, Piece] = {
         "llama4rec", "table5", "Rating prediction, six backbones.", "deepfm", LLAMA
     ),
     "llama4rec/table6": PaperTable(
-        "llama4rec", "table6", "LightGCN without one part at a time.", "lightgcn", LLAMA, True
+        "llama4rec",
+        "table6",
+        "LightGCN without one part at a time.",
+        "lightgcn",
+        LLAMA,
+        True,
+        {"ml-100k": ("lightgcn",)},
     ),
     "llama4rec/fig4": Sweep(
         "llama4rec",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,8 @@ class PaperTable(Piece):
 
     changes: bool = False
     "Whether it has the change of each figure against Base."
+    beyond: Mapping[str, Sequence[str]] = field(default_factory=dict)
+    "Backbones that the paper does not print, by data set."
 
     note: ClassVar[str] = NOTE
     "Below each table."
@@ -70,7 +72,7 @@ class PaperTable(Piece):
     @property
     def grid(self) -> Mapping[str, Sequence[str]]:
         """The backbones of each data set."""
-        return {data: list(row) for data, row in self.published.items()}
+        return {**self.beyond, **{data: list(row) for data, row in self.published.items()}}
 
     @property
     def cells(self) -> list[Cell]:
