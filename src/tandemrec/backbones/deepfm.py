@@ -35,7 +35,7 @@ class DeepFM(FeatureBackbone):
     published: ClassVar[Mapping[str, Any]] = {"learning_rate": 1e-3, "every": 1}
     quick: ClassVar[Mapping[str, Any]] = {
         "learning_rate": 2e-3,
-        "batch_size": 512,
+        "batch_size": 1024,
         "every": 1,
         "patience": 5,
     }
