@@ -36,10 +36,10 @@ PINS = {
 }
 
 RATING = {  # two seeds each
-    "deepfm": Pin(6, 1.00, 1.03),  # 1.015 and 1.017
-    "nfm": Pin(10, 0.99, 1.03),  # 1.009 and 1.017
-    "dcn": Pin(10, 1.00, 1.04),  # 1.021 and 1.023
-    "afm": Pin(12, 1.02, 1.045),  # 1.039 and 1.040; as far as validation says, 1.030
+    "deepfm": Pin(8, 1.00, 1.03),  # 1.014 and 1.020
+    "nfm": Pin(12, 0.99, 1.03),  # 1.009 and 1.021
+    "dcn": Pin(12, 1.00, 1.035),  # 1.019 and 1.020
+    "afm": Pin(14, 1.01, 1.042),  # 1.031 and 1.034
     "xdeepfm": Pin(6, 1.00, 1.04),  # 1.024 and 1.026
     "autoint": Pin(4, 1.00, 1.04),  # 1.025 and 1.026
 }

@@ -46,7 +46,7 @@ class AFM(FeatureBackbone):
     }
     quick: ClassVar[Mapping[str, Any]] = {
         "learning_rate": 2e-3,
-        "batch_size": 512,
+        "batch_size": 1024,
         "every": 1,
         "patience": 5,
     }
