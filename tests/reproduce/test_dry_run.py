@@ -106,3 +106,18 @@ def test_what_is_asked_beside_the_runs_is_named(
 def test_it_is_no_run_on_a_cluster(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main([*words(tmp_path), "--dry-run", "--ray", "local"]) == 2
     assert "--dry-run and --ray do not go together" in capsys.readouterr().err
+
+
+def test_a_joined_report_of_other_seeds_is_refused_as_by_a_run(
+    asked: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "o" / "ml-100k" / "mf"
+    for seed in ("0", "1"):
+        given = ["--seeds", "2", "--only-seed", seed]
+        assert main([*words(tmp_path / seed, "ml-100k/mf"), *given]) == 0
+    parts = [str(tmp_path / seed / "ml-100k" / "mf") for seed in ("0", "1")]
+    assert main(["report", *parts, "--out", str(folder)]) == 0
+    for more in ([], ["--dry-run"]):
+        assert main([*words(tmp_path / "o", "ml-100k/mf"), "--seeds", "3", *more]) == 2
+        assert "holds a report that was joined" in capsys.readouterr().err
+    assert foretold(capsys, *words(tmp_path / "o", "ml-100k/mf"), "--seeds", "2") == []

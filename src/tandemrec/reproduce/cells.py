@@ -78,7 +78,8 @@ def foretold(
     what `piece.finish` asks besides is not in it. Nothing is asked, and the folder stays as it is.
     """
     specs, _ = _looked_at(piece, wanted, spec, progress)
-    return dry_runs([mine for mine in specs.values() if not _run_is_there(mine)], progress)
+    left = [each for each in specs.values() if not (_is_joined(each) or _run_is_there(each))]
+    return dry_runs(left, progress)
 
 
 def _looked_at(
