@@ -258,17 +258,23 @@ def test_runs_of_an_older_folder_without_a_note_are_shown(log: list[str], tmp_pa
     assert (tmp_path / "reproduce.json").exists()
 
 
-def test_a_real_run_is_not_made_twice(tmp_path: Path, monkeypatch) -> None:  # type: ignore[no-untyped-def]
-    """Nor when it was stopped before its curves were written."""
+@pytest.fixture
+def made(monkeypatch: pytest.MonkeyPatch) -> list[list[str]]:
+    """The stages that each real run made, on a small world in place of all data sets."""
     monkeypatch.setattr(inputs, "load", lambda name, **_: small().data)
-    made: list[list[str]] = []
+    stages: list[list[str]] = []
 
     def watched(*args: Any, **more: Any) -> Any:
         done = execute.execute(*args, **more)
-        made.append(done.setup.run.made)
+        stages.append(done.setup.run.made)
         return done
 
     monkeypatch.setattr(cells, "execute", watched)
+    return stages
+
+
+def test_a_real_run_is_not_made_twice(made: list[list[str]], tmp_path: Path) -> None:
+    """Nor when it was stopped before its curves were written."""
     words = ["reproduce", "llama4rec/fig4", "--out", str(tmp_path), "--only", "ml-100k/*"]
     words += ["--seeds", "1", *quick()]
     assert main(words) == 0 and made[0]
@@ -327,19 +333,8 @@ def test_a_run_that_cannot_be_read_is_made_again(note: str, log: list[str], tmp_
     assert log == ["run ml-100k/mf", "run ml-100k/mf"]
 
 
-def test_a_run_copied_from_another_table_is_loaded(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_run_copied_from_another_table_is_loaded(made: list[list[str]], tmp_path: Path) -> None:
     """As docs/papers.md says of tables II and VI and figure 4."""
-    monkeypatch.setattr(inputs, "load", lambda name, **_: small().data)
-    made: list[list[str]] = []
-
-    def watched(*args: Any, **more: Any) -> Any:
-        done = execute.execute(*args, **more)
-        made.append(done.setup.run.made)
-        return done
-
-    monkeypatch.setattr(cells, "execute", watched)
     words = ["--only", "ml-100k/lightgcn", "--seeds", "1", *quick()]
     assert main(["reproduce", "llama4rec/table2", "--out", str(tmp_path / "table2"), *words]) == 0
     assert made.pop()

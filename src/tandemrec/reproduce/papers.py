@@ -41,8 +41,8 @@ PIECES: dict[str, Piece] = {
         "LightGCN without one part at a time.",
         "lightgcn",
         LLAMA,
-        True,
-        {"ml-100k": ("lightgcn",)},
+        changes=True,
+        beyond={"ml-100k": ("lightgcn",)},
     ),
     "llama4rec/fig4": Sweep(
         "llama4rec",
