@@ -76,6 +76,19 @@ def test_pauses_double_and_are_drawn():
         assert all(gap < 0.02 * 2**n + 0.3 for n, gap in enumerate(gaps))
 
 
+def test_a_pause_is_no_longer_than_a_reply_may_take():
+    with serving({"chat"}, fault=lambda number, row: "500") as server:
+        with pytest.raises(Unanswered):
+            say(caller(server, attempts=12, backoff=0.05, timeout=0.2))
+        assert server.times[-1] - server.times[0] < 11 * (0.2 + 0.1)  # doubled they are 51 s, drawn
+
+
+def test_pauses_that_the_server_names_make_ours_no_longer():
+    with serving({"chat"}, fault=first(*["429"] * 12, "500")) as server:
+        assert say(caller(server, attempts=20)) == "A"
+        assert server.times[-1] - server.times[-2] < 0.01 + 0.3  # not 0.01 * 2**12
+
+
 def test_all_wait_when_one_is_told_to():
     with serving({"chat"}, fault=first("after 1")) as server:
         asks = caller(server)

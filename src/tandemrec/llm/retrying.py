@@ -32,7 +32,7 @@ PROBING = 4
 NOT_ABLE = (500, 501)
 "What some servers answer to what they do not know."
 LONGEST = 60.0
-"Seconds of a pause that we choose ourselves, at most."
+"Seconds of a pause that we choose ourselves, at most; never longer than a reply may take."
 
 
 class Call(NamedTuple):
@@ -97,7 +97,7 @@ class Caller:
 
         Raises Refused, Unanswered or Stopped.
         """
-        end, fault = self._end(), Fault("no attempt was made")
+        end, fault, pauses = self._end(), Fault("no attempt was made"), 0
         most = min(self.address.attempts, PROBING) if call.probing else self.address.attempts
         for attempt in range(most):
             try:
@@ -106,7 +106,7 @@ class Caller:
             except Fault as error:
                 fault = error
             if attempt + 1 < most:
-                self._rest(fault, attempt, end)
+                pauses += self._rest(fault, pauses, end)
         if call.probing and fault.status in NOT_ABLE:
             raise Refused(f"{fault}.", fault.status)
         raise self._given_up(call, fault, f"after {most} attempts")
@@ -217,12 +217,14 @@ class Caller:
         self.meter.add(used)
         self._pace.settle(call.tokens, used.tokens_in + used.tokens_out)
 
-    def _rest(self, fault: Fault, attempt: int, end: float) -> None:
+    def _rest(self, fault: Fault, pauses: int, end: float) -> bool:
+        """Pause after a fault; whether of our own choice, which makes the next one longer."""
         if fault.after is not None:
             self._pace.pause(fault.after)  # `_turn` waits, as everybody does
-        else:
-            most = min(LONGEST, self.address.backoff * 2**attempt)
-            self._sleep(self._random.uniform(0, most), end, None, fault)
+            return False
+        most = min(LONGEST, self.address.timeout, self.address.backoff * 2**pauses)
+        self._sleep(self._random.uniform(0, most), end, None, fault)
+        return True
 
     def _sleep(self, seconds: float, end: float, call: Call | None, fault: Fault) -> None:
         """Wait, but not beyond the request's time. Raises Unanswered where that is too short."""
