@@ -5,7 +5,7 @@ from tandemrec.llm.server import ServerLLM
 
 TOPS = {"chat", "logprobs"}
 EXACTLY = {"chat", "plain", "tokenize", "prompt_logprobs"}
-QUICK = "attempts=25&backoff=0.01&timeout=1"
+QUICK = "attempts=25&backoff=0.01&timeout=3"
 
 
 def rows(number: int) -> list[Prompt]:
