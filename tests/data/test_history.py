@@ -3,7 +3,7 @@ from pathlib import Path
 
 import pytest
 
-from tandemrec.data.history import read_history
+from tandemrec.data.history import History, read_history
 from tandemrec.errors import DataError, DataWarning
 
 
@@ -19,21 +19,34 @@ from tandemrec.errors import DataError, DataWarning
 def test_histories_are_read(text: str, items: list[str], tmp_path: Path) -> None:
     file = tmp_path / "history.csv"
     file.write_text(text)
-    assert read_history(file) == items
+    assert read_history(file) == History(items)
 
 
 def test_ratings_in_a_history_are_not_passed_over_in_silence(tmp_path: Path) -> None:
     file = tmp_path / "history.csv"
     file.write_text("item_id,stars\n1,5\n50,1\n")
     with pytest.warns(DataWarning, match=r"history\.csv: the column 'stars' is not read; .* met"):
-        assert read_history(file) == ["1", "50"]
+        assert read_history(file) == History(["1", "50"])
+
+
+def test_ratings_are_read_where_they_are_asked_for_in_order_of_time(tmp_path: Path) -> None:
+    file = tmp_path / "history.csv"
+    file.write_text("item_id,stars,time\n1,4.5,20\n50,1,10\n")
+    assert read_history(file, rated=True) == History(["50", "1"], [1.0, 4.5])
+    file.write_text("item_id,stars\n1,4.5\n50,1\n")
+    assert read_history(file, rated=True) == History(["1", "50"], [4.5, 1.0])
+    file.write_text("item_id\n1\n50\n")
+    assert read_history(file, rated=True) == History(["1", "50"])
+    file.write_text("item_id,stars\n1,4.5\n50,\n")
+    with pytest.raises(DataError, match=r"history\.csv, line 3, column 'stars': expected a number"):
+        read_history(file, rated=True)
 
 
 @pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-be"])
 def test_a_history_with_a_mark_of_its_encoding(encoding: str, tmp_path: Path) -> None:
     mark = codecs.BOM_UTF16_BE if encoding == "utf-16-be" else b""
     (tmp_path / "history.csv").write_bytes(mark + "item_id\ncafé\n50\n".encode(encoding))
-    assert read_history(tmp_path / "history.csv") == ["café", "50"]
+    assert read_history(tmp_path / "history.csv") == History(["café", "50"])
 
 
 def test_a_line_of_several_ids_is_refused_with_a_remedy(tmp_path: Path) -> None:

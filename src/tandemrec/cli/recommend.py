@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from tandemrec.errors import ConfigError
+from tandemrec.errors import ConfigError, DataError
 from tandemrec.oneline import short
 
 if TYPE_CHECKING:
@@ -18,7 +20,10 @@ def recommend(
     folder: Annotated[Path, typer.Argument(help="A finished run's folder.")],
     user: Annotated[list[str], typer.Option(help="A user id; may be given several times.")] = [],  # noqa: B006
     history: Annotated[
-        Path | None, typer.Option(help="A file with somebody's item ids, oldest first.")
+        Path | None,
+        typer.Option(
+            help="A file with somebody's item ids, oldest first, and his ratings of them."
+        ),
     ] = None,
     k: Annotated[int, typer.Option("-k", min=1, max=1000, help="How many items.")] = 5,
     as_json: Annotated[bool, typer.Option("--json", help="Print rows as JSON.")] = False,
@@ -34,7 +39,9 @@ def recommend(
         if history is None:
             frame = run.recommend(list(dict.fromkeys(user)), k)
         else:
-            frame = run.recommend_new(read_history(history), k)
+            items, ratings = read_history(history, rated=run.reads_ratings)
+            with _about(history):
+                frame = run.recommend_new(items, k, ratings=ratings)
     if as_json:
         print(frame.write_json())
         return
@@ -49,6 +56,15 @@ def _one_of(user: list[str], history: Path | None) -> None:
             f"Received --user {user[0]} and --history {history}; give one of them: --user for "
             "users of the run, --history for somebody new."
         )
+
+
+@contextmanager
+def _about(file: Path) -> Iterator[None]:
+    """Errors of data name the file."""
+    try:
+        yield
+    except DataError as error:
+        raise DataError(str(error), file=file) from error
 
 
 def _print(frame: pl.DataFrame) -> None:

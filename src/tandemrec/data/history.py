@@ -1,13 +1,15 @@
-"""Somebody's own history, from a file: item ids, oldest first."""
+"""Somebody's own history: what he met, oldest first, and perhaps how he rated it."""
 
 from __future__ import annotations
 
 import warnings
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import NDArray
 
-from tandemrec.data.columns import NAMES, identities, plain, times
+from tandemrec.data.columns import NAMES, Table, identities, plain, ratings, times
 from tandemrec.data.tables import read_table
 from tandemrec.errors import DataError, DataWarning
 from tandemrec.oneline import short
@@ -17,18 +19,25 @@ _UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 _HEADERS = {plain(name) for name in NAMES["item"]}
 
 
-def read_history(path: str | Path) -> list[str]:
-    """Item ids from a file: one id a line (with a header or without), or any table with an item
-    column, which is put in time order if it has a time column. Raises DataError; warns of ratings,
-    which are not read."""
+class History(NamedTuple):
+    """Ids of items, [N], oldest first, and their ratings, [N], where they are known."""
+
+    items: list[str]
+    ratings: list[float] | None = None
+
+
+def read_history(path: str | Path, *, rated: bool = False) -> History:
+    """From a file: one id a line (with a header or without), or any table with an item column,
+    which is put in time order if it has a time column. A rating column is read where `rated` asks
+    for it, and otherwise warned of. Raises DataError."""
     path = Path(path)
     lines = _lines(path)
     if lines is None:
-        return _from_table(path)
+        return _from_table(path, rated)
     items = lines[1:] if lines and plain(lines[0]) in _HEADERS else lines
     if not items:
         raise DataError("the history is empty.", file=path, remedy="Give one item id a line.")
-    return items
+    return History(items)
 
 
 def _lines(path: Path) -> list[str] | None:
@@ -50,16 +59,26 @@ def _lines(path: Path) -> list[str] | None:
     return None
 
 
-def _from_table(path: Path) -> list[str]:
+def _from_table(path: Path, rated: bool) -> History:
     table = read_table(path, ("item", "time"))
-    items = identities(table, table.needed("item")).cast(str).to_list()
-    if rating := table.column("rating"):
-        text = (
-            f"{path}: the column {rating!r} is not read; of somebody new it counts what he met, "
-            "not how he rated it. Leave out what he did not like."
-        )
-        warnings.warn(text, DataWarning, stacklevel=3)
+    items = identities(table, table.needed("item")).cast(str).to_numpy()
     column = table.column("time")
+    order = np.arange(len(items))
+    if column is not None:
+        order = np.argsort(times(table, column), kind="stable")
+    values = _ratings(table, path, rated)
+    return History(items[order].tolist(), None if values is None else values[order].tolist())
+
+
+def _ratings(table: Table, path: Path, rated: bool) -> NDArray[np.float32] | None:
+    column = table.column("rating")
     if column is None:
-        return items
-    return [items[row] for row in np.argsort(times(table, column), kind="stable")]
+        return None
+    if rated:
+        return ratings(table, column)
+    text = (
+        f"{path}: the column {column!r} is not read; of somebody new it counts what he met, not "
+        "how he rated it. Leave out what he did not like."
+    )
+    warnings.warn(text, DataWarning, stacklevel=4)
+    return None

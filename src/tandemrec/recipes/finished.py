@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from tandemrec.data.history import History
 from tandemrec.errors import ConfigError
 from tandemrec.recipes import tasks
 from tandemrec.recipes.setup import Setup
@@ -38,10 +39,26 @@ class Finished:
         names = _ids(users, "users", k)
         return tasks.of(self.setup).for_users(self.setup, self.seeds[0], names, k)
 
-    def recommend_new(self, items: Sequence[Any], k: int = 5) -> pl.DataFrame:
-        """The same for somebody new, from the ids of his items, oldest first."""
-        names = _ids(items, "items", k)
-        return tasks.of(self.setup).for_history(self.setup, self.seeds[0], names, k)
+    @property
+    def reads_ratings(self) -> bool:
+        """Whether somebody new may say how he rated what he met: a run of rating prediction."""
+        return tasks.of(self.setup) is tasks.RATING
+
+    def recommend_new(
+        self, items: Sequence[Any], k: int = 5, *, ratings: Sequence[float] | None = None
+    ) -> pl.DataFrame:
+        """The same for somebody new, from the ids of his items, oldest first, and, where the run
+        predicts ratings, his own of them. Raises ConfigError for ratings that are not as many, or
+        that the run does not read."""
+        history = History(_ids(items, "items", k), None if ratings is None else list(ratings))
+        if history.ratings is not None and not self.reads_ratings:
+            raise ConfigError("ratings are read by runs that predict them; this one ranks.")
+        if history.ratings is not None and len(history.ratings) != len(history.items):
+            raise ConfigError(
+                f"ratings must be one for each item. Received: {len(history.ratings)} ratings of "
+                f"{len(history.items)} items."
+            )
+        return tasks.of(self.setup).for_history(self.setup, self.seeds[0], history, k)
 
 
 def _ids(given: Any, name: str, k: int) -> list[str]:

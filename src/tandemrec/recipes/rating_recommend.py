@@ -7,17 +7,20 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from tandemrec import aggregate
 from tandemrec.aggregate import blend_ratings
+from tandemrec.data.history import History
 from tandemrec.data.interactions import Interactions
-from tandemrec.ranking import rank
+from tandemrec.errors import DataError
+from tandemrec.ranking import rank, similar_users
 from tandemrec.rankings import Rankings
 from tandemrec.rate import rate
 from tandemrec.ratings import Ratings
 from tandemrec.recipes.arms import Weighing
 from tandemrec.recipes.rating import RatedSeed, profiles_of, scale_of
-from tandemrec.recipes.recommend import by_neighbours, frame, numbers_of
+from tandemrec.recipes.recommend import by_neighbours, frame, newcomers, numbers_of
 from tandemrec.recipes.setup import Setup
 from tandemrec.report.contents import FULL
 
@@ -39,13 +42,85 @@ def for_users(setup: Setup, seed: RatedSeed, names: Sequence[str], k: int) -> pl
     candidates = rank(seed.backbone, known, users, max(setup.config.candidates, k))
     blended = _blended(setup, seed, candidates.top(setup.config.candidates), known)
     rows = np.searchsorted(users, numbers)
-    values = scale_of(setup).within(candidates.scores).astype(np.float32)
-    found = replace(candidates, scores=values).of(rows)
+    found = _within(setup, candidates).of(rows)
     return frame(setup, blended.of(rows), found, list(names), k, alike=True)
 
 
-def _blended(setup: Setup, seed: RatedSeed, head: Rankings, known: Interactions) -> Rankings:
-    """The candidates in the order of Llama4Rec's ratings, with what validation chose."""
+def for_history(setup: Setup, seed: RatedSeed, history: History, k: int) -> pl.DataFrame:
+    """The same for somebody new.
+
+    What the backbone predicts for him is the mean over the 50 training users whose histories are
+    most alike, weighted by likeness. Where he tells his ratings, it is moved by how far these lie
+    above it, drawn towards 0 where there are few (`level`), and the LLM, which reads them beside
+    those of the most alike user, is asked about the candidates; where he does not, there is nothing
+    to tell it, and the backbone's order stands. Raises DataError for an empty history, where nobody
+    met an item of it, and for a rating beyond the run's scale.
+    """
+    train = setup.split.train
+    met = numbers_of(setup, history.items)
+    ratings = None if history.ratings is None else _on_scale(setup, history)
+    alike, scores = by_neighbours(seed, train, met)
+    if ratings is not None:
+        scores += level(ratings, scores[met])
+    candidates = newcomers(train, scores, met, max(setup.config.candidates, k))
+    found, blended = _within(setup, candidates), _within(setup, candidates)
+    if ratings is not None:
+        known = _only(met, ratings, train)
+        similar = np.append(np.full(train.n_users, -1), alike)
+        head = candidates.top(setup.config.candidates)
+        blended = _blended(setup, seed, head, known, similar)
+    return frame(setup, blended, found, ["new"], k, alike=True)
+
+
+def _on_scale(setup: Setup, history: History) -> NDArray[np.float64]:
+    """A newcomer's ratings, [N]."""
+    values, scale = np.asarray(history.ratings, np.float64), scale_of(setup)
+    bad = ~((values >= scale.low) & (values <= scale.high))  # NaN is neither
+    if bad.any():
+        place = int(bad.argmax())
+        raise DataError(
+            f"item {history.items[place]} is rated {values[place]:g}; the run's ratings go from "
+            f"{scale.low:g} to {scale.high:g}."
+        )
+    return values
+
+
+def level(ratings: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
+    """How far somebody rates above what is predicted, as if ten more ratings were as predicted:
+    Koren, "Factor in the Neighbors", ACM TKDD 2010, section 2.1, with its lambda of 10."""
+    told = np.isfinite(predicted)
+    return float((ratings - predicted)[told].sum() / (told.sum() + 10))
+
+
+def _only(
+    met: NDArray[np.int64], ratings: NDArray[np.float64], train: Interactions
+) -> Interactions:
+    """What somebody behind all training users met."""
+    number = np.full(len(met), train.n_users)
+    return Interactions.sorted(
+        number,
+        met,
+        ratings.astype(np.float32),
+        np.arange(len(met)),
+        n_users=train.n_users + 1,
+        n_items=train.n_items,
+    )
+
+
+def _within(setup: Setup, found: Rankings) -> Rankings:
+    """Scores as ratings on the scale."""
+    return replace(found, scores=scale_of(setup).within(found.scores).astype(np.float32))
+
+
+def _blended(
+    setup: Setup,
+    seed: RatedSeed,
+    head: Rankings,
+    known: Interactions,
+    similar: NDArray[np.int64] | None = None,
+) -> Rankings:
+    """The candidates in the order of Llama4Rec's ratings, with what validation chose; `known` are
+    everybody's own ratings, and `similar` everybody's most similar user, or the backbone's."""
     real = head.items >= 0
     pairs = Interactions.sorted(
         np.repeat(head.users, real.sum(1)),
@@ -55,7 +130,9 @@ def _blended(setup: Setup, seed: RatedSeed, head: Rankings, known: Interactions)
     )
     choice, scale = seed.choices[FULL], scale_of(setup)
     backbone = Ratings(pairs.users, pairs.items, scale.within(head.scores[real]))
-    profiles = profiles_of(setup, seed.backbone, backbone, known)
+    if similar is None:
+        similar = similar_users(seed.backbone)
+    profiles = profiles_of(setup, None, None, known).telling(similar=similar, hints=backbone)
     said = rate(pairs, profiles, seed.llm, setup.config.rate, scale=scale, fallback=backbone)
     weighing = Weighing.of(setup.split.train, setup.config.blend)
     tail = aggregate.long_tail(known.counts[pairs.users], setup.config.blend.tail)
@@ -64,19 +141,3 @@ def _blended(setup: Setup, seed: RatedSeed, head: Rankings, known: Interactions)
     scores = np.full(head.items.shape, -np.inf)
     scores[real] = mixed.values
     return Rankings.best_first(head.users, head.items, scores)
-
-
-def for_history(setup: Setup, seed: RatedSeed, items: Sequence[str], k: int) -> pl.DataFrame:
-    """The same for somebody new, from item ids: the mean of what the backbone predicts for the 50
-    training users whose histories are most alike, weighted by likeness. The LLM is not asked: its
-    prompt would tell his ratings, which nobody knows. Raises DataError for an empty history, and
-    where nobody met an item of it."""
-    train = setup.split.train
-    met = numbers_of(setup, items)
-    _, scores = by_neighbours(seed, train, met)
-    scores[met] = -np.inf
-    best = np.argsort(-scores, kind="stable")[:k]
-    best = best[np.isfinite(scores[best])]
-    values = scale_of(setup).within(scores[best])[None].astype(np.float32)
-    found = Rankings(np.array([train.n_users]), best[None], values)
-    return frame(setup, found, found, ["new"], k)

@@ -12,6 +12,7 @@ from torch.nn.functional import cosine_similarity
 
 from tandemrec import aggregate
 from tandemrec.backbones.scoring import device_of, reading, scorer
+from tandemrec.data.history import History
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import DataError
 from tandemrec.prompts.profiles import Profiles
@@ -44,8 +45,8 @@ def for_users(setup: Setup, seed: SeedResult, names: Sequence[str], k: int) -> p
     return frame(setup, blended, candidates, list(names), k)
 
 
-def for_history(setup: Setup, seed: SeedResult, items: Sequence[str], k: int) -> pl.DataFrame:
-    """The same for somebody new, from item ids (oldest first).
+def for_history(setup: Setup, seed: SeedResult, history: History, k: int) -> pl.DataFrame:
+    """The same for somebody new, from what he met.
 
     A sequential backbone reads the history, and the user in the prompt is the one whose history it
     represents most alike (equation 3). Others know no embedding of him, so the 50 training users
@@ -54,10 +55,10 @@ def for_history(setup: Setup, seed: SeedResult, items: Sequence[str], k: int) ->
     for an empty history, and where nobody met an item of it and the backbone is not sequential.
     """
     train = setup.split.train
-    met = numbers_of(setup, items)
+    met = numbers_of(setup, history.items)
     of_whom = _by_sequence if setup.sequential else by_neighbours
     alike, scores = of_whom(seed, train, met)
-    candidates = _newcomers(train, scores, met, max(setup.config.candidates, k))
+    candidates = newcomers(train, scores, met, max(setup.config.candidates, k))
     head = candidates.top(setup.config.candidates)
     profiles = told_profiles(setup, seed.backbone, head).joined_by(met, alike)
     blended = _blended(setup, seed, head, profiles, np.array([len(met)]))
@@ -72,17 +73,15 @@ def of_backbone(setup: Setup[Any], seed: TaughtSeed, names: Sequence[str], k: in
     return frame(setup, found, found, list(names), k)
 
 
-def of_backbone_new(
-    setup: Setup[Any], seed: TaughtSeed, items: Sequence[str], k: int
-) -> pl.DataFrame:
+def of_backbone_new(setup: Setup[Any], seed: TaughtSeed, history: History, k: int) -> pl.DataFrame:
     """The same for somebody new, by the 50 training users whose histories are most alike."""
-    train, met = setup.split.train, numbers_of(setup, items)
+    train, met = setup.split.train, numbers_of(setup, history.items)
     _, scores = by_neighbours(seed, train, met)
-    found = _newcomers(train, scores, met, k)
+    found = newcomers(train, scores, met, k)
     return frame(setup, found, found, ["new"], k)
 
 
-def _newcomers(
+def newcomers(
     train: Interactions, scores: NDArray[np.float64], met: NDArray[np.int64], k: int
 ) -> Rankings:
     """The best `k` for somebody new of what he has not met and may be recommended; -1 where there
