@@ -185,6 +185,7 @@ def nothing_fetched(monkeypatch: pytest.MonkeyPatch) -> None:
         raise AssertionError(f"{name} was fetched before the mistake was told")
 
     monkeypatch.setattr(inputs, "named_llm", fetched)
+    monkeypatch.setattr("tandemrec.recipes.execute.named", fetched)
     monkeypatch.setattr("tandemrec.data.sources.obtain", lambda source, **_: fetched(source.name))
 
 
@@ -208,6 +209,20 @@ def test_every_name_is_checked_before_anything_is_fetched(
     spec = RunSpec(**{"backbone": "mf", "out": tmp_path / "run", **change})
     with pytest.raises(TandemrecError, match=says):
         execute(spec)
+
+
+@pytest.mark.usefixtures("nothing_fetched")
+@pytest.mark.parametrize(
+    ("change", "says"),
+    [
+        ({"backbone": "lightgnc"}, "no backbone named 'lightgnc'"),
+        ({"config": PLUS.model_copy(update={"training": {"epcohs": 3}})}, "Did you mean 'epochs'"),
+        ({"seeds": (0, 0)}, "seed"),
+    ],
+)
+def test_in_python_too(change: dict[str, Any], says: str) -> None:
+    with pytest.raises(TandemrecError, match=says):
+        tr.llama4rec(small(), **{"backbone": "mf", "llm": "smollm2-135m", **change})
 
 
 @pytest.mark.usefixtures("nothing_fetched")

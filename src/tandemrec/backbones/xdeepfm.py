@@ -44,16 +44,16 @@ class XDeepFM(FeatureBackbone):
         "every": 1,
     }
     quick: ClassVar[Mapping[str, Any]] = {
-        "learning_rate": 1e-3,
+        "learning_rate": 2e-3,
         "batch_size": 2048,
         "every": 1,
         "patience": 5,
     }
     quick_config: ClassVar[Mapping[str, Any]] = {
-        "width": 16,
-        "decay": 0.1,
+        "width": 8,
+        "decay": 0.01,
         "cross": (16, 16),
-        "hidden": (128, 64),
+        "hidden": (256, 128),
         "dropout": 0.2,
     }
 

@@ -70,7 +70,7 @@ def llama4rec(
     of the same run are made elsewhere, the first of them all, with which the model is tuned
     (`join` puts their reports together). Raises TandemrecError for what a user can put right.
     """
-    places = _Places(out, shared, progress)
+    places, backbone = _Places(out, shared, progress), _usable(split, backbone, config, seeds)
     given = Inputs(split, _model(llm, progress))
     return _carried_out(given, backbone, config, places, seeds, first, command)
 
@@ -97,9 +97,20 @@ def dallrec(
     on no backbone and no seed: with `shared` several runs have it in common. The rest is as for
     `llama4rec`.
     """
+    places, backbone = _Places(out, shared, progress), _usable(split, backbone, config, seeds)
     given = Inputs(split, _model(llm, progress), embedder, content)
-    places = _Places(out, shared, progress)
     return _carried_out(given, backbone, config, places, seeds, first, command)
+
+
+def _usable(split: Split, backbone: Any, config: RecipeConfig, seeds: Sequence[int]) -> Any:
+    """The backbone, after all checks that need no language model: before one is fetched."""
+    check_config(config)
+    check_split(split)
+    found = backbone_of(backbone)
+    check_settings(found, config)
+    check_seeds(seeds)
+    check_sizes(split)
+    return found
 
 
 def _model(given: Any, progress: Progress) -> LLM:
@@ -131,16 +142,10 @@ def _carried_out(
     first: int | None,
     command: str,
 ) -> Finished:
-    """Everything from the checks to the report; of two processes in one folder the second waits,
-    and then loads what the first made."""
-    check_config(config)
-    check_split(given.split)
-    backbone = backbone_of(backbone)
-    check_settings(backbone, config)
-    check_seeds(seeds)
+    """Everything from the last checks to the report; of two processes in one folder the second
+    waits, and then loads what the first made."""
     first = seeds[0] if first is None else first
     check_seeds([first])
-    check_sizes(given.split)
     reader = given.embedder or given.llm
     check_task(given.split, backbone, config, reader, given.content)
     check_model(given.llm, config.tune)
@@ -201,9 +206,9 @@ def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) ->
     """
     record = _checked(spec)
     given = inputs(spec, progress)
-    places = _Places(spec.out, spec.shared, progress)
-    seeds = spec.made_seeds
-    found = _carried_out(given, spec.backbone, spec.config, places, seeds, spec.seed, command)
+    places, seeds = _Places(spec.out, spec.shared, progress), spec.made_seeds
+    backbone = _usable(given.split, spec.backbone, spec.config, seeds)
+    found = _carried_out(given, backbone, spec.config, places, seeds, spec.seed, command)
     record.save(spec.out)
     return found
 
