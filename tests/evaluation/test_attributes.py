@@ -124,6 +124,12 @@ def test_truth_out_of_a_text_file(tmp_path: Path) -> None:
     }
 
 
+def test_several_stars_between_commas_as_in_a_table_that_attributes_come_from() -> None:
+    stars = ["['Al Pacino', 'Val Kilmer']", "Al Pacino, Val Kilmer"]
+    truth = read_truth(pl.DataFrame({"item_id": [10, 11], "stars": stars}), data(2), [STAR])
+    assert truth.accepted == {"star": [("Al Pacino", "Val Kilmer")] * 2}
+
+
 def test_of_pages_that_are_not_known_nothing_is_true() -> None:
     frame = pl.DataFrame({"item_id": [10, 11], "pages": [float("nan"), 300.0]})
     truth = read_truth(frame, data(2), [PAGES])

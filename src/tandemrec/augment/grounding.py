@@ -16,8 +16,9 @@ import polars as pl
 
 from tandemrec.data.attributes import SEVERAL, TABLE, UNKNOWN, Attributes, Found, Kind, Value
 from tandemrec.data.catalogue import Catalogue
-from tandemrec.data.columns import Table, identities, plain, texts
+from tandemrec.data.columns import Table, identities, texts
 from tandemrec.data.names import folded, parted, same_person, title_keys, year_of
+from tandemrec.data.several import several
 from tandemrec.data.tables import ITEMS, as_table
 
 NAME = "table of attributes"
@@ -49,7 +50,7 @@ def from_table(
     """
     read = as_table(table, NAME, ITEMS)
     rows = _Rows.of(read)
-    there = [kind for kind in kinds if _named(read, (kind.name, *kind.also)) is not None]
+    there = [kind for kind in kinds if read.any_of((kind.name, *kind.also)) is not None]
     kinds = kinds if every or not there else there
     columns = {kind.name: _values(read, kind) for kind in kinds}
     items = zip(
@@ -148,7 +149,7 @@ def _index(pairs: Iterable[tuple[str, int]]) -> dict[str, list[int]]:
 
 def _years(table: Table, titles: Sequence[str]) -> list[int | None]:
     """Each row's year: of its column, where it may be part of a date, else of its title."""
-    name = _named(table, YEARS)
+    name = table.any_of(YEARS)
     if name is None:
         return [year_of(title) for title in titles]
     cells = texts(table, name).fill_null("").str.strip_chars()
@@ -166,10 +167,10 @@ def _years(table: Table, titles: Sequence[str]) -> list[int | None]:
 
 
 def _authors(table: Table) -> list[Names]:
-    name = _named(table, AUTHORS)
+    name = table.any_of(AUTHORS)
     if name is None:
         return [()] * len(table.frame)
-    return [_known(cell) for cell in _cells(table, name)]
+    return [_known(cell) for cell in several(table, name)]
 
 
 def _written(catalogue: Catalogue) -> list[Names]:
@@ -177,16 +178,9 @@ def _written(catalogue: Catalogue) -> list[Names]:
     return [_known(parted(text)) for text in catalogue.texts("author")]
 
 
-def _named(table: Table, names: Iterable[str]) -> str | None:
-    """The column of one of these names, or of its plural."""
-    by_plain = {plain(name): name for name in reversed(table.frame.columns)}
-    wanted = (plain(name) + ending for name in names for ending in ("", "s"))
-    return next((by_plain[name] for name in wanted if name in by_plain), None)
-
-
 def _values(table: Table, kind: Kind) -> list[Value]:
     """The values of every row."""
-    name = _named(table, (kind.name, *kind.also))
+    name = table.any_of((kind.name, *kind.also))
     if name is None:
         raise table.error(
             f"there is no column of {kind.about}. Found: {', '.join(table.frame.columns)}.",
@@ -194,29 +188,8 @@ def _values(table: Table, kind: Kind) -> list[Value]:
             remedy=f"Expected {kind.name}; or leave it out (attributes.kinds, or attributes.source "
             "= none).",
         )
-    cells = _cells(table, name, commas=kind.form == "list")
+    cells = several(table, name, commas=kind.form == "list")
     return [_value(table, name, row, cell, kind) for row, cell in enumerate(cells)]
-
-
-def _cells(table: Table, name: str, *, commas: bool = False) -> list[list[str]]:
-    """Each row's texts: those of a list, or those in one text."""
-    column = table.frame[name]
-    if not isinstance(column.dtype, pl.List):
-        return [_parts(cell or "", commas) for cell in texts(table, name).to_list()]
-    rows = [[str(part) for part in cell or () if part is not None] for cell in column.to_list()]
-    return [[part for text in row for part in parted(text)] for row in rows]
-
-
-def _parts(cell: str, commas: bool) -> list[str]:
-    """A text as the texts in it: bars and semicolons divide it, and in a list commas where it has
-    none of these ("Al Pacino, Val Kilmer"; in brackets, as "['Al Pacino', 'Val Kilmer']", always).
-    """
-    bare = cell.strip()
-    if bare.startswith("[") and bare.endswith("]"):
-        bare, commas = bare[1:-1], True
-    if re.search(r"[|;]", bare) or not commas:
-        return [part.strip("'\"") if commas else part for part in parted(bare)]
-    return [part.strip().strip("'\"") for part in bare.split(",")]
 
 
 def _known(cell: Iterable[str]) -> list[str]:

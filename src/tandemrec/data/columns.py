@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import TYPE_CHECKING, Any
@@ -69,6 +69,12 @@ class Table:
         """The column of a role: user, item, rating, time or title; `also` are further names."""
         by_plain = {plain(name): name for name in reversed(self.frame.columns)}
         wanted = (plain(name) for name in (*NAMES[role], *also))
+        return next((by_plain[name] for name in wanted if name in by_plain), None)
+
+    def any_of(self, names: Iterable[str]) -> str | None:
+        """The first column that goes by one of these names, or by its plural."""
+        by_plain = {plain(name): name for name in reversed(self.frame.columns)}
+        wanted = (plain(name) + ending for name in names for ending in ("", "s"))
         return next((by_plain[name] for name in wanted if name in by_plain), None)
 
     def rivals(self, role: str) -> list[str]:

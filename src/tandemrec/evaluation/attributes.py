@@ -16,8 +16,8 @@ from scipy import stats
 
 from tandemrec.data.attributes import CLOSE, REJECTED, Attributes, Found, Kind, Value, same
 from tandemrec.data.catalogue import Dataset
-from tandemrec.data.columns import Table, identities, plain, texts
-from tandemrec.data.names import parted
+from tandemrec.data.columns import Table, identities, texts
+from tandemrec.data.several import several
 from tandemrec.data.tables import ITEMS, as_table
 from tandemrec.errors import DataError
 from tandemrec.llm.base import LLM
@@ -102,18 +102,16 @@ def _nothing(table: Table, kinds: Sequence[Kind]) -> str:
 
 
 def _column(table: Table, kind: Kind) -> list[Value] | None:
-    by_plain = {plain(name): name for name in reversed(table.frame.columns)}
     if kind.form == "number":
-        ends = [by_plain.get(plain(f"{kind.name} {end}")) for end in ("min", "max")]
-        one = by_plain.get(plain(kind.name))
-        names = [end or one for end in ends]
+        names = [table.any_of((f"{kind.name} {end}", kind.name)) for end in ("min", "max")]
         if names[0] is None or names[1] is None:
             return None
         low, high = (_numbers(table, name) for name in names if name is not None)
         return [_range(*pair) for pair in zip(low, high, strict=True)]
-    wanted = (plain(name) + end for name in (kind.name, *kind.also) for end in ("", "s"))
-    found = next((by_plain[name] for name in wanted if name in by_plain), None)
-    return None if found is None else _texts(table, found)
+    found = table.any_of((kind.name, *kind.also))
+    if found is None:
+        return None
+    return [tuple(cell) for cell in several(table, found, commas=kind.form == "list")]
 
 
 def _numbers(table: Table, name: str) -> list[float | None]:
@@ -122,15 +120,6 @@ def _numbers(table: Table, name: str) -> list[float | None]:
 
 def _range(low: float | None, high: float | None) -> Value:
     return () if low is None or high is None else (f"{low:g}", f"{high:g}")
-
-
-def _texts(table: Table, name: str) -> list[Value]:
-    column = table.frame[name]
-    if isinstance(column.dtype, pl.List):
-        cells = ["|".join(str(part or "") for part in cell or ()) for cell in column.to_list()]
-    else:
-        cells = [cell or "" for cell in texts(table, name).to_list()]
-    return [tuple(parted(cell)) for cell in cells]
 
 
 def accuracy(
