@@ -98,6 +98,12 @@ def test_what_is_asked_beside_the_runs_is_named(
     given = words(tmp_path, "ml-100k/cl4srec", what="llama4rec/fig7")
     assert main([*given, "--rival", "fake:1", "--dry-run"]) == 0
     assert "not counted     the rival's lists" in capsys.readouterr().out
+    assert main([*given, "--rival", "fake:1"]) == 0
+    capsys.readouterr()
+    assert main([*given, "--rival", "fake:1", "--dry-run"]) == 0
+    finished = "These runs are finished, and ask nothing more; the rival's lists not counted.\n"
+    assert capsys.readouterr().out == finished
+    given = words(tmp_path / "other", "ml-100k/cl4srec", what="llama4rec/fig7")
     monkeypatch.setattr(Duel, "asks_besides", Piece.asks_besides)
     assert main([*given, "--rival", "fake:1", "--dry-run"]) == 0
     assert "not counted" not in capsys.readouterr().out

@@ -112,4 +112,5 @@ def _foretell(piece: Piece, cells: Sequence[Cell], spec: RunSpec, as_json: bool)
     for each in found:
         tell(each, piece.asks_besides)
     if not found:
-        print("These runs are finished, and ask nothing more.")
+        besides = f"; {piece.asks_besides} not counted" if piece.asks_besides else ""
+        print(f"These runs are finished, and ask nothing more{besides}.")
