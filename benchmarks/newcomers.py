@@ -4,8 +4,9 @@
 
 Test ratings, everybody's last, are put away. Of each seed, so many users are taken out of the rest
 before the backbone learns. Each then comes as somebody new who tells all that is left of him but
-the last, or the first five, and the last one's rating is predicted: as the mean of the training users who met most alike things, or moved by how far he rates
-above that (recipes/rating_recommend.py). The language model is not asked. Prints RMSE.
+the last, or the first five, and the last one's rating is predicted: as the mean of the training
+users who met most alike things, or moved by how far he rates above that
+(recipes/rating_recommend.py). The language model is not asked. Prints RMSE.
 """
 
 from __future__ import annotations

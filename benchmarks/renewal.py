@@ -1,11 +1,12 @@
 """Do preferences grow old? Asked at t, or asked again at t + 1, and measured one step further.
 
-    python benchmarks/renewal.py [--seeds 2] [--backbones mf lightgcn]
+    python benchmarks/renewal.py [--seeds 2] [--backbones mf lightgcn] [--until valid]
 
 On training data alone: each user's last two training interactions stand for validation (t + 1) and
-test (t + 2). Preferences are counts of the items in passages, as the control `counting` takes them,
-so no language model is asked. The backbone that learns renewed preferences is trained as long as
-the one before it was.
+test (t + 2). With `--until valid`, validation stands for test; `--until test` is test itself, for
+looking at what was found there, not for choosing anything. Preferences are counts of the items in
+passages, as the control `counting` takes them, so no language model is asked. The backbone that
+learns renewed preferences is trained as long as the one before it was.
 """
 
 from __future__ import annotations
@@ -28,11 +29,16 @@ from tandemrec.tuning.examples import hold_out
 
 
 class Steps:
-    """Training data cut twice."""
+    """Data up to training's, validation's or test's interactions, cut twice."""
 
-    def __init__(self) -> None:
+    def __init__(self, until: str) -> None:
         split = tr.leave_last_out(tr.load("ml-100k"))
-        later = hold_out(split.train, 1)
+        whole = {
+            "train": split.train,
+            "valid": split.before_test,
+            "test": split.before_test.with_rows(split.test),
+        }
+        later = hold_out(whole[until], 1)
         sooner = hold_out(later.seen, 1)
         self.past, self.next, self.last = sooner.seen, sooner.targets, later.targets
         self.until_next = later.seen
@@ -52,8 +58,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--seeds", type=int, default=2)
     parser.add_argument("--backbones", nargs="+", default=["mf", "lightgcn"])
+    parser.add_argument("--until", choices=("train", "valid", "test"), default="train")
     given = parser.parse_args()
-    steps = Steps()
+    steps = Steps(given.until)
     print("| backbone | preferences | NDCG@5 at t + 1 | NDCG@5 at t + 2 |\n|---|---|---|---|")
     for backbone in given.backbones:
         rows = [one_seed(steps, backbone, seed) for seed in range(given.seeds)]
