@@ -44,15 +44,15 @@ class XDeepFM(FeatureBackbone):
         "every": 1,
     }
     quick: ClassVar[Mapping[str, Any]] = {
-        "learning_rate": 2e-3,
-        "batch_size": 2048,
+        "learning_rate": 5e-4,
+        "batch_size": 256,
         "every": 1,
         "patience": 5,
     }
     quick_config: ClassVar[Mapping[str, Any]] = {
-        "width": 8,
-        "decay": 0.01,
-        "cross": (16, 16),
+        "width": 32,
+        "decay": 0.03,
+        "cross": (32, 32),
         "hidden": (256, 128),
         "dropout": 0.2,
     }
