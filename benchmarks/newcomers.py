@@ -37,15 +37,17 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     print("| seed | told | mean of those alike | moved | mean of training |\n|---|---|---|---|---|")
+    split = tr.leave_last_out(tr.load(options.data))
     for seed in range(options.seeds):
-        for told, errors in one_seed(options, seed).items():
+        for told, errors in one_seed(split, options, seed).items():
             found = np.sqrt((np.array(errors) ** 2).mean(0))
             print(f"| {seed} | {told} | {' | '.join(f'{x:.4f}' for x in found)} |", flush=True)
 
 
-def one_seed(options: argparse.Namespace, seed: int) -> dict[str, list[tuple[float, ...]]]:
+def one_seed(
+    split: tr.Split, options: argparse.Namespace, seed: int
+) -> dict[str, list[tuple[float, ...]]]:
     """The errors of each way, by what is told."""
-    split = tr.leave_last_out(tr.load(options.data))
     rows = split.before_test
     new = np.random.default_rng(seed).choice(rows.n_users, options.users, replace=False)
     rest = replace(split.data, interactions=rows.rows(~np.isin(rows.users, new)))

@@ -218,6 +218,7 @@ def test_every_name_is_checked_before_anything_is_fetched(
         ({"backbone": "lightgnc"}, "no backbone named 'lightgnc'"),
         ({"config": PLUS.model_copy(update={"training": {"epcohs": 3}})}, "Did you mean 'epochs'"),
         ({"seeds": (0, 0)}, "seed"),
+        ({"first": -1}, "seed"),
     ],
 )
 def test_in_python_too(change: dict[str, Any], says: str) -> None:

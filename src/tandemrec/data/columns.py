@@ -67,15 +67,20 @@ class Table:
 
     def column(self, role: str, *, also: tuple[str, ...] = ()) -> str | None:
         """The column of a role: user, item, rating, time or title; `also` are further names."""
-        by_plain = {plain(name): name for name in reversed(self.frame.columns)}
-        wanted = (plain(name) for name in (*NAMES[role], *also))
-        return next((by_plain[name] for name in wanted if name in by_plain), None)
+        return self._first((*NAMES[role], *also))
 
     def any_of(self, names: Iterable[str]) -> str | None:
         """The first column that goes by one of these names, or by its plural."""
-        by_plain = {plain(name): name for name in reversed(self.frame.columns)}
-        wanted = (plain(name) + ending for name in names for ending in ("", "s"))
-        return next((by_plain[name] for name in wanted if name in by_plain), None)
+        return self._first(name + ending for name in names for ending in ("", "s"))
+
+    def _first(self, names: Iterable[str]) -> str | None:
+        known = self._by_plain
+        return next((known[name] for name in map(plain, names) if name in known), None)
+
+    @property
+    def _by_plain(self) -> dict[str, str]:
+        """Columns by their plain names; the first of those that have one in common."""
+        return {plain(name): name for name in reversed(self.frame.columns)}
 
     def rivals(self, role: str) -> list[str]:
         """The further columns that go by a name of that role, and are not read as it."""
@@ -89,7 +94,7 @@ class Table:
 
     def named(self, name: str) -> str:
         """The column of that name, for context; an error that guesses if there is none."""
-        known = {plain(each): each for each in reversed(self.frame.columns)}
+        known = self._by_plain
         found = name if name in self.frame.columns else known.get(plain(name))
         if found is None:
             close = get_close_matches(plain(name), known, 1, 0.5)

@@ -70,7 +70,8 @@ def llama4rec(
     of the same run are made elsewhere, the first of them all, with which the model is tuned
     (`join` puts their reports together). Raises TandemrecError for what a user can put right.
     """
-    places, backbone = _Places(out, shared, progress), _usable(split, backbone, config, seeds)
+    places = _Places(out, shared, progress)
+    backbone = _usable(split, backbone, config, seeds, first)
     given = Inputs(split, _model(llm, progress))
     return _carried_out(given, backbone, config, places, seeds, first, command)
 
@@ -97,18 +98,22 @@ def dallrec(
     on no backbone and no seed: with `shared` several runs have it in common. The rest is as for
     `llama4rec`.
     """
-    places, backbone = _Places(out, shared, progress), _usable(split, backbone, config, seeds)
+    places = _Places(out, shared, progress)
+    backbone = _usable(split, backbone, config, seeds, first)
     given = Inputs(split, _model(llm, progress), embedder, content)
     return _carried_out(given, backbone, config, places, seeds, first, command)
 
 
-def _usable(split: Split, backbone: Any, config: RecipeConfig, seeds: Sequence[int]) -> Any:
+def _usable(
+    split: Split, backbone: Any, config: RecipeConfig, seeds: Sequence[int], first: int | None
+) -> Any:
     """The backbone, after all checks that need no language model: before one is fetched."""
     check_config(config)
     check_split(split)
     found = backbone_of(backbone)
     check_settings(found, config)
     check_seeds(seeds)
+    check_seeds([seeds[0] if first is None else first])
     check_sizes(split)
     return found
 
@@ -145,7 +150,6 @@ def _carried_out(
     """Everything from the last checks to the report; of two processes in one folder the second
     waits, and then loads what the first made."""
     first = seeds[0] if first is None else first
-    check_seeds([first])
     reader = given.embedder or given.llm
     check_task(given.split, backbone, config, reader, given.content)
     check_model(given.llm, config.tune)
@@ -207,7 +211,7 @@ def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) ->
     record = _checked(spec)
     given = inputs(spec, progress)
     places, seeds = _Places(spec.out, spec.shared, progress), spec.made_seeds
-    backbone = _usable(given.split, spec.backbone, spec.config, seeds)
+    backbone = _usable(given.split, spec.backbone, spec.config, seeds, spec.seed)
     found = _carried_out(given, backbone, spec.config, places, seeds, spec.seed, command)
     record.save(spec.out)
     return found

@@ -14,6 +14,7 @@ from tandemrec.aggregate import blend_ratings
 from tandemrec.data.history import History
 from tandemrec.data.interactions import Interactions
 from tandemrec.errors import DataError
+from tandemrec.evaluation.baselines import USERS
 from tandemrec.ranking import rank, similar_users
 from tandemrec.rankings import Rankings
 from tandemrec.rate import rate
@@ -39,11 +40,11 @@ def for_users(setup: Setup, seed: RatedSeed, names: Sequence[str], k: int) -> pl
     numbers = [setup.split.catalogue.user(name) for name in names]
     users = np.array(list(dict.fromkeys(numbers)), np.int64)
     users.sort()
-    candidates = rank(seed.backbone, known, users, max(setup.config.candidates, k))
-    blended = _blended(setup, seed, candidates.top(setup.config.candidates), known)
+    found = rank(seed.backbone, known, users, max(setup.config.candidates, k))
+    candidates = _within(setup, found)
+    blended = _blended(setup, seed, candidates, known, similar_users(seed.backbone))
     rows = np.searchsorted(users, numbers)
-    found = _within(setup, candidates).of(rows)
-    return frame(setup, blended.of(rows), found, list(names), k, alike=True)
+    return frame(setup, blended.of(rows), candidates.of(rows), list(names), k, alike=True)
 
 
 def for_history(setup: Setup, seed: RatedSeed, history: History, k: int) -> pl.DataFrame:
@@ -60,16 +61,15 @@ def for_history(setup: Setup, seed: RatedSeed, history: History, k: int) -> pl.D
     met = numbers_of(setup, history.items)
     ratings = None if history.ratings is None else _on_scale(setup, history)
     alike, scores = by_neighbours(seed, train, met)
-    if ratings is not None:
-        scores += level(ratings, scores[met])
-    candidates = newcomers(train, scores, met, max(setup.config.candidates, k))
-    found, blended = _within(setup, candidates), _within(setup, candidates)
-    if ratings is not None:
-        known = _only(met, ratings, train)
-        similar = np.append(np.full(train.n_users, -1), alike)
-        head = candidates.top(setup.config.candidates)
-        blended = _blended(setup, seed, head, known, similar)
-    return frame(setup, blended, found, ["new"], k, alike=True)
+    if ratings is None:
+        found = _within(setup, newcomers(train, scores, met, k))
+        return frame(setup, found, found, ["new"], k)
+    scores += level(ratings, scores[met])
+    found = newcomers(train, scores, met, max(setup.config.candidates, k))
+    candidates = _within(setup, found)
+    similar = np.append(np.full(train.n_users, -1), alike)
+    blended = _blended(setup, seed, candidates, _only(met, ratings, train), similar)
+    return frame(setup, blended, candidates, ["new"], k, alike=True)
 
 
 def _on_scale(setup: Setup, history: History) -> NDArray[np.float64]:
@@ -86,10 +86,10 @@ def _on_scale(setup: Setup, history: History) -> NDArray[np.float64]:
 
 
 def level(ratings: NDArray[np.float64], predicted: NDArray[np.float64]) -> float:
-    """How far somebody rates above what is predicted, as if ten more ratings were as predicted:
-    Koren, "Factor in the Neighbors", ACM TKDD 2010, section 2.1, with its lambda of 10."""
+    """How far somebody rates above what is predicted, drawn towards 0 where there are few ratings,
+    as `evaluation.baselines.biases` does with users (Koren, "Factor in the Neighbors")."""
     told = np.isfinite(predicted)
-    return float((ratings - predicted)[told].sum() / (told.sum() + 10))
+    return float((ratings - predicted)[told].sum() / (told.sum() + USERS))
 
 
 def _only(
@@ -115,12 +115,13 @@ def _within(setup: Setup, found: Rankings) -> Rankings:
 def _blended(
     setup: Setup,
     seed: RatedSeed,
-    head: Rankings,
+    candidates: Rankings,
     known: Interactions,
-    similar: NDArray[np.int64] | None = None,
+    similar: NDArray[np.int64],
 ) -> Rankings:
-    """The candidates in the order of Llama4Rec's ratings, with what validation chose; `known` are
-    everybody's own ratings, and `similar` everybody's most similar user, or the backbone's."""
+    """The first candidates in the order of Llama4Rec's ratings, with what validation chose; `known`
+    are everybody's own ratings, and `similar` everybody's most similar user."""
+    head = candidates.top(setup.config.candidates)
     real = head.items >= 0
     pairs = Interactions.sorted(
         np.repeat(head.users, real.sum(1)),
@@ -130,8 +131,6 @@ def _blended(
     )
     choice, scale = seed.choices[FULL], scale_of(setup)
     backbone = Ratings(pairs.users, pairs.items, scale.within(head.scores[real]))
-    if similar is None:
-        similar = similar_users(seed.backbone)
     profiles = profiles_of(setup, None, None, known).telling(similar=similar, hints=backbone)
     said = rate(pairs, profiles, seed.llm, setup.config.rate, scale=scale, fallback=backbone)
     weighing = Weighing.of(setup.split.train, setup.config.blend)
