@@ -127,3 +127,23 @@ def test_a_joined_report_of_other_seeds_is_refused_as_by_a_run(
         assert main([*words(tmp_path / "o", "ml-100k/mf"), "--seeds", "3", *more]) == 2
         assert "holds a report that was joined" in capsys.readouterr().err
     assert foretold(capsys, *words(tmp_path / "o", "ml-100k/mf"), "--seeds", "2") == []
+
+
+def test_a_joined_report_takes_what_stands_beside_the_first_seeds_run(
+    asked: list[int], tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    what, cell = "llama4rec/fig7", Path("ml-100k", "cl4srec")
+    rival = ["--rival", "fake:1", "--seeds", "2"]
+    for seed in ("0", "1"):
+        given = words(tmp_path / seed, "ml-100k/cl4srec", what=what)
+        assert main([*given, *rival, "--only-seed", seed]) == 0
+    folder, parts = tmp_path / "o" / cell, [str(tmp_path / seed / cell) for seed in ("0", "1")]
+    assert main(["report", *parts, "--out", str(folder)]) == 0
+    given = [*words(tmp_path / "o", "ml-100k/cl4srec", what=what), *rival]
+    for more in ([], ["--dry-run"]):
+        assert main([*given, *more]) == 2
+        assert "Copy it there from the folder of seed 0." in capsys.readouterr().err
+    (folder / "duel.json").write_bytes((tmp_path / "0" / cell / "duel.json").read_bytes())
+    assert main(given) == 0
+    rows = json.loads((tmp_path / "o" / "tables.json").read_text())
+    assert rows and all("ml-100k/cl4srec" in row["row"] for row in rows)

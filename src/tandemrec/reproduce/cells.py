@@ -58,7 +58,7 @@ def made_again(
     after them.
     """
     specs, asked = _looked_at(piece, wanted, spec, progress)
-    check([each for each in specs.values() if not _is_joined(each)], progress=progress)
+    check([each for each in specs.values() if not _is_joined(piece, each)], progress=progress)
     claim(spec.out, asked)
     missing: dict[str, DataError] = {}
     for group in _groups(specs):
@@ -78,7 +78,8 @@ def foretold(
     what `piece.finish` asks besides is not in it. Nothing is asked, and the folder stays as it is.
     """
     specs, _ = _looked_at(piece, wanted, spec, progress)
-    left = [each for each in specs.values() if not (_is_joined(each) or _run_is_there(each))]
+    there = (each for each in specs.values() if not _is_joined(piece, each))
+    left = [each for each in there if not _run_is_there(each)]
     return dry_runs(left, progress)
 
 
@@ -119,7 +120,7 @@ def _together(
     elif len(left) > 1:
         ask_ahead(left, progress=progress)
     for cell, mine in group.items():
-        if _is_joined(mine):
+        if _is_joined(piece, mine):
             yield cell
             continue
         if piece.beside and not _run_is_there(mine):  # what stands there is another run's
@@ -135,18 +136,24 @@ def _run_is_there(spec: RunSpec) -> bool:
     return Contents.load(spec.out).seeds == spec.made_seeds
 
 
-def _is_joined(spec: RunSpec) -> bool:
+def _is_joined(piece: Piece, spec: RunSpec) -> bool:
     """Whether the folder holds a report of these seeds that was joined, and no stages to load.
-    Raises RunError where it is of other seeds."""
+    Raises RunError where it is of other seeds, and where it lacks what the piece reads beside."""
     if not is_joined(spec.out):
         return False
-    if _run_is_there(spec):
-        return True
-    raise RunError(
-        f"{spec.out} holds a report that was joined, of seeds "
-        f"{listed([*map(str, Contents.load(spec.out).seeds)])}, not of "
-        f"{listed([*map(str, spec.made_seeds)])}. Join all of them there, or take its folder away."
-    )
+    if not _run_is_there(spec):
+        raise RunError(
+            f"{spec.out} holds a report that was joined, of seeds "
+            f"{listed([*map(str, Contents.load(spec.out).seeds)])}, not of "
+            f"{listed([*map(str, spec.made_seeds)])}. Join all of them there, or take its folder "
+            "away."
+        )
+    if piece.beside and not (spec.out / piece.beside).exists():
+        raise RunError(
+            f"{spec.out} holds a report that was joined, without {piece.beside}, which "
+            f"{piece.name} writes beside a run. Copy it there from the folder of seed {spec.seed}."
+        )
+    return True
 
 
 def spec_of(piece: Piece, cell: Cell, spec: RunSpec) -> RunSpec:
