@@ -59,10 +59,26 @@ def test_draws_for_many_rows_are_made_in_parts(monkeypatch: pytest.MonkeyPatch) 
     np.testing.assert_allclose(second, [0.2, 0, 0.2, 0.2, 0.2, 0.2], atol=0.02)
 
 
-def test_unmet_items_go_by_number() -> None:
+@pytest.mark.parametrize("long", [2**22, 0])
+def test_unmet_items_go_by_number(long: int, monkeypatch: pytest.MonkeyPatch) -> None:
     """User 0 met 0, 3 and 4 of six items, user 1 nothing, user 2 all but 4."""
+    monkeypatch.setattr(unmet, "LONG", long)
     users, items = np.array([0, 0, 0, *[2] * 5]), np.array([4, 0, 3, 0, 1, 2, 3, 5])
     sampler = Interactions.sorted(users, items, n_users=3, n_items=6).unmet
     assert sampler.counts(np.arange(3)).tolist() == [3, 6, 1]
     asked, numbers = np.array([0, 0, 0, 2, *[1] * 6]), np.array([0, 1, 2, 0, *range(6)])
     assert sampler.numbered(asked, numbers).tolist() == [1, 2, 5, 4, *range(6)]
+
+
+@pytest.mark.parametrize("long", [2**22, 0])
+@settings(max_examples=60, deadline=None)
+@given(PAIRS)
+def test_every_unmet_item_has_its_number(long: int, inside: set[tuple[int, int]]) -> None:
+    sampler = met(inside, 8, 12).unmet
+    unmet_items = [[n for n in range(12) if (user, n) not in inside] for user in range(8)]
+    users = np.repeat(np.arange(8), [*map(len, unmet_items)])
+    numbers = np.array([n for items in unmet_items for n in range(len(items))], dtype=np.int64)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(unmet, "LONG", long)
+        found = sampler.numbered(users, numbers)
+    assert found.tolist() == [item for items in unmet_items for item in items]
