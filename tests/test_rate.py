@@ -86,6 +86,9 @@ def test_an_answer_of_no_use_keeps_the_backbones_rating_and_is_counted(config: R
     found = ask(Odd(lambda *_: 0.0), config)
     assert found.rejected == {NOTHING: 1, NOT_A_NUMBER: 2}
     assert found.ratings.values == pytest.approx([2.0, 2.1, 2.2, 2, 2, 2])
+    assert found.used.tolist() == [False] * 3 + [True] * 3
+    moved = found.on(Calibration(0.5, 3.0), STARS)
+    assert moved.values == pytest.approx([2.0, 2.1, 2.2, 4, 4, 4])  # no line for the backbone's
 
 
 def test_one_label_that_is_no_number_spoils_the_answer() -> None:
@@ -187,7 +190,9 @@ def test_saved_and_loaded(tmp_path: Path) -> None:
     found.save(tmp_path)
     again = Said.load(tmp_path)
     assert again.fingerprint == found.fingerprint and again.rejected == found.rejected
-    assert Said(found.ratings, {}).fingerprint != found.fingerprint
+    assert again.used.tolist() == found.used.tolist() != [True] * 6
+    assert Said(found.ratings, found.used, {}).fingerprint != found.fingerprint
+    assert Said(found.ratings, ~found.used, found.rejected).fingerprint != found.fingerprint
 
 
 @pytest.mark.parametrize("answer", ["expected", "written"])

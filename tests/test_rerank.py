@@ -6,11 +6,12 @@ import numpy as np
 import pytest
 
 from tandemrec.data.interactions import Interactions
+from tandemrec.errors import ConfigError
 from tandemrec.llm.base import Choice, Prompt
 from tandemrec.prompts.passages import Passages
 from tandemrec.prompts.profiles import Profiles, PromptConfig
 from tandemrec.rankings import Rankings
-from tandemrec.rerank import RerankConfig, Reranked, rerank
+from tandemrec.rerank import RerankConfig, Reranked, Way, rerank
 
 TITLES = ["Alien", "Babe", "Casino", "Dumbo", "Evita", "Fargo"]
 
@@ -116,14 +117,22 @@ def test_an_answer_without_labels_keeps_the_backbones_order_and_is_counted() -> 
     silent = rerank(candidates(), profiles(), Scripted(lambda *_: 0.0, "I like films."), config)
     assert silent.rejected == {"no label in the answer": 2}
     assert silent.rankings.items.tolist() == candidates().items.tolist()
+    assert silent.used.tolist() == [False, False]
     partial = rerank(candidates(), profiles(), Scripted(lambda *_: 0.0, "C"), config)
     assert partial.rejected == {"labels missing, appended": 2}
     assert (partial.rankings.items[:, 0] == partial.shown[:, 2]).all()
+    assert partial.used.tolist() == [True, True]
+
+
+@pytest.mark.parametrize("way", ["pointwise", "likelihood"])
+def test_only_whole_lists_are_written(way: Way) -> None:
+    with pytest.raises(ConfigError, match=f"answer = generate is of way = listwise.*{way}"):
+        RerankConfig(way=way, answer="generate")
 
 
 def test_a_score_that_is_no_number_is_rejected() -> None:
     found = rerank(candidates(), profiles(), Scripted(lambda *_: np.nan), RerankConfig())
-    assert found.rejected == {"not a number": 2}
+    assert found.rejected == {"not a number": 2} and not found.used.any()
     assert found.rankings.items.tolist() == candidates().items.tolist()
 
 
@@ -171,3 +180,4 @@ def test_saved_and_loaded(tmp_path) -> None:  # type: ignore[no-untyped-def]
     found.save(tmp_path)
     assert Reranked.load(tmp_path).fingerprint == found.fingerprint
     assert Reranked.load(tmp_path).rejected == found.rejected
+    assert Reranked.load(tmp_path).used.tolist() == [False, False]

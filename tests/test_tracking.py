@@ -186,7 +186,9 @@ def test_an_unknown_one_and_one_that_is_not_installed(
     for name in SINKS:
         monkeypatch.setitem(sys.modules, name, None)
         with (
-            pytest.raises(ConfigError, match=rf"--track {name} needs the package {name}.*\[track"),
+            pytest.raises(
+                ConfigError, match=rf"--track {name} needs the package {name}.*pip install {name}\."
+            ),
             tracked(name, tmp_path / "run", "x"),
         ):
             pytest.fail("it began")
@@ -276,5 +278,5 @@ def test_a_run_without_its_tracker_is_not_begun(
 ) -> None:
     monkeypatch.setitem(sys.modules, "mlflow", None)
     assert main([*own, "--out", str(tmp_path / "run"), "--track", "mlflow"]) == 2
-    assert "pip install 'tandemrec[tracking]'" in capsys.readouterr().err
+    assert "pip install mlflow." in capsys.readouterr().err
     assert not (tmp_path / "run").exists()

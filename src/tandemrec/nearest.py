@@ -41,7 +41,7 @@ def _faiss() -> ModuleType:
     except ImportError:
         raise ConfigError(
             "Similar users by faiss need the package faiss-cpu, which is not installed: "
-            "pip install 'tandemrec[faiss]', or compare with all (way=\"exact\")."
+            'pip install faiss-cpu, or compare with all (way="exact").'
         ) from None
     module: ModuleType = faiss
     return module

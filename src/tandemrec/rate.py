@@ -43,23 +43,32 @@ class RateConfig(Settings):
 
 @dataclass(frozen=True, eq=False)
 class Said:
-    """The LLM's ratings, and how many answers were rejected; those pairs have the fallback's."""
+    """The LLM's ratings, of which pairs they are, and how many answers were rejected; those pairs
+    have the fallback's."""
 
     ratings: Ratings
+    used: NDArray[np.bool_]  # [N], false where the fallback's rating stands
     rejected: dict[str, int]  # kind -> answers
+
+    def on(self, line: Calibration, scale: Scale) -> Ratings:
+        """The LLM's ratings on the line; the fallback's as they are."""
+        moved = line.apply(self.ratings, scale)
+        return moved.with_values(np.where(self.used, moved.values, self.ratings.values))
 
     @cached_property
     def fingerprint(self) -> str:
         note = self.ratings.fingerprint + json.dumps(self.rejected, sort_keys=True)
-        return sha256(note.encode()).hexdigest()
+        return sha256(note.encode() + self.used.tobytes()).hexdigest()
 
     def save(self, folder: Path) -> None:
         self.ratings.save(folder)
+        np.save(folder / "used.npy", self.used)
         (folder / "rejected.json").write_text(json.dumps(self.rejected))
 
     @classmethod
     def load(cls, folder: Path) -> Said:
-        return cls(Ratings.load(folder), json.loads((folder / "rejected.json").read_text()))
+        rejected = json.loads((folder / "rejected.json").read_text())
+        return cls(Ratings.load(folder), np.load(folder / "used.npy"), rejected)
 
 
 def rate(
@@ -82,8 +91,9 @@ def rate(
     values = _ask(_prompts(pairs, profiles, scale), llm, config, scale)
     kinds = Counter(value for value in values if isinstance(value, str))
     found = np.array([np.nan if isinstance(value, str) else value for value in values], np.float64)
-    kept = np.where(np.isnan(found), fallback.values, found)
-    return Said(fallback.with_values(scale.within(kept)), dict(sorted(kinds.items())))
+    used = ~np.isnan(found)
+    kept = np.where(used, found, fallback.values)
+    return Said(fallback.with_values(scale.within(kept)), used, dict(sorted(kinds.items())))
 
 
 def read_together(

@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from hashlib import sha256
 from pathlib import Path
-from typing import Literal
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import Field, NonNegativeFloat
+from pydantic import Field, NonNegativeFloat, model_validator
 
 from tandemrec.config import Settings
 from tandemrec.llm.base import LLM, Choice
@@ -40,6 +40,12 @@ class RerankConfig(Settings):
     seed: int = 0
     """Shuffles the candidates, so that echoing the order shown gains nothing."""
 
+    @model_validator(mode="after")
+    def _read(self) -> Self:
+        if self.answer == "generate" and self.way != "listwise":
+            raise ValueError(f"answer = generate is of way = listwise; received way = {self.way}")
+        return self
+
 
 @dataclass(frozen=True, eq=False)
 class Reranked:
@@ -47,21 +53,25 @@ class Reranked:
 
     rankings: Rankings
     shown: NDArray[np.int64]  # [U, K], items in the order shown
-    rejected: dict[str, int]  # kind -> answers; those users keep the backbone's order
+    used: NDArray[np.bool_]  # [U], false where the backbone's order stands
+    rejected: dict[str, int]  # kind -> answers
 
     @cached_property
     def fingerprint(self) -> str:
-        return sha256(self.rankings.fingerprint.encode() + self.shown.tobytes()).hexdigest()
+        parts = (self.rankings.fingerprint.encode(), self.shown.tobytes(), self.used.tobytes())
+        return sha256(b"".join(parts)).hexdigest()
 
     def save(self, folder: Path) -> None:
         self.rankings.save(folder)
         np.save(folder / "shown.npy", self.shown)
+        np.save(folder / "used.npy", self.used)
         (folder / "rejected.json").write_text(json.dumps(self.rejected))
 
     @classmethod
     def load(cls, folder: Path) -> Reranked:
+        shown, used = (np.load(folder / name) for name in ("shown.npy", "used.npy"))
         rejected = json.loads((folder / "rejected.json").read_text())
-        return cls(Rankings.load(folder), np.load(folder / "shown.npy"), rejected)
+        return cls(Rankings.load(folder), shown, used, rejected)
 
 
 def rerank(candidates: Rankings, profiles: Profiles, llm: LLM, config: RerankConfig) -> Reranked:
@@ -71,18 +81,18 @@ def rerank(candidates: Rankings, profiles: Profiles, llm: LLM, config: RerankCon
     answer that cannot be used is counted by kind, and that user keeps the backbone's order.
     """
     if not len(candidates.users):
-        return Reranked(candidates, candidates.items, {})
+        return Reranked(candidates, candidates.items, np.zeros(0, bool), {})
     shown = _shuffled(candidates, config.seed)
     facts = [
         profiles.facts(int(user), row[row >= 0])
         for user, row in zip(candidates.users, shown, strict=True)
     ]
     scores, rejected = _ask(config)(facts, shown, profiles, llm, config)
-    bad = ~np.isfinite(np.where(shown >= 0, scores, 0)).all(1)
-    scores[bad] = _backbone_order(candidates, shown)[bad]
+    used = np.asarray(np.isfinite(np.where(shown >= 0, scores, 0)).all(1))
+    scores[~used] = _backbone_order(candidates, shown)[~used]
     scores = np.where(shown >= 0, scores, -np.inf)
     ranked = Rankings.best_first(candidates.users, shown, scores)
-    return Reranked(ranked, shown, {kind: n for kind, n in rejected.items() if n})
+    return Reranked(ranked, shown, used, {kind: n for kind, n in rejected.items() if n})
 
 
 def _shuffled(candidates: Rankings, seed: int) -> NDArray[np.int64]:

@@ -17,7 +17,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
-from tandemrec.code import code_of
+from tandemrec.code import code_of, version
 from tandemrec.errors import RunError, TandemrecError
 from tandemrec.oneline import short
 from tandemrec.progress import Progress, silent
@@ -86,7 +86,7 @@ class Run:
         The artefact is written beside its place and moved there whole, so a killed run leaves
         either all of it or nothing. Raises RunError if it would have to be made in a closed run.
         """
-        record = {"stage": f"{stage.__module__}.{stage.__qualname__}"}
+        record = {"stage": f"{stage.__module__}.{stage.__qualname__}", "tandemrec": version()}
         record |= {key: describe(value) for key, value in inputs.items()}
         place = f"{name}-{_short(record)}" if self.common else name
         folder = self.places[name] = self.folder / place
@@ -230,7 +230,9 @@ def describe(value: Any) -> Any:
         case _ if hasattr(value, "fingerprint"):
             return value.fingerprint
         case np.ndarray():
-            return hashlib.sha256(np.ascontiguousarray(value).tobytes()).hexdigest()
+            digest = hashlib.sha256(f"{value.dtype.str}{value.shape}".encode())
+            digest.update(np.ascontiguousarray(value).tobytes())
+            return digest.hexdigest()
         case list() | tuple():
             return [describe(part) for part in value]
         case dict():

@@ -186,7 +186,7 @@ def _import(package: str, name: str) -> None:
         raise ConfigError(
             f"--track {name} needs the package {package.partition('.')[0]}, which is not installed "
             f"or does not load ({short(error, 120).rstrip('.')}): "
-            f"pip install 'tandemrec[tracking]', or only {name}."
+            f"pip install {name}."
         ) from error
 
 

@@ -27,6 +27,13 @@ def test_numbers_go_by_appearance(span: int, values: list[list[int]]) -> None:
     assert ids.ids.to_list() == list(wanted)
 
 
+def test_an_empty_block_numbers_nobody() -> None:
+    ids = Known()
+    for block in ([], [7, 7], [], [8]):
+        found = ids.numbers(pl.Series(block, dtype=pl.Int64))
+        assert found.tolist() == {0: [], 2: [0, 0], 1: [1]}[len(block)]
+
+
 def test_a_table_holds_only_whole_numbers_that_lie_close() -> None:
     assert Spanned().reaches(pl.Series([-5, 5]))
     for far in ([0, 2**28], [-(2**63), 2**63 - 1], ["a"], [1.0], [True]):

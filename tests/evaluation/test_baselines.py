@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from tandemrec.data.interactions import Interactions
-from tandemrec.evaluation.baselines import biases, mean_rating
+from tandemrec.evaluation.baselines import biases, mean_rating, recent_mean
 
 
 def world() -> tuple[Interactions, Interactions]:
@@ -35,6 +35,21 @@ def test_biases_by_hand() -> None:
     one = (0 - first) / 11
     wanted = [4 + zero, 4 + one + second, 4]
     assert biases(train, pairs).values == pytest.approx(wanted, rel=1e-6)
+
+
+def test_the_mean_of_the_last_ratings() -> None:
+    """User 0 gave 5, 3, 1 and 2 in this order; user 1 a 4; user 2 nothing. One more is the mean."""
+    past = Interactions.sorted(
+        np.array([0, 0, 0, 0, 1]),
+        np.array([0, 1, 2, 3, 0]),
+        np.array([5, 3, 1, 2, 4], np.float32),
+        n_users=3,
+        n_items=5,
+    )
+    pairs = Interactions.sorted(np.arange(3), np.array([4, 4, 4]), n_users=3, n_items=5)
+    for n, first in ((1, (2 + 3) / 2), (2, (1 + 2 + 3) / 3), (4, 14 / 5), (50, 14 / 5)):
+        found = recent_mean(past, pairs, n, 3.0)
+        assert found.values == pytest.approx([first, 3.5, 3.0]) and found.same_pairs(pairs)
 
 
 def test_biases_stay_on_the_scale() -> None:

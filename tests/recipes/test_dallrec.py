@@ -243,9 +243,11 @@ def test_recommendations_come_from_what_was_taught(tmp_path: Path) -> None:
             done.recommend(given)  # type: ignore[arg-type]
     with pytest.raises(ConfigError, match="items takes a list of ids"):
         done.recommend_new("12")
-    for k in (0, -1):
-        with pytest.raises(ConfigError, match=f"k must be at least 1. Received: {k}"):
-            done.recommend([3], k=k)
+    for k in (0, -1, 2.5, "5"):
+        with pytest.raises(
+            ConfigError, match=f"k must be a whole number of at least 1. Received: {k!r}"
+        ):
+            done.recommend([3], k=k)  # type: ignore[arg-type]
     fresh = done.recommend_new([1, 3, 5], k=3)
     assert len(fresh) == 3 and not {"1", "3", "5"} & set(fresh["item_id"])
 

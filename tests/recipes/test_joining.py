@@ -10,10 +10,11 @@ import pytest
 from scipy import stats
 
 from recipes.parity import LITTLE
-from recipes.worlds import write_log
+from recipes.worlds import small, write_log
 from tandemrec.cli import main
 from tandemrec.errors import ConfigError, RunError
-from tandemrec.recipes.execute import execute, finished
+from tandemrec.recipes import inputs
+from tandemrec.recipes.execute import execute, finished, llama4rec
 from tandemrec.recipes.joining import join
 from tandemrec.recipes.record import Record
 from tandemrec.recipes.spec import RunSpec
@@ -142,6 +143,53 @@ def test_what_only_some_seeds_have_to_say_is_said_of_them(here: Path) -> None:
     assert notes[1:] == ["One. (seed 0.)", "Both.", "Other. (seed 1.)"]
 
 
+def test_a_model_that_is_not_tuned_is_tuned_with_no_seed(here: Path) -> None:
+    folders = [execute(spec(f"seed-{n}", seed=n)).setup.run.folder for n in (0, 1)]
+    notes = join(folders, Path("joined")).notes
+    assert any("was not tuned" in note for note in notes)
+    assert not any("tuned 2 times" in note for note in notes)
+
+
+def test_every_seed_that_a_model_was_tuned_with_is_told(here: Path) -> None:
+    """Also where some of them were joined before."""
+    tiny_folder(here / "model", context=2048)
+    change = {"llm": "model", "settings": FAST | {"tune": {"trainable_layers": 2, "steps": 2}}}
+    folders = apart((1,), (2,), seeds=3, **change)
+    for notes in (join(folders, Path("two")).notes, join([Path("two")], Path("one")).notes):
+        assert not any("The LLM was tuned" in note for note in notes)
+    other = execute(spec("other", seed=5, **change)).setup.run.folder
+    for notes in (
+        join([*folders, other], Path("three")).notes,
+        join([Path("two"), other], Path("three")).notes,
+        join([other, Path("one")], Path("three")).notes,
+    ):
+        assert notes[1] == "The LLM was tuned 2 times, with seeds 0 and 5."
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"adapter": "/a/lora"}, "adapter is lora, not None"),
+        ({"read": {"data": "x"}}, "its data or split are of another content"),
+        ({"read": {"llm": "x"}}, "its language model has other weights"),
+    ],
+)
+def test_what_was_read_must_be_the_same(here: Path, change: dict[str, Any], reason: str) -> None:
+    """Not only what it is called; where an older record does not say, names decide."""
+    folders = apart((0,), (1,))
+    record = Record.load(folders[1])
+    assert set(record.read) == {"data", "llm"}
+    if "read" in change:
+        other = record.model_copy(update={"read": record.read | change["read"]})
+    else:
+        other = record.model_copy(update={"spec": record.spec.model_copy(update=change)})
+    other.save(folders[1])
+    with pytest.raises(RunError, match=f"part-1 cannot be joined to part-0: .*{reason}"):
+        join(folders, Path("joined"))
+    record.model_copy(update={"read": {}}).save(folders[1])
+    assert join(folders, Path("joined")).seeds == [0, 1]
+
+
 @pytest.mark.parametrize(
     ("change", "reason"),
     [
@@ -177,6 +225,9 @@ def test_a_seed_is_joined_once_and_no_run_is_replaced(here: Path) -> None:
         join(folders, folders[1])
     before = Path("part-1/report.json").read_bytes()
     execute(spec("other"))
+    with pytest.raises(RunError, match="other holds a run of its own"):
+        join(folders, Path("other"))
+    Path("other/run.json").unlink()  # as of a run that was stopped, or made from Python
     with pytest.raises(RunError, match="other holds a run of its own"):
         join(folders, Path("other"))
     Path("mine").mkdir()
@@ -217,14 +268,20 @@ def test_a_joined_report_is_no_run(here: Path) -> None:
     with pytest.raises(RunError, match="Name one of the runs that it is joined from: part-0 and"):
         finished("joined")
     before = Path("joined/report.json").read_bytes()
-    with pytest.raises(ConfigError, match="joined holds a report that was joined"):
-        execute(spec("joined"))
+    record = Path("joined/run.json").read_text()
+    for version in (Record.load(Path("joined")).tandemrec, "0.0.0"):
+        Path("joined/run.json").write_text(json.dumps(json.loads(record) | {"tandemrec": version}))
+        with pytest.raises(ConfigError, match="joined holds a report that was joined"):
+            execute(spec("joined"))
+        with pytest.raises(ConfigError, match="joined holds a report that was joined"):
+            llama4rec(small(), backbone="mf", llm="fake", out="joined")
     assert Path("joined/report.json").read_bytes() == before
 
 
 def test_a_joined_report_is_a_cell_of_a_table(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     piece, cell = PIECES["llama4rec/table2"], Cell("ml-100k", "mf")
-    join(apart((0,), (1,)), folder_of(Path("table"), cell))
+    asked = RunSpec(llm="fake", out="table", seeds=2, settings=FAST)
+    join(of_a_table(monkeypatch), folder_of(Path("table"), cell))
 
     def refused(*_: Any, **__: Any) -> None:
         raise AssertionError("nothing is to be made")
@@ -232,10 +289,46 @@ def test_a_joined_report_is_a_cell_of_a_table(here: Path, monkeypatch: pytest.Mo
     for name in ("execute", "ask_ahead"):
         monkeypatch.setattr(cells, name, refused)
     wanted = chosen(piece, ["ml-100k/mf"])
-    (made,) = made_again(piece, wanted, RunSpec(llm="fake", out="table", seeds=2))
+    (made,) = made_again(piece, wanted, asked)
     assert made[0] == cell and "ml-100k/mf/index.html" in made[1].read_text()
     with pytest.raises(RunError, match="of seeds 0 and 1, not of 0, 1 and 2"):
-        list(made_again(piece, wanted, RunSpec(llm="fake", out="table", seeds=3)))
+        list(made_again(piece, wanted, asked.model_copy(update={"seeds": 3})))
+
+
+def of_a_table(monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+    """Two seeds of table II's MF, on a small world in place of ML-100K."""
+    monkeypatch.setattr(inputs, "load", lambda name, **_: small().data)
+    taught = FAST | {"examples": {"backbone": "lightgcn"}}
+    return apart((0,), (1,), data="ml-100k", items=None, seeds=2, settings=taught)
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"llm": "fake:1"}, "llm is fake, not fake:1"),
+        ({"settings": FAST | {"candidates": 12}}, "settings.candidates is 10, not 12"),
+    ],
+)
+def test_a_joined_report_of_other_runs_is_no_cell(
+    here: Path, monkeypatch: pytest.MonkeyPatch, change: dict[str, Any], reason: str
+) -> None:
+    piece, wanted = PIECES["llama4rec/table2"], [Cell("ml-100k", "mf")]
+    join(of_a_table(monkeypatch), folder_of(Path("table"), wanted[0]))
+    asked = RunSpec.model_validate(
+        {"llm": "fake", "out": "table", "seeds": 2, "settings": FAST, **change}
+    )
+    with pytest.raises(
+        RunError, match=f"mf holds a report that was joined of other runs: {reason}"
+    ):
+        list(made_again(piece, wanted, asked))
+
+
+def test_another_backbones_run_is_no_cell(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where another cell is asked for."""
+    piece, asked = PIECES["llama4rec/table2"], [Cell("ml-100k", "mf")]
+    join(of_a_table(monkeypatch), folder_of(Path("table"), Cell("ml-100k", "sgl")))
+    with pytest.raises(RunError, match="sgl holds a run of ml-100k/mf"):
+        list(made_again(piece, asked, RunSpec(llm="fake", out="table", seeds=2, settings=FAST)))
 
 
 @pytest.mark.parametrize("some", [(3,), (0, 0), (-1,)])

@@ -21,6 +21,7 @@ from tandemrec.errors import ConfigError, DataError, DataWarning
 from tandemrec.evaluation.metrics import rating_errors
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
+from tandemrec.rate import Calibration
 from tandemrec.recipes.execute import execute, finished, llama4rec
 from tandemrec.recipes.rating_tuning import rating_examples
 from tandemrec.recipes.spec import RunSpec
@@ -33,7 +34,7 @@ def test_the_rows_and_what_they_are(tmp_path: Path) -> None:
     done = run(split, knowing(kinds), tmp_path)
     methods = [row.method for row in done.contents.rows]
     arms = ["IFT", "Llama4Rec", "w/o DA", "w/o PA", "w/o AA"]
-    assert methods == ["Base", *arms, "attributes alone", "mean", "biases"]
+    assert methods == ["Base", *arms, "attributes alone", "recent mean", "mean", "biases"]
     assert {row.method: row.kind for row in done.contents.rows}["attributes alone"] == "control"
     assert done.contents.task == "rating" and done.contents.metrics == ["RMSE", "MAE"]
     seed = done.seeds[0]
@@ -152,6 +153,31 @@ def test_a_model_that_reads_ratings_is_weighed(tmp_path: Path) -> None:
     lazy = run(split, FakeLLM(), tmp_path / "b", CONFIG.model_copy(update=none))
     assert lazy.seeds[0].choices["IFT"].calibration.slope < 0.5
     assert done.seeds[0].choices["IFT"].calibration.slope > 0.8
+
+
+def test_rejected_ratings_teach_the_line_nothing_and_are_not_moved_by_it(tmp_path: Path) -> None:
+    """Of odd items the model says nothing; of the others, the opposite of what is true."""
+    split, kinds = hidden()
+
+    def score(prompt: Prompt, option: str) -> float:
+        item = int(prompt.user.partition("Item to rate: item ")[2].split("\n")[0])
+        if item % 2:
+            return float("nan")
+        return 0.0 if (option == "5") == bool(kinds[item]) else -9.0
+
+    none = {"attributes": AttributesConfig(source="none"), "training": {**FAST, "epochs": 2}}
+    seed = run(split, FollowingLLM(score), tmp_path, CONFIG.model_copy(update=none)).seeds[0]
+    line, valid, test = seed.choices["IFT"].calibration, seed.valid, seed.test["base-plain"]
+    said = valid["base-plain"].said
+    assert said.used.tolist() == (split.valid.items % 2 == 0).tolist()
+    assert line == Calibration.fit(said.ratings.of(said.used), split.valid.rows(said.used))
+    assert line != Calibration.fit(said.ratings, split.valid)
+    odd = split.test.items % 2 == 1
+    assert odd.any() and seed.ratings["IFT"].values[odd].tolist() == pytest.approx(
+        np.clip(test.backbone.values[odd], 2, 5).tolist()
+    )
+    moved = line.intercept + line.slope * test.said.ratings.values
+    assert seed.ratings["IFT"].values[~odd] == pytest.approx(np.clip(moved[~odd], 2, 5))
 
 
 def test_recommendations_are_the_highest_ratings(tmp_path: Path) -> None:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'tandemrec[ray]'")
+pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
 
 import ray
 

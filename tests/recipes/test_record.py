@@ -239,7 +239,9 @@ def test_data_that_changed_since_is_told(here: Path) -> None:
 def test_a_record_is_read_as_it_was_written(here: Path) -> None:
     execute(spec(seeds=2, settings=FAST | {"trusted": [0.25, 1], "tune": None}))
     kept = Record.load(here / "runs/one")
-    assert kept == Record.of(spec(seeds=2, settings=FAST | {"trusted": [0.25, 1], "tune": None}))
+    asked = Record.of(spec(seeds=2, settings=FAST | {"trusted": [0.25, 1], "tune": None}))
+    assert kept == asked.model_copy(update={"read": kept.read})
+    assert set(kept.read) == {"data", "llm"} and all(kept.read.values())
     assert kept.config.trusted == (0.25, 1.0) and kept.config.tune is None
     values = json.loads((here / "runs/one" / RECORD).read_text())
     assert values["config"]["candidates"] == 10  # the preset's too

@@ -8,15 +8,20 @@ from tandemrec.report.finding import Finding, finding
 
 
 def found(
-    contents: Contents, ours: float, users: float | None, runs: float | None = None
+    contents: Contents,
+    ours: float,
+    users: float | None,
+    runs: float | None = None,
+    *,
+    base: float = 0.05,
 ) -> Finding:
     rows = [
         Row(method=method, kind="main", seed=0, metrics={"NDCG@5": value})
-        for method, value in (("Base", 0.05), ("Llama4Rec", ours))
+        for method, value in (("Base", base), ("Llama4Rec", ours))
     ]
     common = {"method": "Llama4Rec", "against": "Base", "metric": "NDCG@5", "low": 0.0, "high": 0.0}
     tests = [
-        Test(**common, over=over, p_value=p, n=n, difference=ours - 0.05)
+        Test(**common, over=over, p_value=p, n=n, difference=ours - base)
         for over, p, n in (("users", users, 943), ("runs", runs, 5))
         if p is not None
     ]
@@ -53,6 +58,14 @@ def test_worse(contents: Contents) -> None:
     said = found(contents, 0.04, 0.001)
     assert said.verdict == "worse"
     assert said.sentence.startswith("Llama4Rec is worse than Base by 20.0 % in NDCG@5")
+
+
+def test_a_base_without_a_hit_is_beaten_by_no_percentage(contents: Contents) -> None:
+    said = found(contents, 0.2, 0.001, base=0.0)
+    assert said.verdict == "better"
+    assert said.sentence.startswith("Llama4Rec beats Base in NDCG@5 on ML-100K: 0.2000 against 0.0")
+    said = found(contents, 0.2, 0.3, base=0.0)
+    assert said.verdict == "even" and "0.2000 against 0.0000 (p = 0.30 over" in said.sentence
 
 
 def test_not_tested(contents: Contents) -> None:

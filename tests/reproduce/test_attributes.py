@@ -16,7 +16,7 @@ from tandemrec.data.attributes import DISAGREE, MODEL, TABLE, UNKNOWN, Attribute
 from tandemrec.data.catalogue import Catalogue, Dataset
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.worlds import tastes
-from tandemrec.errors import ConfigError
+from tandemrec.errors import ConfigError, DataError, UnknownName
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FollowingLLM
 from tandemrec.progress import silent
@@ -130,6 +130,18 @@ def test_runs_differ_in_where_attributes_come_from(tmp_path: Path) -> None:
     assert all(each.config.augment == "always" for each in specs.values())
     own = RunSpec(out=tmp_path, settings={"augment": "validated"})
     assert spec_of(mine, mine.cells[0], own).config.augment == "validated"
+
+
+def test_what_is_true_is_looked_at_before_anything_is_computed(tmp_path: Path) -> None:
+    file = tmp_path / "truth.csv"
+    file.write_text("title,director\nHeat,Michael Mann\n")
+    with pytest.raises(DataError, match=r"truth\.csv.*item"):
+        piece(truth={"": file}).check(silent)
+    file.write_text("item_id,director\n1,Michael Mann\n")
+    piece(truth={"": file}).check(silent)
+    for option in ("truth", "table"):
+        with pytest.raises(UnknownName, match=r"no kind of items named 'films'.*book, movie"):
+            piece(**{option: {"films": file}}).check(silent)
 
 
 def test_without_a_table_its_runs_are_left_out_unless_they_are_named() -> None:

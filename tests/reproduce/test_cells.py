@@ -181,7 +181,7 @@ def finish(monkeypatch: pytest.MonkeyPatch, *, stop: bool) -> None:
             raise KeyboardInterrupt
         one = {"name": "HR@3", "x": [0.1], "y": [0.5], "y_label": "on test"}
         curves = [one | {"x_label": label} for label in ("α₁", "α₂")]
-        (folder / "sweep.json").write_text(json.dumps(curves))
+        (folder / "sweep.json").write_text(json.dumps({"seeds": [0], "curves": curves}))
 
     monkeypatch.setattr(type(SWEEP), "finish", written)
 
@@ -215,7 +215,9 @@ def test_curves_of_fewer_seeds_do_not_stay(
     assert found(SWEEP, tmp_path) == {}
 
 
-@pytest.mark.parametrize("text", ["{", "[]", '[{"name": 1}]'])
+@pytest.mark.parametrize(
+    "text", ["{", "[]", '{"seeds": [0], "curves": []}', '{"seeds": [0], "curves": [{"name": 1}]}']
+)
 def test_a_damaged_file_is_named_with_a_remedy(
     log: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, text: str
 ) -> None:
@@ -245,14 +247,14 @@ def test_a_damaged_report_is_told_before_anything_is_made(log: list[str], tmp_pa
 
 def test_a_report_alone_is_no_finished_run(tmp_path: Path) -> None:
     folder = tmp_path / "ml-100k" / "mf"
-    put_run(RunSpec(out=folder))
+    put_run(RunSpec(out=folder, backbone="mf"))
     assert [cell.name for cell in found(TABLE, tmp_path)] == ["ml-100k/mf"]
     (folder / "run.json").unlink()
     assert found(TABLE, tmp_path) == {}
 
 
 def test_runs_of_an_older_folder_without_a_note_are_shown(log: list[str], tmp_path: Path) -> None:
-    put_run(RunSpec(out=tmp_path / "ml-100k" / "mf"), invented(seeds=(0, 1)))
+    put_run(RunSpec(out=tmp_path / "ml-100k" / "mf", backbone="mf"), invented(seeds=(0, 1)))
     make(TABLE, tmp_path, "ml-100k/sgl", seeds=2)
     assert [cell.name for cell in found(TABLE, tmp_path)] == ["ml-100k/mf", "ml-100k/sgl"]
     assert (tmp_path / "reproduce.json").exists()
@@ -285,7 +287,8 @@ def test_a_real_run_is_not_made_twice(made: list[list[str]], tmp_path: Path) -> 
     assert (folder / "sweep.json").read_bytes() == curves
     assert Contents.load(folder).rows == before
     # the curves go through what validation chose
-    for curve in json.loads(curves):
+    assert json.loads(curves)["seeds"] == [0]
+    for curve in json.loads(curves)["curves"]:
         first, second = Contents.load(folder).heatmaps[0].chosen
         at = curve["x"].index(first if curve["x_label"] == "α₁" else second)
         (own,) = (row for row in before if row.method == "Llama4Rec")

@@ -67,12 +67,19 @@ def test_a_figures_curves_become_tables_and_pictures() -> None:
         for label in ("α₁", "α₂")
         for n, name in enumerate(("HR@3", "NDCG@3"))
     ]
-    found = {Cell("ml-1m", "lightgcn"): Made(Path("x"), invented(), curves)}
+    cell, mean = Cell("ml-1m", "lightgcn"), sweep.Swept(seeds=(0,), curves=tuple(curves))
+    found = {cell: Made(Path("x"), invented(), mean)}
     first, second = piece.tables(found)
     assert first.columns == ("α₁", "HR@3", "NDCG@3") and second.columns[0] == "α₂"
     assert [[value.value for value in row[1:]] for row in second.rows] == [[0, 1], [0.5, 1.5]]
     assert len(piece.figures(found)) == 2
-    assert any("of the test part" in note for note in piece.notes(found))
+    notes = list(piece.notes(found))
+    assert any("of the test part" in note for note in notes)
+    assert not any("its folder was joined" in note for note in notes)
+    joined = {cell: Made(Path("x"), invented(seeds=(0, 1)), mean)}
+    assert "ml-1m/lightgcn: the curves are of seed 0 alone; its folder was joined." in [
+        *piece.notes(joined)
+    ]
 
 
 def test_models_stand_side_by_side(tmp_path: Path) -> None:
@@ -81,7 +88,7 @@ def test_models_stand_side_by_side(tmp_path: Path) -> None:
     mine = [cell for cell in piece.cells if cell[:2] == ("ml-100k", "lightgcn")]
     specs = {cell.variant: spec_of(piece, cell, spec) for cell in mine}
     assert {name: each.llm for name, each in specs.items()} == {"fake": "fake", "fake:1": "fake:1"}
-    assert len({each.shared for each in specs.values()}) == 2
+    assert {each.shared for each in specs.values()} == {tmp_path / "ml-100k" / "shared"}
     found = {}
     for n, cell in enumerate(mine):
         figures = {"Base": 0.01 + n, "IFT": 0.02 + n, "Llama4Rec": 0.03 + n}
@@ -115,7 +122,7 @@ def test_instructions_are_a_share_of_the_settings() -> None:
     }
     counts = {name: each.config.examples.instructions for name, each in found.items()}
     assert counts == {"a tenth": 40, "half": 200, "all": 400}
-    assert len({each.shared for each in found.values()}) == 3
+    assert {each.shared for each in found.values()} == {Path("x/ml-100k/shared")}
     assert len({each.out for each in found.values()}) == 3
     assert all(each.config.examples.backbone == "lightgcn" for each in found.values())
     settings = {"examples": {"instructions": 40}}
@@ -210,6 +217,23 @@ def test_a_duel_is_llama4recs_lists_against_a_rival_who_knows_as_much() -> None:
         assert all(len(option.strip()) == 1 for option in options)  # listwise: letters
         (later,) = split.valid.of(user)
         assert split.catalogue.titles[later] in prompt.user
+
+
+def test_nobody_wins_where_the_rivals_answer_cannot_be_used() -> None:
+    run, users = whole_run(), list[str]()
+
+    def some(prompt: Prompt, option: str) -> float:
+        known = prompt.user not in users
+        users.extend([prompt.user] * known)
+        return np.nan if users.index(prompt.user) % 3 == 0 else by_number(prompt, option)
+
+    duel, whole = fought(run, FollowingLLM(some)), fought(run, FollowingLLM(by_number))
+    assert duel.rejected == {"not a number": -(-whole.samples // 3)} and not whole.rejected
+    assert duel.samples == whole.samples - duel.rejected["not a number"] > 0
+    assert all(sum(counts.values()) == duel.samples for counts in duel.outcomes.values())
+    piece = PIECES["llama4rec/fig7"]
+    notes = piece.notes({piece.cells[0]: Made(Path("x"), invented(), duel)})
+    assert any("could not be used: " in note for note in notes)
 
 
 def by_number(prompt: Prompt, option: str) -> float:

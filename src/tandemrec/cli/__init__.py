@@ -10,13 +10,13 @@ from collections.abc import Sequence
 COMMANDS: dict[str, tuple[str, str]] = {
     "run": ("tandemrec.cli.run:run", "Run a recipe: split, train, tune, re-rank, blend, evaluate."),
     "recommend": ("tandemrec.cli.recommend:recommend", "Recommend from a finished run."),
-    "reproduce": ("tandemrec.cli.reproduce:reproduce", "Make a paper's table again."),
+    "reproduce": ("tandemrec.cli.reproduce:reproduce", "Make a paper's table or figure again."),
     "report": ("tandemrec.cli.report:report", "Write a run's report again."),
     "export": ("tandemrec.cli.export:export", "Write a run's instructions, backbone or adapter."),
     "tune": ("tandemrec.cli.tune:tune", "Tune a language model on a file of instructions."),
     "llm-work": ("tandemrec.cli.llm_work:app", "Answer a run's questions in shards, and merge."),
     "data": ("tandemrec.cli.data:app", "List, get and check data."),
-    "list": ("tandemrec.cli.listing:show", "List backbones, llms, data or presets."),
+    "list": ("tandemrec.cli.listing:show", "List backbones, llms, data, settings and more."),
     "doctor": ("tandemrec.cli.doctor:doctor", "Say whether this machine is ready, and how fast."),
 }
 "Name: (module:function, one line of help)."

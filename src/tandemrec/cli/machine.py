@@ -45,7 +45,7 @@ def _linux() -> bool:
 
 def _torch() -> Iterator[Fact]:
     if not find_spec("torch"):
-        yield Fact("torch", "not installed: pip install tandemrec", False)
+        yield Fact("torch", "not installed: pip install torch", False)
         return
     import torch
 

@@ -30,6 +30,8 @@ class Known:
 
     def numbers(self, values: pl.Series) -> NDArray[np.int32]:
         """The number of each of these ids, [B]; those that are new get the next ones."""
+        if not len(values):
+            return np.zeros(0, np.int32)
         if isinstance(self._lookup, Spanned) and not self._lookup.reaches(values):
             self._lookup = Joined(pl.concat([*self.found, values.head(0)]))
         numbers = self._lookup.of(values)
@@ -78,6 +80,7 @@ class Spanned:
 
 
 def _ends(values: pl.Series) -> tuple[int, int]:
+    """The least and the greatest of one or more."""
     low, high = values.min(), values.max()
     assert isinstance(low, int) and isinstance(high, int)
     return low, high

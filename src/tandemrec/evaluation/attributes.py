@@ -72,8 +72,8 @@ def read_truth(table: Any, data: Dataset, kinds: Sequence[Kind]) -> Truth:
     pages_max). With a column `dataset`, only rows of that data set count. Raises DataError where no
     kind has a column, or no row is of these items.
     """
-    read = as_table(table, "table of what is true", ITEMS)
-    frame, name = read.frame, read.needed("item", also=("isbn",))
+    read, name = truth_table(table)
+    frame = read.frame
     ids = identities(read, name).cast(pl.String).to_list()
     sets = (
         texts(read, "dataset").to_list() if "dataset" in frame.columns else [data.name] * len(ids)
@@ -94,6 +94,13 @@ def read_truth(table: Any, data: Dataset, kinds: Sequence[Kind]) -> Truth:
         for kind, column in columns.items()
     }
     return Truth(values)
+
+
+def truth_table(table: Any) -> tuple[Table, str]:
+    """A table of what is true, and the column of its items' ids. Raises DataError where there is
+    none."""
+    read = as_table(table, "table of what is true", ITEMS)
+    return read, read.needed("item", also=("isbn",))
 
 
 def _nothing(table: Table, kinds: Sequence[Kind]) -> str:

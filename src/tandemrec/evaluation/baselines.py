@@ -32,6 +32,16 @@ def biases(train: Interactions, pairs: Interactions) -> Ratings:
     return found.within((float(train.ratings.min()), float(train.ratings.max())))
 
 
+def recent_mean(past: Interactions, pairs: Interactions, n: int, mean: float) -> Ratings:
+    """The mean of each user's last `n` ratings in `past`, and of one more at `mean`; of fewer where
+    there are fewer. What stands for users' moods, tempers and changing taste without a model."""
+    ends = past.bounds[pairs.users + 1]
+    starts = np.maximum(past.bounds[pairs.users], ends - n)
+    sums = np.append(0.0, past.ratings.astype(np.float64).cumsum())
+    values = (sums[ends] - sums[starts] + mean) / (ends - starts + 1)
+    return Ratings(pairs.users, pairs.items, values)
+
+
 def _damped(
     values: NDArray[np.floating], owners: NDArray[np.int64], n: int, damping: float
 ) -> NDArray[np.float64]:

@@ -109,6 +109,6 @@ def _library() -> Any:
         import httpx
     except ImportError:
         raise LLMError(
-            "A model on a server needs httpx. Install it with: pip install 'tandemrec[http]'."
+            "A model on a server needs httpx, which is not installed: pip install httpx."
         ) from None
     return httpx

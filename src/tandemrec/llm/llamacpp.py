@@ -93,7 +93,7 @@ def _library() -> Any:
         import xllamacpp
     except ImportError:
         raise LLMError(
-            "llama.cpp in this process needs xllamacpp. Install it with: pip install "
-            "'tandemrec[llamacpp]'."
+            "llama.cpp in this process needs xllamacpp, which is not installed: pip install httpx "
+            "xllamacpp."
         ) from None
     return xllamacpp

@@ -65,8 +65,8 @@ class VLLM:
             import vllm
         except ImportError:
             raise LLMError(
-                "vLLM in this process needs vllm, and a GPU. Install it with: pip install "
-                "'tandemrec[vllm]'."
+                "vLLM in this process needs a GPU and vllm, which is not installed: pip install "
+                "vllm."
             ) from None
         return vllm
 

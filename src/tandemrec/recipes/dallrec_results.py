@@ -148,7 +148,7 @@ def _selection(seed: TaughtSeed) -> list[Selection]:
     return [
         Selection(
             what=f"share of added interactions in {row}",
-            option=f"{share:.0%}",
+            option=f"{100 * share:g}%",
             metric=valid_metric(model),
             value=on_validation(model),
             chosen=share == seed.share(row),

@@ -146,9 +146,10 @@ def _carried_out(
     seeds: Sequence[int],
     first: int | None,
     command: str,
+    record: Record | None = None,
 ) -> Finished:
-    """Everything from the last checks to the report; of two processes in one folder the second
-    waits, and then loads what the first made."""
+    """Everything from the last checks to the report, with the record of a run that a spec asked
+    for; of two processes in one folder the second waits, and then loads what the first made."""
     first = seeds[0] if first is None else first
     reader = given.embedder or given.llm
     check_task(given.split, backbone, config, reader, given.content)
@@ -157,6 +158,7 @@ def _carried_out(
         check_likes(given.split, given.llm, config)
     folder = Path(places.out) if places.out else Path(tempfile.mkdtemp(prefix="tandemrec-"))
     check_folder(folder)
+    check_joined(folder)
     run, common = _runs(folder, places.shared, places.progress)
     with run.alone():
         setup = setup_of(given, backbone, config, run, places.progress, common)
@@ -168,6 +170,8 @@ def _carried_out(
         (folder / RECORD).unlink(missing_ok=True)  # it goes with the report that is replaced
         measured.save(folder)
         write(found, folder)
+        if record is not None:
+            record.reading(given).save(folder)
     return Finished(setup, results, found, first)
 
 
@@ -208,13 +212,16 @@ def execute(spec: RunSpec, *, command: str = "", progress: Progress = silent) ->
     The names of settings, backbone and data, one's own data, and the run folder are checked before
     anything is fetched; the model's files and the sizes of the data before anything is computed.
     """
-    record = _checked(spec)
-    given = inputs(spec, progress)
+    _checked(spec)
+    return executed(spec, inputs(spec, progress), command=command, progress=progress)
+
+
+def executed(spec: RunSpec, given: Inputs, *, command: str, progress: Progress) -> Finished:
+    """The run of a spec whose inputs are there."""
     places, seeds = _Places(spec.out, spec.shared, progress), spec.made_seeds
     backbone = _usable(given.split, spec.backbone, spec.config, seeds, spec.seed)
-    found = _carried_out(given, backbone, spec.config, places, seeds, spec.seed, command)
-    record.save(spec.out)
-    return found
+    record = Record.of(spec)
+    return _carried_out(given, backbone, spec.config, places, seeds, spec.seed, command, record)
 
 
 def check(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
@@ -226,13 +233,12 @@ def check(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:
         check_model(model_of(spec, progress), spec.config.tune)
 
 
-def _checked(spec: RunSpec) -> Record:
+def _checked(spec: RunSpec) -> None:
     """An unusable setting or folder is better known before the work than after it."""
     check_settings(backbone_of(spec.backbone), spec.config)
     Run(spec.out)
     check_folder(spec.out)
     check_joined(spec.out)
-    return Record.of(spec)
 
 
 def ask_ahead(specs: Sequence[RunSpec], *, progress: Progress = silent) -> None:

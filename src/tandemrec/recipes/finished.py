@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from numbers import Integral
 from typing import Any
 
 import polars as pl
@@ -67,6 +68,6 @@ def _ids(given: Any, name: str, k: int) -> list[str]:
         raise ConfigError(
             f"{name} takes a list of ids, such as {name}=[{given!r}]. Received: {given!r}."
         )
-    if k < 1:
-        raise ConfigError(f"k must be at least 1. Received: {k}.")
+    if not isinstance(k, Integral) or k < 1:
+        raise ConfigError(f"k must be a whole number of at least 1. Received: {k!r}.")
     return [str(each) for each in given]

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -16,10 +15,11 @@ from tandemrec.evaluation.metrics import UserMetrics
 from tandemrec.oneline import counted, listed, short
 from tandemrec.recipes.entrance import check_folder
 from tandemrec.recipes.measuring import activity, tests
-from tandemrec.recipes.record import RECORD, Record
+from tandemrec.recipes.record import RECORD, Record, is_joined
 from tandemrec.recipes.users import FILE, UserTable
 from tandemrec.report import write
 from tandemrec.report.contents import AnswerCount, Contents, GroupRow
+from tandemrec.runs import NOTE as STAGE
 from tandemrec.writing import explained
 
 _JOINED = "Joined from "
@@ -65,6 +65,8 @@ class Part:
             "context": list(spec.context),
             "backbone": told.backbone,
             "llm": told.llm,
+            "adapter": spec.adapter and Path(spec.adapter).name,
+            "embedder": spec.embedder and Path(spec.embedder).name,
             "settings": dict(told.config),
             "rows": list(self.table.measured),
             "metrics": told.metrics,
@@ -122,6 +124,7 @@ def _check_alike(parts: Sequence[Part]) -> None:
             for name in ("ids", "trained")
         )
         found += [] if same else ["it was measured on other users"]
+        found += [OTHER[name] for name in OTHER if _other(part, first, name)]
         if found:
             raise RunError(
                 f"{part.folder} cannot be joined to {first.folder}: {'; '.join(found)}. Only seeds "
@@ -135,13 +138,27 @@ def _check_alike(parts: Sequence[Part]) -> None:
             owners[seed] = part
 
 
+OTHER = {
+    "data": "its data or split are of another content",
+    "llm": "its language model has other weights, another adapter or another number format",
+    "embedder": "its embedder has other weights",
+    "content": "the content of its items is another",
+}
+"What is said where two runs read another thing of one name."
+
+
+def _other(part: Part, first: Part, name: str) -> bool:
+    """Whether two runs are known to have read different things; older records do not say."""
+    here, there = (each.record.read for each in (part, first))
+    return bool(here) and bool(there) and here.get(name) != there.get(name)
+
+
 def _check_free(out: Path, folders: Sequence[Path]) -> None:
-    """Whether a joined report may be written there."""
+    """Whether a joined report may be written there: in the place of another one, but not of a run
+    or of its stages."""
     check_folder(out)
-    known = None
-    with suppress(RunError):
-        known = Record.load(out)
-    if out.absolute() in [each.absolute() for each in folders] or (known and not known.parts):
+    own = (out / RECORD).exists() or next(out.rglob(STAGE), None) is not None
+    if out.absolute() in [each.absolute() for each in folders] or (own and not is_joined(out)):
         raise RunError(f"{out} holds a run of its own. Name another folder with --out.")
 
 
@@ -194,14 +211,20 @@ def _notes(parts: Sequence[Part]) -> Iterator[str]:
     """That it was joined; what all parts' readers must know, and what some parts'."""
     told = "; ".join(_named(part) for part in parts)
     yield f"{_JOINED}{counted(len(parts), 'report')} of the same run: {told}."
-    firsts = sorted({part.record.spec.seed for part in parts})
-    if len(firsts) > 1 and parts[0].contents.config.get("tune") is not None:
-        yield f"The LLM was tuned {len(firsts)} times, with seeds {listed([*map(str, firsts)])}."
     notes = dict.fromkeys(note for part in parts for note in part.contents.notes)
+    firsts, untuned = _firsts(parts), any("was not tuned" in note for note in notes)
+    if len(firsts) > 1 and parts[0].contents.config.get("tune") is not None and not untuned:
+        yield f"The LLM was tuned {len(firsts)} times, with seeds {listed([*map(str, firsts)])}."
     for note in (each for each in notes if not each.startswith(_JOINED)):
         having = [part for part in parts if note in part.contents.notes]
         whose = "" if len(having) == len(parts) else f" ({'; '.join(map(_named, having))}.)"
         yield f"{note}{whose}"
+
+
+def _firsts(parts: Sequence[Part]) -> tuple[int, ...]:
+    """The seeds with which the language model was made ready."""
+    every = (part.record.firsts or (part.record.spec.seed,) for part in parts)
+    return tuple(sorted({seed for each in every for seed in each}))
 
 
 def _named(part: Part) -> str:
@@ -220,5 +243,6 @@ def _record(parts: Sequence[Part], seeds: list[int], out: Path) -> Record:
         update={
             "spec": first.spec.model_copy(update=own),
             "parts": tuple(folder for each in folders for folder in each),
+            "firsts": _firsts(parts),
         }
     )

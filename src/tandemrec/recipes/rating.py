@@ -89,8 +89,8 @@ def one_seed(setup: Setup, llm: LLM, seed: int) -> RatedSeed:
     known = attributes_of(setup)
     models = backbones(setup, known, seed)
     weighing = Weighing.of(setup.split.train, setup.config.blend)
-    tried = [option for arm in ARMS.values() for option in options(setup, models, arm)]
-    valid = views(setup, llm, models, tried, seed, "valid")
+    wanted = [option for arm in ARMS.values() for option in options(setup, models, arm)]
+    valid = views(setup, llm, models, wanted, seed, "valid")
     choices = {
         name: chosen(setup, options(setup, models, arm), valid, weighing)
         for name, arm in ARMS.items()
@@ -209,22 +209,23 @@ def chosen(
     setup: Setup, arms: Sequence[Arm], views: Mapping[str, RatingView], weighing: Weighing
 ) -> RatingChoice:
     """Calibration, weights, and with or without data augmentation, all by RMSE on validation."""
-    found = [_tried(setup, arm, views[view_of(arm)], weighing) for arm in arms]
+    found = [tried(setup, arm, views[view_of(arm)], weighing) for arm in arms]
     best = min(found, key=lambda choice: choice.value)  # the first of equals
     if len(found) == 1:
         return best
     return replace(best, compared=(found[0].value, found[1].value))
 
 
-def _tried(setup: Setup, arm: Arm, view: RatingView, weighing: Weighing) -> RatingChoice:
+def tried(setup: Setup, arm: Arm, view: RatingView, weighing: Weighing) -> RatingChoice:
+    """The line and the weights of one arm, by validation."""
     truth, config = setup.split.valid, setup.config
     fit = Calibration.fit if config.calibrate else Calibration.none
-    calibration = fit(view.said.ratings, truth)
+    calibration = fit(view.said.ratings.of(view.said.used), truth.rows(view.said.used))
     grid = None
     if arm.order == "adaptive":
         grid = search_ratings(
             view.backbone,
-            calibration.apply(view.said.ratings, scale_of(setup)),
+            view.said.on(calibration, scale_of(setup)),
             weighing.coefficients[truth.users],
             truth,
             config.blend,
@@ -238,7 +239,7 @@ def _tried(setup: Setup, arm: Arm, view: RatingView, weighing: Weighing) -> Rati
 def final(setup: Setup, view: RatingView, choice: RatingChoice, weighing: Weighing) -> Ratings:
     """The arm's ratings of a part's pairs, with what validation chose."""
     users = view.backbone.users
-    said = choice.calibration.apply(view.said.ratings, scale_of(setup))
+    said = view.said.on(choice.calibration, scale_of(setup))
     return blend_ratings(view.backbone, said, weighing.alpha(users, choice.arm.order, choice.grid))
 
 

@@ -136,7 +136,7 @@ def _blended(
     weighing = Weighing.of(setup.split.train, setup.config.blend)
     tail = aggregate.long_tail(known.counts[pairs.users], setup.config.blend.tail)
     alpha = weighing.alpha_of(tail, choice.arm.order, choice.grid)
-    mixed = blend_ratings(backbone, choice.calibration.apply(said.ratings, scale), alpha)
+    mixed = blend_ratings(backbone, said.on(choice.calibration, scale), alpha)
     scores = np.full(head.items.shape, -np.inf)
     scores[real] = mixed.values
     return Rankings.best_first(head.users, head.items, scores)

@@ -22,6 +22,7 @@ from tandemrec.recipes.measuring import (
     shared_by_tasks,
 )
 from tandemrec.recipes.rating import METRIC, RatedSeed, RatingChoice, profiles_of, scale_of
+from tandemrec.recipes.recent import Recent, recent
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.telling import GIVEN, learning_curves, on_tuning, tuning_curves
 from tandemrec.recipes.users import UserTable
@@ -34,8 +35,9 @@ from tandemrec.report.contents import (
 )
 from tandemrec.tuning.tune import Tuned
 
-CONTROLS = ("mean", "biases")
-"What needs neither of the two models."
+CONTROLS = ("recent mean", "mean", "biases")
+"""What needs no language model: its pipeline with the mean of a user's last ratings in its place;
+and what needs neither of the two models."""
 READING = "attributes alone"
 "The backbone that reads the attributes, without a rating of the language model."
 
@@ -49,7 +51,9 @@ def contents(
     command: str,
 ) -> tuple[Contents, UserTable]:
     """Everything that the page, the tables and `scores.json` show, and every user's metrics."""
-    measured = measure(setup.split, seeds)
+    weighing = Weighing.of(setup.split.train, setup.config.blend)
+    controls = [recent(setup, each.base, weighing) for each in seeds]
+    measured = measure(setup.split, seeds, controls)
     table, full = UserTable.of(setup.split, [each.seed for each in seeds], measured), seeds[0]
     how = {"preset": preset, "command": command}
     kinds = llama4rec_kinds(measured, (*CONTROLS, READING))
@@ -58,7 +62,11 @@ def contents(
     found = Contents(
         **shared | {"what": shared["what"] | _scale(setup)},
         task="rating",
-        selection=[row for each in seeds for row in _selection(each)],
+        selection=[
+            row
+            for each, control in zip(seeds, controls, strict=True)
+            for row in (*_selection(each), *_lengths(each, control))
+        ],
         heatmaps=heatmaps(full.choices[FULL].grid, full.seed, METRIC),
         curves=[*learning_curves(models), *tuning_curves({"the LLM": tuning})],
         rating_stories=_stories(setup, full),
@@ -74,15 +82,15 @@ def _scale(setup: Setup) -> dict[str, str]:
     return {"scale": f"{scale.low:g} to {scale.high:g}"}
 
 
-def measure(split: Split, seeds: Sequence[RatedSeed]) -> dict[str, list[UserMetrics]]:
+def measure(
+    split: Split, seeds: Sequence[RatedSeed], controls: Sequence[Recent]
+) -> dict[str, list[UserMetrics]]:
     """Every method's errors on test: Base, the arms, and the control rows."""
-    controls = {
-        "mean": mean_rating(split.train, split.test),
-        "biases": biases(split.train, split.test),
-    }
+    plain = mean_rating(split.train, split.test), biases(split.train, split.test)
     measured: dict[str, list[UserMetrics]] = {}
-    for each in seeds:
-        for name, ratings in {**each.ratings, **_reading(each, split), **controls}.items():
+    for each, control in zip(seeds, controls, strict=True):
+        others = dict(zip(CONTROLS, (control.ratings, *plain), strict=True))
+        for name, ratings in {**each.ratings, **_reading(each, split), **others}.items():
             measured.setdefault(name, []).append(rating_errors(ratings, split.test))
     return measured
 
@@ -111,6 +119,18 @@ def _selection(seed: RatedSeed) -> Iterator[Selection]:
             metric=METRIC,
             value=choice.value,
             chosen=True,
+            seed=seed.seed,
+        )
+
+
+def _lengths(seed: RatedSeed, control: Recent) -> Iterator[Selection]:
+    for n, value in control.values.items():
+        yield Selection(
+            what="how many last ratings are in recent mean",
+            option=str(n),
+            metric=METRIC,
+            value=value,
+            chosen=n == control.best,
             seed=seed.seed,
         )
 
@@ -176,7 +196,7 @@ def _stories(setup: Setup, seed: RatedSeed, n: int = 4) -> list[RatingStory]:
     test, catalogue, view = setup.split.test, setup.split.catalogue, seed.view
     weighing, choice = Weighing.of(setup.split.train, setup.config.blend), seed.choices[FULL]
     alpha = weighing.alpha(test.users, choice.arm.order, choice.grid)
-    said = choice.calibration.apply(view.said.ratings, scale_of(setup))
+    said = view.said.on(choice.calibration, scale_of(setup))
     profiles = profiles_of(setup, None, None, told_past(setup, "test"))
 
     def story(row: int) -> RatingStory:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Sequence
+from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,10 @@ def parallel(
     check(specs, progress=progress)
     _apart(specs)
     pairs = [(_absolute(spec), seed) for spec in specs for seed in spec.made_seeds]
-    with cluster(address) as ray:
+    with ExitStack() as held:
+        for spec in specs:
+            held.enter_context(Run(spec.out, progress=progress).alone())
+        ray = held.enter_context(cluster(address))
         _on_one_machine(
             specs, {node["NodeManagerHostname"] for node in ray.nodes() if node["Alive"]}
         )
@@ -53,10 +57,11 @@ def parallel(
 def _apart(specs: Sequence[RunSpec]) -> None:
     """No two tasks make stages in one folder, but in a shared one, where one waits for another."""
     for spec in specs:
-        if spec.seeds > 1 and spec.shared is None:
+        n = len(spec.made_seeds)
+        if n > 1 and spec.shared is None:
             raise ConfigError(
-                f"{spec.out}: {spec.seeds} seeds in parallel have the tuned model and the answers "
-                "in common, and need a folder for them. Name it with --shared."
+                f"{spec.out}: {n} seeds in parallel have the tuned model and the answers in "
+                "common, and need a folder for them. Name it with --shared."
             )
     folders = [Path(spec.out).absolute() for spec in specs]
     if twice := [folder for folder in folders if folders.count(folder) > 1]:

@@ -138,7 +138,10 @@ def _neighbours(
     likeness = (train.matrix @ vector) / np.sqrt(np.maximum(train.counts, 1) * len(met))
     users = np.argsort(-likeness, kind="stable")[:NEIGHBOURS]
     if likeness[users[0]] == 0:
-        raise DataError("Nobody in the training data met an item of this history.")
+        raise DataError(
+            "nobody in the training data met an item of this history, so nobody is alike.",
+            remedy="Add an item that training knows.",
+        )
     return users, likeness[users].astype(np.float64)
 
 

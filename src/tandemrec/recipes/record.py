@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Container
 from contextlib import suppress
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+from pydantic import Field
 
 from tandemrec.code import version
 from tandemrec.config import Settings
@@ -17,6 +20,9 @@ from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.settings import Llama4RecConfig
 from tandemrec.recipes.spec import RunSpec
 from tandemrec.writing import explained, whole
+
+if TYPE_CHECKING:
+    from tandemrec.recipes.inputs import Inputs
 
 RECORD = "run.json"
 """Written after the report and taken away before another is written: where it stands, the report
@@ -32,13 +38,26 @@ class Record(Settings):
     """What was asked for, with absolute paths."""
     config: Llama4RecConfig | DALLRecConfig
     """All settings as they were, whatever the preset of that name says later."""
+    read: dict[str, str] = Field(default_factory=dict)
+    """Fingerprints of the split data and of the models."""
     parts: tuple[str, ...] = ()
     """The folders of the reports that were joined here; empty for a run."""
+    firsts: tuple[int, ...] = ()
+    """Of a joined report: the seeds with which its parts made the language model ready."""
 
     @classmethod
     def of(cls, spec: RunSpec) -> Self:
         """The record of a spec, here and now."""
         return cls(tandemrec=version(), spec=rooted(spec), config=spec.config)
+
+    def reading(self, given: Inputs) -> Self:
+        """The same, with what its run reads; the embedder, where it is not the language model."""
+        named: dict[str, Any] = {"data": given.split, "llm": given.llm}
+        named |= {"embedder": given.embedder, "content": given.content}
+        read = {name: each.fingerprint for name, each in named.items() if each is not None}
+        if read.get("embedder") == read["llm"]:
+            del read["embedder"]
+        return self.model_copy(update={"read": read})
 
     def save(self, folder: Path) -> None:
         """Write it, whole or not at all."""
@@ -73,9 +92,10 @@ class Record(Settings):
 
 
 def is_joined(folder: Path) -> bool:
-    """Whether the report there was joined, and the folder holds no stages."""
-    with suppress(RunError):
-        return bool(Record.load(folder).parts)
+    """Whether the report there was joined, by whatever version, and the folder holds no stages."""
+    with suppress(OSError, ValueError):
+        found = json.loads((folder / RECORD).read_bytes())
+        return isinstance(found, dict) and bool(found.get("parts"))
     return False
 
 

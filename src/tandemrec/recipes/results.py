@@ -111,7 +111,7 @@ def _trust(seed: SeedResult) -> list[Selection]:
     return [
         Selection(
             what="share of the LLM's preferences",
-            option=f"{share:.0%}",
+            option=f"{100 * share:g}%",
             metric=valid_metric(model),
             value=on_validation(model),
             chosen=share == seed.augmentation.share,
@@ -133,9 +133,10 @@ def _bias(setup: Setup, seed: SeedResult) -> list[Bias]:
     rows = []
     view = seed.view
     for way, reranked in enumerate(view.reranked):
-        if not len(reranked.shown):
+        if not reranked.used.any():
             continue
-        bias = controls.position_bias(reranked.shown, reranked.rankings)
+        answered = reranked.rankings.of(reranked.used)
+        bias = controls.position_bias(reranked.shown[reranked.used], answered)
         for slot, share in enumerate(bias.shares, 1):
             name = way_name(setup, way)
             rows.append(Bias(method=name, slot=slot, share=float(share), p_value=bias.p_value))

@@ -2,16 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from tandemrec.llm.base import LLM
 from tandemrec.llm.work.planning import Planning
 from tandemrec.progress import Progress, silent
-from tandemrec.recipes.execute import check, dallrec, llama4rec
+from tandemrec.recipes.execute import check, executed
 from tandemrec.recipes.finished import Finished
 from tandemrec.recipes.inputs import Inputs, inputs
-from tandemrec.recipes.record import Record
 from tandemrec.recipes.setup import ANSWERS
 from tandemrec.recipes.spec import RunSpec
 
@@ -27,25 +27,13 @@ def planned(
     last, it is finished here, and equal to one that asked by itself.
     """
     check([spec], progress=progress)
-    record, given = Record.of(spec), inputs(spec, progress)
+    given = inputs(spec, progress)
     model = Planning(given.llm, work, store=(spec.shared or spec.out) / ANSWERS)
-    how: dict[str, Any] = {
-        "backbone": spec.backbone,
-        "config": spec.config,
-        "out": spec.out,
-        "shared": spec.shared,
-        "seeds": spec.made_seeds,
-        "first": spec.seed,
-        "command": command,
-        "progress": progress,
-    }
-    finished = _dallrec(given, model, how) if spec.recipe == "dallrec" else None
-    finished = finished or llama4rec(given.split, llm=model, **how)
-    record.save(spec.out)
-    return finished
+    return executed(spec, _reading(given, model, spec), command=command, progress=progress)
 
 
-def _dallrec(given: Inputs, model: LLM, how: dict[str, Any]) -> Finished:
-    """Texts are made to numbers here, by the model itself where no other is named."""
-    embedder: Any = given.embedder or given.llm
-    return dallrec(given.split, llm=model, embedder=embedder, content=given.content, **how)
+def _reading(given: Inputs, model: LLM, spec: RunSpec) -> Inputs:
+    """The same with that model, which makes no numbers of texts: in a run that needs them, the
+    language model itself does, where no other is named."""
+    embedder: Any = given.embedder or (given.llm if spec.recipe == "dallrec" else None)
+    return replace(given, llm=model, embedder=embedder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from tandemrec.evaluation.metrics import LOWER
+from tandemrec.evaluation.metrics import LOWER, better
 from tandemrec.report import tables
 from tandemrec.report.contents import BASE, Contents, Test
 from tandemrec.report.scoreboard import (
@@ -42,26 +42,28 @@ def finding(contents: Contents) -> Finding:
     if p is None:
         return Finding(f"{method} has {numbers} of Base; no test was made.", "unknown")
     runs = find_test(contents, method, BASE, metric, "runs")
-    return _judge(contents, method, numbers, p, runs)
+    return _judge(contents, method, numbers, p, runs, above=better(metric, ours.mean, base.mean))
 
 
-def _judge(contents: Contents, method: str, numbers: str, p: float, runs: Test | None) -> Finding:
-    gain = change(contents, method, BASE) or 0.0
+def _judge(
+    contents: Contents, method: str, numbers: str, p: float, runs: Test | None, *, above: bool
+) -> Finding:
+    gain = change(contents, method, BASE)  # none where Base is 0
     sure = p <= LEVEL and (runs is None or runs.p_value <= LEVEL)
-    sure &= not contradicted(contents, method, BASE, contents.primary, gain > 0)
+    sure &= not contradicted(contents, method, BASE, contents.primary, above)
     evidence = _evidence(contents, method, p, runs)
     where = f"on {contents.what['name']}" if "name" in contents.what else "on this data"
     context = _context(contents)
     if not sure:
         start = f"{method} does not reliably beat {BASE} {where}"
-        return Finding(
-            f"{start}: {numbers} ({_more(contents, gain)}, {evidence}).", "even", context
-        )
-    how = f"{abs(gain):.1f} % in {numbers.split()[0]} {where}"
+        told = evidence if gain is None else f"{_more(contents, gain)}, {evidence}"
+        return Finding(f"{start}: {numbers} ({told}).", "even", context)
+    much = "" if gain is None else f"by {abs(gain):.1f} % "
+    how = f"{much}in {numbers.split()[0]} {where}"
     detail = f"{numbers.split(' ', 1)[1]} ({evidence})"
-    if gain > 0:
-        return Finding(f"{method} beats {BASE} by {how}: {detail}.", "better", context)
-    return Finding(f"{method} is worse than {BASE} by {how}: {detail}.", "worse", context)
+    if above:
+        return Finding(f"{method} beats {BASE} {how}: {detail}.", "better", context)
+    return Finding(f"{method} is worse than {BASE} {how}: {detail}.", "worse", context)
 
 
 def _more(contents: Contents, gain: float) -> str:

@@ -61,9 +61,12 @@ RATING = Wording(
     "chosen on these numbers.",
     less="Less is better; a change of +1 % is an error that is 1 % smaller.",
     parts="What each part gives; the backbone that reads the attributes, without the language "
-    "model's ratings (attributes alone); and predictions that need no model: the mean of all "
-    "training ratings (mean), and the same with what the user and the item deviate from it "
-    "(biases). A predictor that does not beat biases has not learnt who likes what.",
+    "model's ratings (attributes alone); the same pipeline with the mean of the user's last "
+    "ratings in the language model's place, as many as validation likes (recent mean); and "
+    "predictions that need no model: the mean of all training ratings (mean), and the same with "
+    "what the user and the item deviate from it (biases). A predictor that does not beat biases "
+    "has not learnt who likes what; a language model that does not beat recent mean has added no "
+    "more than how the user rates of late.",
     answers="In the place of a rejected rating stands the backbone's; a rejected attribute is "
     "unknown.",
     users="From rated history to the final rating of the held-out item. α is the language model's "

@@ -10,7 +10,8 @@ from typing import Any, ClassVar
 from pydantic import TypeAdapter
 
 from tandemrec.data.attributes import MODEL, TABLE
-from tandemrec.errors import ConfigError
+from tandemrec.errors import ConfigError, UnknownName
+from tandemrec.evaluation.attributes import truth_table
 from tandemrec.llm import llm
 from tandemrec.llm.answers import AnswerStore, Remembering
 from tandemrec.progress import Progress
@@ -70,9 +71,13 @@ class Attributed(Compared):
 
     def check(self, progress: Progress) -> None:
         for name, files in (("truth", self.truth), ("table", self.table)):
-            for file in files.values():
+            for noun, file in files.items():
+                if noun and noun not in self.nouns.values():
+                    raise UnknownName("kind of items", noun, sorted(set(self.nouns.values())))
                 if not file.is_file():
                     raise ConfigError(f"There is no file {str(file)!r}; --{name} takes a table.")
+        for file in self.truth.values():
+            truth_table(str(file))
         if self.judge is not None:
             check_model(llm(self.judge, progress=progress), None)
 

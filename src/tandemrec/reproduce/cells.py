@@ -4,16 +4,19 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import Any
 
+from tandemrec.config import differing
 from tandemrec.errors import ConfigError, DataError, RunError, UnknownName
-from tandemrec.oneline import listed
+from tandemrec.oneline import listed, short
 from tandemrec.progress import Progress, silent
 from tandemrec.recipes.dry_run import Outlook, dry_runs
 from tandemrec.recipes.execute import ask_ahead, check, execute
 from tandemrec.recipes.ray import parallel
-from tandemrec.recipes.record import RECORD, is_joined
+from tandemrec.recipes.record import RECORD, Record, is_joined
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.report.contents import FILE as REPORT
 from tandemrec.report.contents import Contents
@@ -96,10 +99,10 @@ def _looked_at(
 
 
 def _groups(specs: Mapping[Cell, RunSpec]) -> list[dict[Cell, RunSpec]]:
-    """Cells by the folder that they share."""
-    groups: dict[Path | None, dict[Cell, RunSpec]] = {}
+    """Cells by data set and variant: what asks alike."""
+    groups: dict[tuple[str, str], dict[Cell, RunSpec]] = {}
     for cell, mine in specs.items():
-        groups.setdefault(mine.shared, {})[cell] = mine
+        groups.setdefault((cell.data, cell.variant), {})[cell] = mine
     return list(groups.values())
 
 
@@ -130,17 +133,29 @@ def _together(
 
 
 def _run_is_there(spec: RunSpec) -> bool:
-    """Whether the folder holds a finished run of these seeds."""
+    """Whether the folder holds a finished run of these seeds, made by this version."""
     if not all((spec.out / name).exists() for name in (RECORD, REPORT)):
         return False
-    return Contents.load(spec.out).seeds == spec.made_seeds
+    with suppress(RunError):
+        Record.load(spec.out)
+        return Contents.load(spec.out).seeds == spec.made_seeds
+    return False
 
 
 def _is_joined(piece: Piece, spec: RunSpec) -> bool:
     """Whether the folder holds a report of these seeds that was joined, and no stages to load.
-    Raises RunError where it is of other seeds, and where it lacks what the piece reads beside."""
+    Raises RunError where it is of other seeds or of another run, and where it lacks what the piece
+    reads beside."""
     if not is_joined(spec.out):
         return False
+    there, asked = (_facts(each) for each in (Record.load(spec.out), Record.of(spec)))
+    if found := [
+        f"{name} is {short(a, 60)}, not {short(b, 60)}" for name, a, b in differing(there, asked)
+    ]:
+        raise RunError(
+            f"{spec.out} holds a report that was joined of other runs: {'; '.join(found)}. Take "
+            "its folder away."
+        )
     if not _run_is_there(spec):
         raise RunError(
             f"{spec.out} holds a report that was joined, of seeds "
@@ -156,15 +171,26 @@ def _is_joined(piece: Piece, spec: RunSpec) -> bool:
     return True
 
 
+def _facts(record: Record) -> dict[str, Any]:
+    """What a cell's run is, but for its seeds and for where files lie."""
+    spec = record.spec
+    models = {name: getattr(spec, name) for name in ("llm", "adapter", "embedder")}
+    return {
+        **{name: getattr(spec, name) for name in ("recipe", "data", "backbone", "split", "core")},
+        **{name: each and Path(each).name for name, each in models.items()},
+        "settings": record.config.model_dump(mode="json"),
+    }
+
+
 def spec_of(piece: Piece, cell: Cell, spec: RunSpec) -> RunSpec:
-    """The run of a cell: in a folder of its own, on a model and answers that are shared by all of
-    its data set and variant."""
+    """The run of a cell: in a folder of its own, beside one that all of its data set share, with
+    tuned models and answers."""
     changes = {
         "recipe": piece.paper,
         "data": cell.data,
         "backbone": cell.backbone,
         "out": folder_of(spec.out, cell),
-        "shared": folder_of(spec.out, cell._replace(backbone="shared")),
+        "shared": folder_of(spec.out, Cell(cell.data, "shared")),
         "settings": merged(piece.settings, spec.settings),
     }
     return piece.varied(cell, spec.model_copy(update=changes))
@@ -194,15 +220,25 @@ def found(piece: Piece, out: Path) -> dict[Cell, Made]:
     needed = [RECORD, REPORT, *([piece.beside] if piece.beside else [])]
     places = {cell: folder_of(out, cell) for cell in piece.cells}
     return {
-        cell: _made(piece, folder)
+        cell: _made(piece, cell, folder)
         for cell, folder in places.items()
         if all((folder / name).exists() for name in needed)
     }
 
 
-def _made(piece: Piece, folder: Path) -> Made:
+def _run_in(folder: Path) -> tuple[str, str] | None:
+    """The data and the backbone of the run that is there; none of another version."""
+    with suppress(RunError):
+        spec = Record.load(folder).spec
+        return spec.data, spec.backbone
+    return None
+
+
+def _made(piece: Piece, cell: Cell, folder: Path) -> Made:
     try:
         contents = Contents.load(folder)
     except RunError as error:
         raise RunError(f"{error} Delete it first.") from None
+    if (there := _run_in(folder)) not in (None, cell[:2]):
+        raise RunError(f"{folder} holds a run of {'/'.join(there)}. Take it away.")
     return Made(folder, contents, piece.read(folder) if piece.beside else None)

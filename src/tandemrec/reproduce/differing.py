@@ -100,8 +100,9 @@ def _teacher(run: Shown) -> str:
 def _one_for_all(run: Shown) -> str:
     if not run.tuned:
         return ""
-    shared = "data set and variant" if run.cell.variant else "data set"
-    if run.cell.variant and not run.rating and set(run.config.examples.ways) != {"likelihood"}:
+    varied = run.cell.variant and not run.rating  # of ratings, attributes vary
+    shared = "data set and variant" if varied else "data set"
+    if varied and set(run.config.examples.ways) != {"likelihood"}:
         shared = "data set, variant and task (direct or sequential, which instructions tell)"
     each = shared if run.config.examples.backbone else "run"
     return (

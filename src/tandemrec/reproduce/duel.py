@@ -9,7 +9,7 @@ from typing import ClassVar, Literal, get_args
 
 import numpy as np
 from numpy.typing import NDArray
-from pydantic import TypeAdapter
+from pydantic import Field, TypeAdapter
 
 from tandemrec.config import Settings
 from tandemrec.data.interactions import Interactions
@@ -43,6 +43,8 @@ class Counted(Settings):
     samples: int
     outcomes: dict[str, dict[Outcome, int]]
     """By the held-out item's place, and by HR@k."""
+    rejected: dict[str, int] = Field(default_factory=dict)
+    """Answers of the rival that could not be used, by kind."""
 
 
 COUNTED = TypeAdapter(Counted)
@@ -108,18 +110,27 @@ class Duel(Piece):
                 "those whose held-out item is one of the candidates; with all others there is "
                 "nothing to win."
             )
+            if duel.rejected:
+                kinds = ", ".join(f"{n} {kind}" for kind, n in duel.rejected.items())
+                yield f"{cell.name}: answers of the rival that could not be used: {kinds}."
         yield "The paper: 45 % won, 25 % tied, 30 % lost against GPT-3.5, by hit ratio."
 
 
 def fought(run: Finished, rival: LLM) -> Counted:
-    """Ask the rival about the first seed's samples, and count who wins."""
+    """Ask the rival about the first seed's samples, and count who wins; where its answer cannot be
+    used, nobody does."""
     first, truth = run.seeds[0], run.setup.split.test
     sample = sampled(first.view.candidates, truth, first.seed)
     known = plain_profiles(run.setup, told_past(run.setup, "test"))
     asked = RerankConfig(way="listwise", seed=first.seed)
-    theirs = rerank(first.view.candidates.of(sample), known, rival, asked).rankings
-    counted = outcomes(first.lists[FULL].of(sample), theirs, truth)
-    return Counted(rival=rival.name, samples=int(sample.sum()), outcomes=counted)
+    theirs = rerank(first.view.candidates.of(sample), known, rival, asked)
+    ours = first.lists[FULL].of(sample).of(theirs.used)
+    return Counted(
+        rival=rival.name,
+        samples=len(ours.users),
+        outcomes=outcomes(ours, theirs.rankings.of(theirs.used), truth),
+        rejected=theirs.rejected,
+    )
 
 
 def sampled(candidates: Rankings, truth: Interactions, seed: int) -> NDArray[np.bool_]:

@@ -11,8 +11,10 @@ import numpy as np
 from pydantic import TypeAdapter
 
 from tandemrec.aggregate import Grid
+from tandemrec.config import Settings
 from tandemrec.data.split import Split
 from tandemrec.evaluation.metrics import per_user
+from tandemrec.oneline import listed
 from tandemrec.progress import Progress
 from tandemrec.recipes.arms import Weighing, final
 from tandemrec.recipes.finished import Finished
@@ -25,8 +27,18 @@ from tandemrec.reproduce.piece import Piece
 from tandemrec.writing import explained, whole
 
 FILE = "sweep.json"
-CURVES = TypeAdapter(list[Curve])
 LABELS = {"alpha1": "α₁", "alpha2": "α₂"}
+
+
+class Swept(Settings):
+    """What stands in the file."""
+
+    seeds: tuple[int, ...]
+    curves: tuple[Curve, ...]
+    """Means over these seeds."""
+
+
+SWEPT = TypeAdapter(Swept)
 
 
 @dataclass(frozen=True)
@@ -44,21 +56,24 @@ class Sweep(Piece):
 
     def finish(self, run: Finished, folder: Path, progress: Progress) -> None:
         weighing = Weighing.of(run.setup.split.train, run.setup.config.blend)
-        found = [
+        curves = tuple(
             curve for name in LABELS for curve in swept(name, run.seeds, run.setup.split, weighing)
-        ]
+        )
+        found = Swept(seeds=tuple(each.seed for each in run.seeds), curves=curves)
         with explained(folder / FILE), whole(folder / FILE) as fresh:
-            fresh.write_bytes(CURVES.dump_json(found, indent=2))
+            fresh.write_text(found.model_dump_json(indent=2), encoding="utf-8")
 
-    def read(self, folder: Path) -> list[Curve]:
-        curves = loaded(folder / FILE, CURVES)
-        if {curve.x_label for curve in curves} != set(LABELS.values()):
+    def read(self, folder: Path) -> Swept:
+        found = loaded(folder / FILE, SWEPT)
+        if {curve.x_label for curve in found.curves} != set(LABELS.values()):
             raise damaged(folder / FILE, "curves are missing")
-        return curves
+        return found
 
     def tables(self, found: Found) -> list[Table]:
         return [
-            self._table(cell, name, made.beside) for cell, made in found.items() for name in LABELS
+            self._table(cell, name, made.beside.curves)
+            for cell, made in found.items()
+            for name in LABELS
         ]
 
     def _table(self, cell: Cell, name: str, curves: Sequence[Curve]) -> Table:
@@ -76,13 +91,17 @@ class Sweep(Piece):
 
     def figures(self, found: Found) -> list[Figure]:
         return [
-            lines([curve for curve in made.beside if curve.x_label == label], cell.name)
+            lines([curve for curve in made.beside.curves if curve.x_label == label], cell.name)
             for cell, made in found.items()
             for label in LABELS.values()
         ]
 
     def further(self, found: Found) -> Iterator[str]:
         yield "Every point is of the test part; the weights of all tables are chosen on validation."
+        for cell, made in found.items():
+            if list(made.beside.seeds) != made.contents.seeds:
+                some = listed([*map(str, made.beside.seeds)])
+                yield f"{cell.name}: the curves are of seed {some} alone; its folder was joined."
 
 
 def swept(

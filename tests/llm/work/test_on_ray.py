@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'tandemrec[ray]'")
+pytest.importorskip("ray", reason="Ray is not installed: pip install ray")
 
 from tandemrec.cli import main
 from tandemrec.errors import LLMError

@@ -37,7 +37,7 @@ def cluster(address: str) -> Iterator[Any]:
     try:
         import ray
     except ImportError:
-        raise LLMError("Ray is not installed. Add it: pip install 'tandemrec[ray]'.") from None
+        raise LLMError("Ray is not installed: pip install ray.") from None
     if ray.is_initialized():
         yield ray
         return
