@@ -104,9 +104,9 @@ def test_a_prompt_that_is_too_long_is_an_error(engine, folder):
         llm(f"vllm:{folder}").choose(long, [["A"]])
 
 
-def test_without_a_model_or_the_extra(monkeypatch, folder):
+def test_without_a_model_or_the_package(monkeypatch, folder):
     with pytest.raises(LLMError, match="vllm:org/name"):
         llm("vllm")
     monkeypatch.setitem(sys.modules, "vllm", None)
-    with pytest.raises(LLMError, match=r"pip install 'tandemrec\[vllm\]'"):
+    with pytest.raises(LLMError, match="pip install vllm"):
         llm(f"vllm:{folder}").choose(prompts(), [["A"]] * len(prompts()))
