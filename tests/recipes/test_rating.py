@@ -22,6 +22,7 @@ from tandemrec.evaluation.metrics import rating_errors
 from tandemrec.llm.base import Prompt
 from tandemrec.llm.fake import FakeLLM, FollowingLLM
 from tandemrec.rate import Calibration
+from tandemrec.recipes.arms import ARMS
 from tandemrec.recipes.execute import execute, finished, llama4rec
 from tandemrec.recipes.rating_tuning import rating_examples
 from tandemrec.recipes.spec import RunSpec
@@ -113,12 +114,13 @@ def test_attributes_that_the_catalogue_has_already_are_not_asked_for(tmp_path: P
     assert rmse(done, "Llama4Rec") == rmse(done, "w/o DA")
 
 
+@pytest.mark.parametrize("tell", ["always", "validated"])
 @pytest.mark.parametrize("augment", ["always", "validated"])
-def test_choices_are_of_validation(augment: str, tmp_path: Path) -> None:
+def test_choices_are_of_validation(augment: str, tell: str, tmp_path: Path) -> None:
     """Other ratings on test change no choice."""
     split, kinds = hidden()
     other = replace(split.test, ratings=7 - split.test.ratings)
-    config = CONFIG.model_copy(update={"augment": augment})
+    config = CONFIG.model_copy(update={"augment": augment, "tell": tell})
     runs = [
         run(each, knowing(kinds), tmp_path / str(n), config)
         for n, each in enumerate((split, replace(split, test=other)))
@@ -126,11 +128,60 @@ def test_choices_are_of_validation(augment: str, tmp_path: Path) -> None:
     one, two = (each.seeds[0].choices for each in runs)
     assert one == two
     assert rmse(runs[0], "Llama4Rec") != rmse(runs[1], "Llama4Rec")
-    compared = [choice.compared for choice in one.values() if choice.arm.augmented]
-    assert all(each is None for each in compared) or augment == "validated"
-    if augment == "validated":
-        full = one["Llama4Rec"]
-        assert full.compared is not None and full.value == min(full.compared)
+    for name, whole in ARMS.items():
+        choice, free = one[name], {"augmented": augment, "told": tell}
+        free = {part for part, when in free.items() if when == "validated" and getattr(whole, part)}
+        arms = [
+            replace(whole, augmented=a, told=t)
+            for a in ((True, False) if "augmented" in free else (whole.augmented,))
+            for t in ((True, False) if "told" in free else (whole.told,))
+        ]
+        assert [*choice.compared] == (arms if free else [])
+        assert choice.arm in arms
+        if free:
+            assert choice.value == choice.compared[choice.arm] == min(choice.compared.values())
+    full = one["Llama4Rec"]
+    rows = [row for row in runs[0].contents.selection if "in Llama4Rec" in row.what]
+    names = {
+        ("validated", "validated"): ["data and prompt", "data", "prompt", "neither"],
+        ("always", "always"): [],
+    }
+    assert [row.option for row in rows] == names.get((augment, tell), ["with", "without"])
+    assert [row.value for row in rows] == [*full.compared.values()]
+    assert [row.chosen for row in rows] == [arm == full.arm for arm in full.compared]
+
+
+def test_prompt_augmentation_that_does_harm_is_left_out(tmp_path: Path) -> None:
+    """A model that repeats the prediction it is told has nothing to add to it; by itself it knows
+    how the user rates items of a kind."""
+    split, kinds = hidden()
+
+    def score(prompt: Prompt, option: str) -> float:
+        told = re.search("A recommender predicts: ([0-9.]+)", prompt.user)
+        own, _, rest = prompt.user.partition("Item to rate: item ")
+        asked = kinds[int(rest.split("\n")[0])]
+        stars = [
+            int(s) for i, s in re.findall(r"- item ([0-9]+): ([25])", own) if kinds[int(i)] == asked
+        ]
+        likely = (np.mean(stars) - 2) / 3 if stars else 0.3
+        if told:
+            likely = (float(told[1]) - 2) / 3
+        return float(np.log(np.clip(likely if option == "5" else 1 - likely, 0.1, 1)))
+
+    none = {"attributes": AttributesConfig(source="none"), "training": {**FAST, "epochs": 2}}
+    config = CONFIG.model_copy(update=none)
+    done = run(split, FollowingLLM(score), tmp_path / "a", config)
+    seed = done.seeds[0]
+    assert not seed.choices["Llama4Rec"].arm.told
+    assert rmse(done, "Llama4Rec") == rmse(done, "w/o PA") < rmse(done, "Base")
+    assert [*seed.test] == ["base-plain"], "what no row needs is not asked"
+    left = "Validation left prompt augmentation out of Llama4Rec, which is then w/o PA: seed 0."
+    assert left in done.contents.notes
+    paper = config.model_copy(update={"tell": "always"})
+    told = run(split, FollowingLLM(score), tmp_path / "b", paper)
+    assert told.seeds[0].choices["Llama4Rec"].arm.told
+    assert rmse(told, "Llama4Rec") > rmse(done, "Llama4Rec")
+    assert left not in told.contents.notes
 
 
 def test_a_model_that_reads_ratings_is_weighed(tmp_path: Path) -> None:

@@ -87,11 +87,15 @@ def weight(done: Finished, user: int) -> float:
     return float(weighing.alpha_of(tail, choice.arm.order, choice.grid)[0])
 
 
-def test_a_recommended_score_blends_the_backbone_and_the_calibrated_model(tmp_path: Path) -> None:
-    """The model is told all that the user rated, the similar user and the backbone's rating."""
+@pytest.mark.parametrize("tell", ["always", "validated"])
+def test_a_recommended_score_blends_the_backbone_and_the_calibrated_model(
+    tell: str, tmp_path: Path
+) -> None:
+    """The model is told all that the user rated, and, where Llama4Rec has prompt augmentation, the
+    similar user and the backbone's rating."""
     split, kinds = hidden()
     llm, blend = following(kinds), {"alpha1": (0.4,), "alpha2": (0.4,)}
-    update = {**QUICK, "blend": CONFIG.blend.model_copy(update=blend)}
+    update = {**QUICK, "blend": CONFIG.blend.model_copy(update=blend), "tell": tell}
     done = run(split, llm, tmp_path, CONFIG.model_copy(update=update))
     seed, user, alpha = done.seeds[0], 7, weight(done, 7)
     line = seed.choices["Llama4Rec"].calibration
@@ -105,8 +109,9 @@ def test_a_recommended_score_blends_the_backbone_and_the_calibrated_model(tmp_pa
     assert np.abs(found["score"].to_numpy() - backbone).max() > 0.05, "they do not agree"
     for item, score, before in zip(items, found["score"], backbone, strict=True):
         prompt = told_of(llm, str(item))
-        assert f"A recommender predicts: {before:.1f}\n" in prompt.user
-        assert f"- item {last}:" in prompt.user.partition("Ratings by a similar user")[2]
+        hint = f"A recommender predicts: {before:.1f}\n" in prompt.user
+        other = f"- item {last}:" in prompt.user.partition("Ratings by a similar user")[2]
+        assert hint == other == seed.choices["Llama4Rec"].arm.told == (tell == "always")
         assert f"- item {split.test.of(user)[0]}:" in prompt.user.partition("Item to rate")[0]
         said = np.clip(line.intercept + line.slope * (2 + 3 * share(prompt, kinds)), 2, 5)
         assert score == pytest.approx(alpha * said + (1 - alpha) * before, abs=1e-4)

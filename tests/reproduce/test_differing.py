@@ -140,6 +140,7 @@ PLAIN = {
     "examples": {"backbone": "deepfm"},
     "calibrate": True,
     "augment": "always",
+    "tell": "always",
     "blend": {"alpha1": [0.1, 0.3, 0.5, 0.7, 0.9]},
 }
 
@@ -170,6 +171,7 @@ def test_other_settings_of_ratings_are_said() -> None:
         "rated": {"history": 8, "chosen": "alike", "similar": 0, "hint": False},
         "attributes": {"source": "none"},
         "augment": "validated",
+        "tell": "validated",
         "fields": {"users": ["age"], "context": []},
         "ratings": {"out_of_fold": False},
     }
@@ -180,7 +182,11 @@ def test_other_settings_of_ratings_are_said() -> None:
         "tell a user's 8 ratings of the items most alike, and with prompt augmentation nothing"
         in text
     )
-    assert "No attributes are added" in text and "only where their ratings of validation" in text
+    assert "No attributes are added" in text and "Rows with data or prompt augmentation" in text
+    assert "have it only where their ratings of validation are better" in text
+    some = of_ratings(PLAIN | {"augment": "always", "tell": "validated"})
+    assert "Rows with data augmentation have it in any case, as in the paper. Rows with" in some
+    assert "Rows with prompt augmentation have it only where their ratings" in some
     assert "Backbones read of users age and of context nothing; the paper's" in text
     assert "Epochs and weights are chosen" in text and "in sample" in text
     assert "Backbones read" not in of_ratings(PLAIN)

@@ -7,7 +7,7 @@ Base, attributes, the backbone that reads them, ratings by the LLM, calibration,
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from tandemrec.aggregate import Grid, blend_ratings, search_ratings
@@ -48,14 +48,14 @@ class RatingChoice:
     """What validation chose for one arm; everything that test and later users need."""
 
     arm: Arm
-    "The arm itself, or the same without data augmentation."
+    "The arm itself, or the same without an augmentation that it may do without."
     calibration: Calibration
     grid: Grid | None
     "The grid of alphas, for adaptive weights."
     value: float
     "The arm's RMSE on validation."
-    compared: tuple[float, float] | None = None
-    "RMSE on validation with data augmentation and without, if it was asked."
+    compared: Mapping[Arm, float] = field(default_factory=dict)
+    "The RMSE on validation of each that it was chosen from, if there were several."
 
 
 @dataclass(frozen=True)
@@ -131,11 +131,12 @@ def fields_of(setup: Setup, known: Attributes | None = None) -> Fields:
 
 
 def options(setup: Setup, models: Mapping[bool, Any], arm: Arm) -> list[Arm]:
-    """What validation may choose from: an arm with data augmentation, and the same without it."""
-    plain = replace(arm, augmented=False)
-    if not arm.augmented or models[True] is models[False]:
-        return [plain]
-    return [arm, plain] if setup.config.augment == "validated" else [arm]
+    """What validation may choose from: an arm, and the same without data augmentation, without
+    prompt augmentation, and without both."""
+    more = arm.augmented and models[True] is not models[False]
+    augmented = [True, False] if more and setup.config.augment == "validated" else [more]
+    told = [True, False] if arm.told and setup.config.tell == "validated" else [arm.told]
+    return [replace(arm, augmented=a, told=t) for a in augmented for t in told]
 
 
 def view_of(arm: Arm) -> str:
@@ -208,12 +209,12 @@ def profiles_of(
 def chosen(
     setup: Setup, arms: Sequence[Arm], views: Mapping[str, RatingView], weighing: Weighing
 ) -> RatingChoice:
-    """Calibration, weights, and with or without data augmentation, all by RMSE on validation."""
+    """Calibration, weights, and with or without augmentations, all by RMSE on validation."""
     found = [tried(setup, arm, views[view_of(arm)], weighing) for arm in arms]
     best = min(found, key=lambda choice: choice.value)  # the first of equals
     if len(found) == 1:
         return best
-    return replace(best, compared=(found[0].value, found[1].value))
+    return replace(best, compared={choice.arm: choice.value for choice in found})
 
 
 def tried(setup: Setup, arm: Arm, view: RatingView, weighing: Weighing) -> RatingChoice:

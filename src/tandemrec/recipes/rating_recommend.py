@@ -131,7 +131,9 @@ def _blended(
     )
     choice, scale = seed.choices[FULL], scale_of(setup)
     backbone = Ratings(pairs.users, pairs.items, scale.within(head.scores[real]))
-    profiles = profiles_of(setup, None, None, known).telling(similar=similar, hints=backbone)
+    profiles = profiles_of(setup, None, None, known)
+    if choice.arm.told:
+        profiles = profiles.telling(similar=similar, hints=backbone)
     said = rate(pairs, profiles, seed.llm, setup.config.rate, scale=scale, fallback=backbone)
     weighing = Weighing.of(setup.split.train, setup.config.blend)
     tail = aggregate.long_tail(known.counts[pairs.users], setup.config.blend.tail)

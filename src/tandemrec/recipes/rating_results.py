@@ -2,16 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
+from operator import attrgetter
 
 import numpy as np
 
 from tandemrec.data.split import Split
 from tandemrec.evaluation.baselines import biases, mean_rating
 from tandemrec.evaluation.metrics import UserMetrics, rating_errors
+from tandemrec.oneline import listed
 from tandemrec.predicting import predict
 from tandemrec.ratings import Ratings
-from tandemrec.recipes.arms import Weighing
+from tandemrec.recipes.arms import Arm, Weighing
 from tandemrec.recipes.attributing import left_out
 from tandemrec.recipes.fitting import learns
 from tandemrec.recipes.llama4rec import told_past
@@ -38,6 +40,11 @@ from tandemrec.tuning.tune import Tuned
 CONTROLS = ("recent mean", "mean", "biases")
 """What needs no language model: its pipeline with the mean of a user's last ratings in its place;
 and what needs neither of the two models."""
+AUGMENTATIONS: dict[str, Callable[[Arm], bool]] = {
+    "data": attrgetter("augmented"),
+    "prompt": attrgetter("told"),
+}
+"What a row may do without."
 READING = "attributes alone"
 "The backbone that reads the attributes, without a rating of the language model."
 
@@ -104,13 +111,16 @@ def _reading(seed: RatedSeed, split: Split) -> dict[str, Ratings]:
 
 def _selection(seed: RatedSeed) -> Iterator[Selection]:
     for name, choice in seed.choices.items():
-        for option, value in zip(("with", "without"), choice.compared or (), strict=False):
+        parts = _open(choice.compared)
+        for arm, value in choice.compared.items():
+            kept = [part for part, of in parts.items() if of(arm)]
+            alone = "with" if kept else "without"
             yield Selection(
-                what=f"data augmentation in {name}",
-                option=option,
+                what=f"{listed(list(parts))} augmentation in {name}",
+                option=alone if len(parts) == 1 else listed(kept) or "neither",
                 metric=METRIC,
                 value=value,
-                chosen=choice.arm.augmented is (option == "with"),
+                chosen=arm == choice.arm,
                 seed=seed.seed,
             )
         yield Selection(
@@ -121,6 +131,11 @@ def _selection(seed: RatedSeed) -> Iterator[Selection]:
             chosen=True,
             seed=seed.seed,
         )
+
+
+def _open(arms: Collection[Arm]) -> dict[str, Callable[[Arm], bool]]:
+    """The augmentations that some of the arms have and others not."""
+    return {name: of for name, of in AUGMENTATIONS.items() if len({of(arm) for arm in arms}) > 1}
 
 
 def _lengths(seed: RatedSeed, control: Recent) -> Iterator[Selection]:
@@ -169,7 +184,8 @@ def _answers(seeds: Sequence[RatedSeed]) -> list[AnswerCount]:
 
 def _notes(setup: Setup, seeds: Sequence[RatedSeed], tuning: Tuned | None) -> Iterator[str]:
     """What a reader of the table must know."""
-    left = [str(seed.seed) for seed in seeds if not seed.choices[FULL].arm.augmented]
+    chosen = {str(seed.seed): seed.choices[FULL].arm for seed in seeds}
+    left = [seed for seed, arm in chosen.items() if not arm.augmented]
     if not learns(setup.backbone):
         yield GIVEN
     elif not seeds[0].attributes.found:
@@ -178,6 +194,11 @@ def _notes(setup: Setup, seeds: Sequence[RatedSeed], tuning: Tuned | None) -> It
         yield (
             "Validation left the attributes out of Llama4Rec, which is then w/o DA: "
             f"seed {', '.join(left)}."
+        )
+    if untold := [seed for seed, arm in chosen.items() if not arm.told]:
+        yield (
+            "Validation left prompt augmentation out of Llama4Rec, which is then w/o PA: "
+            f"seed {', '.join(untold)}."
         )
     yield from left_out(seeds[0].attributes)
     yield from on_tuning(seeds, tuning)

@@ -100,6 +100,9 @@ class Llama4RecConfig(RecipeConfig):
     refused. None takes those of training."""
     rate: RateConfig = RateConfig()
     """Ratings: how the LLM is asked."""
+    tell: Literal["always", "validated"] = "validated"
+    """Ratings: whether a row with prompt augmentation has it in any case, as in the paper, or only
+    where its ratings of validation are better with it than without (ours), by RMSE."""
     calibrate: bool = True
     """Ratings: put the LLM's ratings on the line a + b * rating that fits validation best (ours);
     the paper takes the number as it is said."""
@@ -121,6 +124,7 @@ PAPER = Llama4RecConfig(
     rerank=(RerankConfig(way="listwise"), RerankConfig(way="pointwise")),
     blend=BlendConfig(utility="rank"),
     rate=RateConfig(answer="greedy"),
+    tell="always",
     calibrate=False,
 )
 PLUS = Llama4RecConfig(

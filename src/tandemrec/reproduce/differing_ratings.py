@@ -64,13 +64,21 @@ def attributes(run: Shown) -> str:
 
 
 def kept(run: Shown) -> str:
-    """Whether rows with data augmentation have it in any case."""
-    if run.config.augment == "always":
-        return "Rows with data augmentation have it in any case, as in the paper."
-    return (
-        "Rows with data augmentation have it only where their ratings of validation are better "
-        f"with it ({RATING_PRIMARY}); the paper's have it always."
-    )
+    """Whether rows with an augmentation have it in any case."""
+    settings = {"data": run.config.augment, "prompt": run.config.tell}
+    validated = [name for name, when in settings.items() if when == "validated"]
+    always = [name for name, when in settings.items() if when == "always"]
+    told = []
+    if always:
+        which = listed(always)
+        told.append(f"Rows with {which} augmentation have it in any case, as in the paper.")
+    if validated:
+        which = listed(validated, "or")
+        told.append(
+            f"Rows with {which} augmentation have it only where their ratings of validation are "
+            f"better with it ({RATING_PRIMARY}); the paper's have it always."
+        )
+    return " ".join(told)
 
 
 def fields(run: Shown) -> str:
