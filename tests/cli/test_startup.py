@@ -1,10 +1,11 @@
+import os
 import resource
 import subprocess
 import sys
 
 import pytest
 
-from tandemrec.cli import COMMANDS
+from tandemrec.cli import COMMANDS, WAITING
 
 HEAVY = ("torch", "transformers", "polars", "numpy", "scipy", "pydantic", "matplotlib")
 
@@ -35,6 +36,19 @@ def test_help_names_every_command_with_its_line(call):
     assert code == 0
     for name, (_, text) in COMMANDS.items():
         assert any(line.split() == [name, *text.split()] for line in out.splitlines())
+
+
+@pytest.mark.parametrize("said", [{}, {"GOMP_SPINCOUNT": "7"}])
+def test_threads_that_wait_spin_for_a_moment_where_the_user_says_nothing(said):
+    free = {name: value for name, value in os.environ.items() if name not in WAITING}
+    names = list(WAITING)
+    code = (
+        "import os; from tandemrec.cli import main; main(['--help'])\n"
+        f"import sys; sys.exit(str([os.environ[name] for name in {names}]))"
+    )
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=free | said)
+    assert done.stderr.strip() == str(list((WAITING | said).values()))
 
 
 def test_no_command_shows_the_help(call):

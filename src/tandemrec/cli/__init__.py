@@ -22,11 +22,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
 "Name: (module:function, one line of help)."
 
 
+WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "20000"}
+"""What the threads of torch do while they wait, said before torch is imported, where the user says
+nothing: they spin for a moment only. Spinning on, as they else do, makes a busy machine up to twelve
+times slower; sleeping at once, an idle one by half (docs/log.md)."""
+
+
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one command. Exit codes: 0; 1, found wanting; 2, a user's error; 130, interrupted."""
-    # Threads that spin while they wait make a busy machine four times slower (docs/log.md); it must
-    # be said before torch is imported.
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+    for name, value in WAITING.items():
+        os.environ.setdefault(name, value)
     for stream in (sys.stdout, sys.stderr):
         if isinstance(stream, io.TextIOWrapper):  # a terminal may know fewer signs than titles have
             stream.reconfigure(errors="replace")
