@@ -24,8 +24,8 @@ COMMANDS: dict[str, tuple[str, str]] = {
 
 WAITING = {"OMP_WAIT_POLICY": "PASSIVE", "GOMP_SPINCOUNT": "20000"}
 """What the threads of torch do while they wait, said before torch is imported, where the user says
-nothing: they spin for a moment only. Spinning on, as they else do, makes a busy machine up to twelve
-times slower; sleeping at once, an idle one by half (docs/log.md)."""
+nothing: they spin for a moment. Spinning on, as they else do, makes a busy machine twelve times as
+slow; sleeping at once, an idle one half as slow again (docs/log.md)."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
