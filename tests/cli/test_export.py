@@ -24,6 +24,7 @@ from tandemrec.ranking import rank
 from tandemrec.recipes import exports, instructions
 from tandemrec.recipes.execute import execute, finished
 from tandemrec.recipes.spec import RunSpec
+from tandemrec.report.contents import Contents
 from tandemrec.tuning.examples import Example
 from tandemrec.tuning.tune import tune
 from tiny_llm import tiny_folder
@@ -196,6 +197,7 @@ def test_an_adapter_comes_back_into_another_run(
     out = run(tmp_path, str(base), elsewhere["out"] / "adapter", tune=None)
     found = finished(out).setup.llm
     assert found.adapter == elsewhere["out"] / "adapter"
+    assert Contents.load(out).llm == "model with adapter adapter"
     assert found.fingerprint != tr.llm(str(base)).fingerprint
 
 

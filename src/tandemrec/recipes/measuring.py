@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Container, Mapping, Sequence
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -65,7 +66,7 @@ def shared_by_tasks(
         "title": f"{TITLES[setup.config.recipe]} on {setup.split.data.name}",
         "what": facts(setup.split),
         "backbone": name_of(setup.backbone),
-        "llm": setup.llm.name,
+        "llm": model_of(setup.llm),
         "preset": preset,
         "seeds": seeds,
         "command": command,
@@ -109,6 +110,12 @@ def account(setup: Setup[Any]) -> dict[str, float]:
 def name_of(backbone: Any) -> str:
     """A backbone's name in reports."""
     return str(getattr(backbone, "__name__", type(backbone).__name__))
+
+
+def model_of(llm: Any) -> str:
+    """A language model's name in reports, with its adapter."""
+    adapter = getattr(llm, "adapter", None)
+    return str(llm.name) if adapter is None else f"{llm.name} with adapter {Path(adapter).name}"
 
 
 def facts(split: Split) -> dict[str, Any]:
