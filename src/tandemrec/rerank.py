@@ -40,6 +40,13 @@ class RerankConfig(Settings):
     seed: int = 0
     """Shuffles the candidates, so that echoing the order shown gains nothing."""
 
+    @property
+    def name(self) -> str:
+        """The way with the settings that tell it from others of its kind, for reports."""
+        if self.way == "likelihood":
+            return f"likelihood ({self.normalise}, prior {self.prior:g})"
+        return self.way if self.answer == "choose" else f"{self.way} (decoded)"
+
     @model_validator(mode="after")
     def _read(self) -> Self:
         if self.answer == "generate" and self.way != "listwise":

@@ -119,6 +119,23 @@ def test_some_ways_must_be_there(setting: str) -> None:
         _ = RunSpec(settings=parse_settings([setting])).config
 
 
+@pytest.mark.parametrize(
+    ("ways", "twice"),
+    [
+        ("{way = 'listwise'}, {way = 'pointwise'}, {way = 'listwise', prior = 0.1}", "listwise"),
+        ("{}, {way = 'likelihood', prior = 0.5}", r"likelihood \(sum, prior 0.5\)"),
+    ],
+)
+def test_a_way_given_twice_is_refused(ways: str, twice: str) -> None:
+    with pytest.raises(ConfigError, match=f"'rerank'.* once; repeated: {twice}\\. Rec"):
+        _ = RunSpec(settings=parse_settings([f"rerank=[{ways}]"])).config
+
+
+def test_ways_that_differ_in_what_counts_are_taken() -> None:
+    ways = "{way = 'listwise'}, {way = 'listwise', answer = 'generate'}, {}, {normalise = 'mean'}"
+    assert len(RunSpec(settings=parse_settings([f"rerank=[{ways}]"])).config.rerank) == 4
+
+
 @pytest.mark.parametrize("given", [{"embedder": "words"}, {"content": ("image.npz",)}])
 def test_llama4rec_reads_no_content(given: dict[str, Any]) -> None:
     with pytest.raises(ConfigError, match="only the recipe dallrec reads items' content"):

@@ -81,7 +81,7 @@ def _selection(setup: Setup, seed: SeedResult) -> list[Selection]:
             rows.append(
                 Selection(
                     what=f"ranking way of {name}",
-                    option=way_name(setup, way),
+                    option=setup.config.rerank[way].name,
                     metric=setup.config.metric,
                     value=value,
                     chosen=way == choice.way,
@@ -121,14 +121,6 @@ def _trust(seed: SeedResult) -> list[Selection]:
     ]
 
 
-def way_name(setup: Setup, way: int) -> str:
-    """A ranking way with the settings that tell it from others of its kind."""
-    config = setup.config.rerank[way]
-    if config.way == "likelihood":
-        return f"likelihood ({config.normalise}, prior {config.prior:g})"
-    return config.way if config.answer == "choose" else f"{config.way} (decoded)"
-
-
 def _bias(setup: Setup, seed: SeedResult) -> list[Bias]:
     rows = []
     view = seed.view
@@ -138,6 +130,6 @@ def _bias(setup: Setup, seed: SeedResult) -> list[Bias]:
         answered = reranked.rankings.of(reranked.used)
         bias = controls.position_bias(reranked.shown[reranked.used], answered)
         for slot, share in enumerate(bias.shares, 1):
-            name = way_name(setup, way)
+            name = setup.config.rerank[way].name
             rows.append(Bias(method=name, slot=slot, share=float(share), p_value=bias.p_value))
     return rows

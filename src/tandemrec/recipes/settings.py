@@ -107,6 +107,14 @@ class Llama4RecConfig(RecipeConfig):
     """Ratings: put the LLM's ratings on the line a + b * rating that fits validation best (ours);
     the paper takes the number as it is said."""
 
+    @field_validator("rerank")
+    @classmethod
+    def _differ(cls, ways: tuple[RerankConfig, ...]) -> tuple[RerankConfig, ...]:
+        names = [way.name for way in ways]
+        if twice := [name for name in dict.fromkeys(names) if names.count(name) > 1]:
+            raise ValueError(f"each way may stand there once; repeated: {', '.join(twice)}")
+        return ways
+
     @field_validator("scale")
     @classmethod
     def _goes_up(cls, scale: tuple[float, float] | None) -> tuple[float, float] | None:
