@@ -19,15 +19,18 @@ from tandemrec.errors import ConfigError, DataError
 from tandemrec.prompts.kinds import LLAMA4REC, PAPERS
 
 
-def test_what_the_catalogue_has_already_is_not_asked_for() -> None:
-    films = replace(FILMS, items=pl.DataFrame({"director": ["Ann Lee"] * 4}))
+@pytest.mark.parametrize("column", ["director", "Director"])
+def test_what_the_catalogue_has_already_is_not_asked_for(column: str) -> None:
+    films = replace(FILMS, items=pl.DataFrame({column: ["Ann Lee"] * 4}))
     llm = saying(*[lambda asked: "Al Pacino" if "Heat" in asked else "unknown"] * 2)
     found = attributes(films, "movie", llm, AttributesConfig(), as_fields=True)
     assert found.left_out == {"director": THERE} and [kind.name for kind in found.kinds] == ["star"]
     assert not any("irector" in last(prompt) for prompt, _ in llm.log)
-    assert found.joined(films).items.columns == ["director", "star"]
+    assert found.joined(films).items.columns == [column, "star"]
     content = attributes(films, "movie", llm, AttributesConfig())
     assert content.kinds == LLAMA4REC["movie"] and content.left_out == {}
+    with pytest.raises(ConfigError, match=f"has a column '{column}' already"):
+        content.joined(films)
 
 
 @pytest.mark.parametrize("source", ["model", "table", "both"])

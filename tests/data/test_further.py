@@ -74,9 +74,23 @@ def test_a_frame_is_what_its_types_say():
     assert quiet(LOG, items).catalogue.items["it"].to_list() == given.to_list()
 
 
-def test_the_year_of_a_date_is_its_year(write):
-    text = "item,title,year\n10,A,1990-05-31\n20,B,\n30,C,1995-01-01\n40,D (1980),\n"
+@pytest.mark.parametrize("name", ["year", "Year"])
+def test_the_year_of_a_date_is_its_year(write, name):
+    text = f"item,title,{name}\n10,A,1990-05-31\n20,B,\n30,C,1995-01-01\n40,D (1980),\n"
     assert quiet(LOG, write(text)).catalogue.years == [1990, None, 1995, 1980]
+
+
+def test_a_column_of_items_goes_by_its_letters(write):
+    text = (
+        "item,title,Page Length,page_length,作者\n10,A,1,2,x\n20,B,1,2,x\n30,C,1,2,x\n40,D,1,2,x\n"
+    )
+    films = quiet(LOG, write(text)).catalogue
+    assert [films.column(name) for name in ("page length", "page_length")] == [
+        "Page Length",
+        "page_length",
+    ]
+    assert films.column("pages") is None and films.column("著者") is None
+    assert films.texts("PAGE-LENGTH") == ["1"] * 4 and films.texts("pages") == [""] * 4
 
 
 def test_context_of_a_file_is_read_as_its_cells_are(write):

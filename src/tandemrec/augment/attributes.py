@@ -137,7 +137,7 @@ def _kinds(noun: str, config: AttributesConfig) -> tuple[Kind, ...]:
 
 def _beside(catalogue: Catalogue, kinds: Sequence[Kind]) -> tuple[Kind, ...]:
     """The kinds that are no column of the catalogue."""
-    return tuple(kind for kind in kinds if kind.name not in catalogue.items.columns)
+    return tuple(kind for kind in kinds if catalogue.column(kind.name) is None)
 
 
 def _grounded(catalogue: Catalogue, kinds: Sequence[Kind], config: AttributesConfig) -> Attributes:

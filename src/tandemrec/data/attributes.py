@@ -126,9 +126,9 @@ class Attributes:
         frequent of them. Raises ConfigError where the catalogue has a column of that name.
         """
         for kind in self.kinds:
-            if kind.name in catalogue.items.columns:
+            if (column := catalogue.column(kind.name)) is not None:
                 raise ConfigError(
-                    f"The catalogue has a column {kind.name!r} already. Give the attribute another "
+                    f"The catalogue has a column {column!r} already. Give the attribute another "
                     "name (attributes.kinds), or leave it out."
                 )
         columns = [

@@ -10,6 +10,7 @@ from typing import Any
 
 import polars as pl
 
+from tandemrec.data.columns import plain
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.names import year_of
 from tandemrec.errors import DataError
@@ -48,19 +49,28 @@ class Catalogue:
         """The number of an item id."""
         return _number(self._item_numbers, "item", name)
 
+    def column(self, name: str) -> str | None:
+        """The column of items that goes by this name; case, spaces, dashes and _ do not matter."""
+        if name in self.items.columns:
+            return name
+        alike = (column for column in self.items.columns if plain(column) == plain(name) != "")
+        return next(alike, None)
+
     def texts(self, name: str) -> list[str]:
         """A column of items as texts, [I]; "" where nothing stands in it, where it holds lists, and
         where there is no such column."""
-        if name not in self.items.columns or self.items[name].dtype.is_nested():
+        column = self.column(name)
+        if column is None or self.items[column].dtype.is_nested():
             return [""] * len(self.titles)
-        return self.items[name].cast(pl.String).fill_null("").to_list()
+        return self.items[column].cast(pl.String).fill_null("").to_list()
 
     @cached_property
     def years(self) -> Sequence[int | None]:
         """Each item's year: in parentheses behind its title, else in a column `year`; [I]."""
         known: list[int | None] = [None] * len(self.titles)
-        if "year" in self.items.columns and not self.items["year"].dtype.is_nested():
-            column = self.items["year"]
+        name = self.column("year")
+        if name is not None and not self.items[name].dtype.is_nested():
+            column = self.items[name]
             column = column.dt.year() if column.dtype in (pl.Date, pl.Datetime) else column
             column = column.cast(pl.Float64, strict=False)
             known = column.cast(pl.Int64, strict=False).to_list()
