@@ -59,7 +59,7 @@ def test_the_python_example_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(tr, "llm", lambda name: FakeLLM(), raising=False)
     names: dict[str, object] = {}
     exec(code, names)
-    assert (tmp_path / "runs" / "first" / "index.html").exists()
+    assert (tmp_path / "runs" / "python" / "index.html").exists()
 
 
 def test_the_run_file_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -3,8 +3,10 @@ import re
 
 import pytest
 
+from tandemrec.backbones import BACKBONES, get, hyper_of
 from tandemrec.cli.machine import Fact
 from tandemrec.data.sources import SOURCES
+from tandemrec.recipes.fitting import train_config
 from tandemrec.recipes.settings import PLUS
 from tandemrec.recipes.spec import RunSpec, parse_settings
 
@@ -126,6 +128,27 @@ def test_listed_settings_can_be_set(call):
     pairs = [f"{row['name']}={row['plus']}" for row in listed if "[]" not in row["name"]]
     spec = RunSpec(settings=parse_settings(pairs))
     assert spec.config == PLUS
+
+
+@pytest.mark.parametrize("name", list(BACKBONES))
+def test_listed_settings_of_a_backbone_are_those_that_it_has_anyway(call, name):
+    listed = json.loads(call("list", "settings", "--backbone", name, "--json")[1])
+    values = {row["name"]: row["plus"] for row in listed}
+    assert all(row["about"] for row in listed) and not {"backbone", "training"} & set(values)
+    pairs = [f"{key}={value}" for key, value in values.items() if "[]" not in key]
+    given = RunSpec(backbone=name, settings=parse_settings(pairs)).config
+    backbone = get(name)
+    assert set(given.backbone) == set(backbone.Config.model_fields)
+    anyway = backbone.Config(**hyper_of(backbone, quick=True))
+    assert backbone.Config(**given.backbone) == anyway
+    assert train_config(backbone, given, 0) == train_config(backbone, PLUS, 0)
+
+
+def test_a_backbone_is_for_settings(call):
+    assert (
+        "--backbone is for settings, not for data" in call("list", "data", "--backbone", "mf")[2][0]
+    )
+    assert "no backbone named" in call("list", "settings", "--backbone", "x")[2][0]
 
 
 @pytest.mark.parametrize("good", [True, False])

