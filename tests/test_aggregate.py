@@ -43,6 +43,12 @@ def test_the_weights_are_equation_6() -> None:
     assert weights(found, 0.5, 0.3, "outside") == pytest.approx([0.5, 0.375, 0.3])
 
 
+def test_who_is_beyond_the_training_users_counts_as_the_last_of_them() -> None:
+    """A user of whom training knows nothing has l = 0, below l_min."""
+    found = weights(np.array([0.0, 1.0, 5.0, 9.0]), 0.5, 0.3, bounds=(1.0, 5.0))
+    assert found == pytest.approx([0.5, 0.5, 0.15, 0.15])
+
+
 def test_fewer_interactions_weigh_the_llm_more() -> None:
     alphas = weights(long_tail(np.arange(1, 200)), 0.9, 0.1)
     assert (np.diff(alphas) <= 0).all()

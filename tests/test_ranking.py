@@ -139,15 +139,16 @@ def test_an_embedding_backbone_may_have_a_score_of_its_own() -> None:
 
 
 def test_similar_users_by_hand() -> None:
-    """Cosine, not inner product: user 2 is long but points elsewhere; nobody is like himself."""
+    """Cosine, not inner product: user 2 is long but points elsewhere; nobody is like himself, and
+    nobody like him who has no embedding."""
     vectors = [[1.0, 0.0], [2.0, 1.0], [9.0, 9.0], [0.0, 3.0], [0.0, 0.0]]
     model = ScoreMatrix(np.zeros((5, 4)), embeddings=vectors)
-    assert similar_users(model).tolist() == [1, 2, 1, 2, 0]
+    assert similar_users(model).tolist() == [1, 2, 1, 2, -1]
     alike = neighbours(model, np.array([0]), 3)
     assert alike.items.tolist() == [[1, 2, 3]]
     np.testing.assert_allclose(alike.scores, [[2 / 5**0.5, 0.5**0.5, 0]], atol=1e-6)
     for size in (1, 2, 3):
-        assert similar_users(model, batch_size=size).tolist() == [1, 2, 1, 2, 0]
+        assert similar_users(model, batch_size=size).tolist() == [1, 2, 1, 2, -1]
 
 
 @pytest.mark.parametrize("k", [1, 3, 9])

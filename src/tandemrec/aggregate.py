@@ -65,10 +65,12 @@ def weights(
     """Equation 6, the LLM's weight for each user from l_u; [U] to [U], within [0, 1].
 
     The tail of users weighs the LLM more. `bounds` are l_min and l_max over all training users,
-    where `coefficients` holds only some of them; where all users are alike, the fraction is 0.
+    where `coefficients` holds others; whoever is beyond counts as at the bound. Where all users are
+    alike, the fraction is 0.
     """
     low, high = bounds or (coefficients.min(), coefficients.max())
-    fraction = (high - coefficients) / (high - low) if high > low else np.zeros_like(coefficients)
+    known = coefficients.clip(low, high)
+    fraction = (high - known) / (high - low) if high > low else np.zeros_like(known)
     if form == "inside":
         return alpha1 * np.maximum(fraction, alpha2)
     return np.maximum(alpha1 * fraction, alpha2)

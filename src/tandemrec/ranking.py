@@ -203,5 +203,7 @@ def similar_users(
     batch_size: int = 1024,
     way: Literal["exact", "faiss"] = "exact",
 ) -> NDArray[np.int64]:
-    """The single most similar other user of each, [U]; -1 where there is no other user."""
-    return neighbours(model, users, 1, batch_size=batch_size, way=way).items[:, 0]
+    """The single most similar other user of each, [U]; -1 where nobody is: no other user, or none
+    whose cosine is not 0, as of users without an embedding."""
+    found = neighbours(model, users, 1, batch_size=batch_size, way=way)
+    return np.where(found.scores[:, 0] != 0, found.items[:, 0], -1)

@@ -172,6 +172,13 @@ def test_nan_is_an_empty_cell() -> None:
     assert [each.value for each in found] == [(), ("320",)]
 
 
+@pytest.mark.parametrize("nothing", ["\\N", "N/A", "null", "None", "-", "?", "unknown", " "])
+def test_words_for_a_missing_value_are_no_value(nothing: str) -> None:
+    films = pl.DataFrame({"title": ["Heat", "Fargo"], "director": [nothing, "Joel Coen"]})
+    found = from_table(catalogue("Heat", "Fargo"), films, [DIRECTOR]).values["director"]
+    assert [each.value for each in found] == [(), ("Joel Coen",)]
+
+
 def test_ids_of_another_data_set_are_not_believed() -> None:
     """Row 1 has the id of Heat and is Fargo; Heat's own row has the id of Fargo."""
     known = catalogue("Heat (1995)", "Fargo (1996)")

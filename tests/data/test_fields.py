@@ -156,10 +156,24 @@ def test_many_whole_numbers_are_an_amount(kind: Any) -> None:
     assert fields_of(list(range(100)), few).fields[1].kind == "one of"
 
 
+def test_few_whole_numbers_are_names_only_where_two_are_frequent_enough() -> None:
+    once, twice = list(range(1990, 2010)), [1990, 1990, 1991, 1991, 1992, 1993]
+    config = FieldsConfig()
+    assert fields_of([*once, 0], config).fields[1].kind == "number"
+    assert fields_of([*twice, 0], config).fields[1].kind == "one of"
+
+
+def test_a_sentinel_does_not_make_all_others_one_value() -> None:
+    values = [*np.linspace(20_000, 90_000, 200), 999_999_999_999.0, 0.5]
+    weights = [row[1] for row in said(fields_of(values))[:201]]
+    usual = np.array(weights[:200])
+    assert usual.std() == pytest.approx(1, abs=1e-4) and weights[200] == FAR
+
+
 def test_postcodes_are_names_however_many_there_are() -> None:
     """A number of a postcode says nothing; the user says which others are names."""
     numbers = pl.Series(np.arange(200) // 2 * 1000)
-    for column in ("zip", "Zip-Code", "post code", "shop_id"):
+    for column in ("zip", "Zip-Code", "post code", "shop_id", "shopId", "shopID", "postalCode"):
         frame = pl.DataFrame({column: numbers, "sum": numbers})
         fields = Fields.of(train(199), Catalogue([], [], [], users=frame))
         assert [field.kind for field in fields.fields[1:3]] == ["one of", "number"]
@@ -353,3 +367,14 @@ def test_columns_know_their_field() -> None:
     fields = Fields.of(train(device=CONTEXT["device"]), Catalogue([], [], [], items=frame))
     assert [field.width for field in fields.fields] == [1, 1, 2, 1]
     assert fields.owners.tolist() == [0, 1, 2, 2, 3]
+
+
+def test_a_field_knows_of_how_many_it_tells_something() -> None:
+    items = pl.DataFrame(
+        {"tags": [["a", "b"], ["a"], ["b"], [], ["c"]], "n": [1.5, 2.5, None, 3, 4]}
+    )
+    users = pl.DataFrame({"job": ["x", "x", "y", "y", "z"]})
+    known = Catalogue([], [], [], items=items, users=users)
+    fields = Fields.of(train(device=CONTEXT["device"]), known)
+    told = {name: fields.told(name) for name in ("item tags", "item n", "user job")}
+    assert told == {"item tags": 3, "item n": 4, "user job": 4}

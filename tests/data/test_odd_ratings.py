@@ -110,4 +110,10 @@ def test_a_rating_beyond_the_scale_that_is_named_is_refused(split: Split) -> Non
         r" user u39 for item i[05]\. Mend it, or name another scale",
     ):
         check_scale(split, (1, 5))
-    assert not any("far from" in text or "beyond" in text for text in told(split, (1, 55)))
+    assert not any("far from" in text for text in told(split, (1, 55)))
+
+
+def test_a_scale_that_is_named_does_not_stretch_what_the_backbone_predicts() -> None:
+    assert not any("beyond" in text for text in told(leave_last_out(world(55)), (1, 55)))
+    [text] = [text for text in told(held_out(55), (1, 55)) if "beyond" in text]
+    assert "training, 1 to 5, which the backbone's predictions do not leave: first 55" in text

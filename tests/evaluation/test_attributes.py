@@ -136,6 +136,14 @@ def test_of_pages_that_are_not_known_nothing_is_true() -> None:
     assert truth.accepted == {"pages": [(), ("300", "300")]}
 
 
+def test_what_is_not_known_is_not_true_and_pages_go_by_their_other_names() -> None:
+    frame = pl.DataFrame(
+        {"item_id": [10, 11], "stars": ["\\N", "Al Pacino|N/A"], "num_pages": [100.0, None]}
+    )
+    truth = read_truth(frame, data(2), [STAR, PAGES])
+    assert truth.accepted == {"star": [(), ("Al Pacino",)], "pages": [("100", "100"), ()]}
+
+
 @pytest.mark.parametrize(
     ("text", "says"),
     [

@@ -8,6 +8,7 @@ from scipy import stats
 
 from tandemrec.errors import ConfigError
 from tandemrec.evaluation import UserMetrics, improvement, over_runs, over_users, paired
+from tandemrec.evaluation.compare import varies
 
 
 def measured(*values: float, users: tuple[int, ...] | None = None) -> UserMetrics:
@@ -43,6 +44,12 @@ def test_a_constant_difference_is_certain() -> None:
     found = paired(np.array([0.1, 0.2, 0.3]), np.array([0.2, 0.3, 0.4]))
     assert (found.t, found.p_value) == (-math.inf, 0)
     assert found.ci95 == pytest.approx((-0.1, -0.1))
+
+
+def test_runs_vary_or_not() -> None:
+    same = [measured(1, 0, 0)] * 3
+    assert not varies(same, "NDCG@5") and not varies(same[:1], "NDCG@5")
+    assert varies([*same, measured(1, 1, 0)], "NDCG@5")
 
 
 def test_one_pair_is_refused() -> None:

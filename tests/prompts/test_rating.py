@@ -112,6 +112,11 @@ def test_one_number_on_the_scale_is_read(
 def test_below_zero() -> None:
     labels = ("-1", "0", "1")
     assert [parse(text, labels) for text in ("-1", "−1", "1", "-2")] == [-1, -1, 1, None]
+    words = ("Rating: {}", "Answer = {}", "My rating is {}", "**{}**", "the score:\t{}.", "({})")
+    for number, value in {"-1": -1, "−1": -1, "1": 1, "0": 0}.items():
+        assert [parse(text.format(number), labels) for text in words] == [value] * len(words)
+    assert parse("- 1", labels) is parse("Rating - 1", labels) is None  # a dash, or a sign?
+    assert parse("- 4", STARS) == parse("Rating - 4", STARS) == 4
 
 
 def test_no_answer_breaks_the_parser() -> None:

@@ -8,13 +8,14 @@ import pytest
 from torch import nn
 
 import tandemrec as tr
+from recipes.hidden_kinds import CONFIG, hidden
 from recipes.worlds import small
-from tandemrec.backbones import MF, LightGCN, ScoreMatrix
+from tandemrec.backbones import MF, DeepFM, LightGCN, ScoreMatrix
 from tandemrec.data.split import Split, ratio_split
 from tandemrec.errors import BackboneError, ConfigError, DataError, TandemrecError, UnknownName
 from tandemrec.llm.fake import FakeLLM
 from tandemrec.recipes import inputs
-from tandemrec.recipes.entrance import backbone_of, check_settings, check_sizes
+from tandemrec.recipes.entrance import backbone_of, check_ratings, check_settings, check_sizes
 from tandemrec.recipes.execute import execute
 from tandemrec.recipes.settings import PLUS
 from tandemrec.recipes.spec import RunSpec, parse_settings, spec_of
@@ -134,6 +135,16 @@ def test_a_way_given_twice_is_refused(ways: str, twice: str) -> None:
 def test_ways_that_differ_in_what_counts_are_taken() -> None:
     ways = "{way = 'listwise'}, {way = 'listwise', answer = 'generate'}, {}, {normalise = 'mean'}"
     assert len(RunSpec(settings=parse_settings([f"rerank=[{ways}]"])).config.rerank) == 4
+
+
+def test_columns_whose_numbers_are_names_are_there() -> None:
+    split, _ = hidden()
+    for names in (("stor",), ("director", "stor")):
+        fields = CONFIG.fields.model_copy(update={"names": names})
+        with pytest.raises(ConfigError, match="no column 'stor' of user, item or context fields"):
+            check_ratings(split, DeepFM, CONFIG.model_copy(update={"fields": fields}))
+    fields = CONFIG.fields.model_copy(update={"names": ("director", "sort")})
+    check_ratings(split, DeepFM, CONFIG.model_copy(update={"fields": fields}))
 
 
 @pytest.mark.parametrize("given", [{"embedder": "words"}, {"content": ("image.npz",)}])

@@ -14,6 +14,7 @@ from scipy import stats
 import tandemrec as tr
 from recipes.hidden_kinds import CONFIG, FAST, KIND, hidden, knowing, rmse, run
 from tandemrec.augment.attributes import AttributesConfig
+from tandemrec.backbones import DeepFM
 from tandemrec.data.interactions import Interactions
 from tandemrec.data.scales import Scale
 from tandemrec.data.split import Split
@@ -28,6 +29,58 @@ from tandemrec.recipes.rating_tuning import rating_examples
 from tandemrec.recipes.spec import RunSpec
 
 LITTLE = {"training": {**FAST, "epochs": 3}}
+
+
+def test_attributes_that_the_backbone_does_not_read_are_named(tmp_path: Path) -> None:
+    """Of one value an item nothing is learnt; of a kind that two items have each, all."""
+    split, kinds = hidden()
+    items = split.catalogue.titles
+    table = pl.DataFrame({"title": items, "sort": [f"sort of {title}" for title in items]})
+    little = CONFIG.model_copy(update=LITTLE)
+
+    def notes(values: pl.DataFrame, name: str, **changes: object) -> list[str]:
+        values.write_csv(tmp_path / f"{name}.csv")
+        found = {"source": "table", "table": str(tmp_path / f"{name}.csv"), **changes}
+        asked = little.attributes.model_copy(update=found)
+        config = little.model_copy(update={"attributes": asked})
+        done = run(split, FakeLLM("none"), tmp_path / name, config)
+        return [note for note in done.contents.notes if "backbone reads" in note]
+
+    [text] = notes(table, "own")
+    assert re.search("^The backbone reads no sort: of its [0-9]+ values in training, not two", text)
+    half = [f"one of {kind}" if n % 2 else f"own {n}" for n, kind in enumerate(kinds)]
+    [text] = notes(table.with_columns(sort=pl.Series(half)), "half")
+    assert text.startswith(f"Of {len(items)} items with a sort, the backbone reads that of ")
+    assert int(text.split("that of ")[1].split(":")[0]) <= len(items) // 2 + 1
+    assert notes(table.with_columns(sort=pl.Series(kinds)), "all") == []
+
+
+def test_attributes_join_the_columns_that_are_named(tmp_path: Path) -> None:
+    split, kinds = hidden()
+    items = pl.DataFrame({"noise": [str(n % 7) for n in range(len(kinds))]})
+    split = replace(
+        split, data=replace(split.data, catalogue=replace(split.catalogue, items=items))
+    )
+    fields = CONFIG.fields.model_copy(update={"items": ("noise",)})
+    config = CONFIG.model_copy(update={**LITTLE, "fields": fields})
+    done = run(split, knowing(kinds), tmp_path, config)
+    names = [field.name for field in done.seeds[0].augmented.model.fields.fields]
+    assert names[-2:] == ["item noise", "item sort"]
+
+
+def test_seeds_that_vary_nothing_are_no_test_over_runs(tmp_path: Path) -> None:
+    split, _ = hidden()
+    fitted = tr.fit(DeepFM, split, tr.TrainConfig(epochs=1, batch_size=64))
+    config = CONFIG.model_copy(update={"training": {}, "backbone": {}})
+    done = llama4rec(
+        split, backbone=fitted, llm=FakeLLM("x"), config=config, out=tmp_path, seeds=(0, 1)
+    )
+    made = {(test.method, test.over) for test in done.contents.tests if test.metric == "RMSE"}
+    assert ("IFT", "users") in made and ("IFT", "runs") not in made
+    [note] = [
+        note for note in done.contents.notes if note.startswith("All seeds give the same RMSE")
+    ]
+    assert "of Base, IFT" in note
 
 
 def test_the_rows_and_what_they_are(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from tandemrec.data.attributes import SEVERAL, TABLE, UNKNOWN, Attributes, Found
 from tandemrec.data.catalogue import Catalogue
 from tandemrec.data.columns import Table, identities, texts
 from tandemrec.data.names import folded, parted, same_person, title_keys, year_of
-from tandemrec.data.several import several
+from tandemrec.data.several import known, several
 from tandemrec.data.tables import ITEMS, as_table
 
 NAME = "table of attributes"
@@ -170,12 +170,12 @@ def _authors(table: Table) -> list[Names]:
     name = table.any_of(AUTHORS)
     if name is None:
         return [()] * len(table.frame)
-    return [_known(cell) for cell in several(table, name)]
+    return [known(cell) for cell in several(table, name)]
 
 
 def _written(catalogue: Catalogue) -> list[Names]:
     """Who wrote each item of a catalogue."""
-    return [_known(parted(text)) for text in catalogue.texts("author")]
+    return [known(parted(text)) for text in catalogue.texts("author")]
 
 
 def _values(table: Table, kind: Kind) -> list[Value]:
@@ -192,14 +192,8 @@ def _values(table: Table, kind: Kind) -> list[Value]:
     return [_value(table, name, row, cell, kind) for row, cell in enumerate(cells)]
 
 
-def _known(cell: Iterable[str]) -> list[str]:
-    """Without what says that nothing is known; NaN is what pandas writes there."""
-    said = (" ".join(part.split()) for part in cell)
-    return [part for part in said if part and folded(part) not in ("unknown", "nan")]
-
-
 def _value(table: Table, name: str, row: int, cell: Sequence[str], kind: Kind) -> Value:
-    said = _known(cell)
+    said = known(cell)
     if kind.form == "number" and said:
         found = re.fullmatch(r"([0-9]{1,6})(?:\.0+)?", said[0])
         if not found:

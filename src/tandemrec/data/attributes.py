@@ -136,8 +136,9 @@ class Attributes:
         ]
         if not columns:
             return catalogue
-        items = catalogue.items
-        return replace(catalogue, items=pl.DataFrame([*items, *columns]))
+        amounts = {f"item {kind.name}": "float" for kind in self.kinds if kind.form == "number"}
+        items = pl.DataFrame([*catalogue.items, *columns])
+        return replace(catalogue, items=items, types={**catalogue.types, **amounts})
 
     @cached_property
     def fingerprint(self) -> str:

@@ -108,10 +108,19 @@ def amounts(values: NDArray[np.float64], first: int, scale: tuple[float, float])
 
 def scale_of(values: NDArray[np.float64]) -> tuple[float, float] | None:
     """Mean and standard deviation of what is known; none where that is one value or nothing, or
-    float64 cannot tell the values apart or add them up."""
+    float64 cannot tell the values apart or add them up.
+
+    What is further from the median than a hundred times the width of the middle 98 % is no amount
+    (a sentinel such as 999999999) and does not count: else all others would be as good as one.
+    """
     known = values[np.isfinite(values)]
     if not len(known) or known.min() == known.max():
         return None
+    low, middle, high = np.quantile(known, [0.01, 0.5, 0.99], method="nearest")
+    with np.errstate(over="ignore", invalid="ignore"):
+        near = np.abs(known - middle) <= 100 * (high - low)
+    if low < high and near.any():
+        known = known[near]
     with np.errstate(over="ignore", invalid="ignore"):
         mean, spread = float(known.mean()), float(known.std())
     return (mean, spread) if np.isfinite([mean, spread]).all() and spread > 0 else None

@@ -45,7 +45,7 @@ from tandemrec.oneline import short
 
 Kind = Literal["one of", "several of", "number"]
 FILE = "fields.npz"
-_CODES = frozenset(("id", "code", "zip", "zipcode", "postcode", "isbn", "asin"))
+_CODES = frozenset(("id", "code", "zip", "zipcode", "postcode", "postalcode", "isbn", "asin"))
 "Whole numbers of columns whose last word is one of these are names."
 _ROWS = {"user": "users", "item": "items", "context": "rows"}
 
@@ -63,7 +63,8 @@ class FieldsConfig(Settings):
     """Columns whose whole numbers are names and no amounts; those that end with id, code, zip or
     postcode are anyway."""
     few: NonNegativeInt = 32
-    """Whole numbers of at most so many different values are names too: an age group, an hour."""
+    """Whole numbers of at most so many different values are names too: an age group, an hour; where
+    at least two of them are frequent enough (`least`)."""
     least: PositiveInt = 2
     """A name of fewer users, items or (context) training rows counts as unknown: a postcode of one
     user says no more than that it is he."""
@@ -126,6 +127,15 @@ class Fields:
         """The slot "unknown" of each field, [F]."""
         return np.array([field.first for field in self.fields])
 
+    def told(self, name: str) -> int:
+        """Of how many users or items a field of theirs tells something."""
+        number = [field.name for field in self.fields].index(name)
+        columns, n_users = np.flatnonzero(self.owners == number), self.users.slots.shape[1]
+        of_items = bool(columns[0] >= n_users)
+        table = (self.items if of_items else self.users).slots[:-1]
+        slots = table[:, columns - (n_users if of_items else 0)]
+        return int(((slots != NOTHING) & (slots != self.fields[number].first)).any(1).sum())
+
     @property
     def owners(self) -> Numbers:
         """Which field each column of a row belongs to, [C]: columns of users, of items, of
@@ -172,6 +182,12 @@ class Fields:
         if isinstance(left_out, list):  # older ones had no reasons
             left_out = dict.fromkeys(left_out, "no two of its values are known in training")
         return cls(tuple(Field(*each) for each in fields), users, items, known, left_out)
+
+
+def _last_word(name: str) -> str:
+    """Of store_id, store-id and storeId: id."""
+    parted = re.sub(r"(?<=[a-z0-9])(?=[A-Z])", "_", name)
+    return re.split(r"[\W_]+", parted.lower())[-1]
 
 
 class _Maker:
@@ -231,11 +247,12 @@ class _Maker:
         """Whether numbers are names."""
         if declared == "token" or (declared == "float" and name not in self.config.names):
             return declared == "token"
-        known = numbers[np.isfinite(numbers)]
+        known, counts = np.unique(numbers[np.isfinite(numbers)], return_counts=True)
         if not (known == np.floor(known)).all():
             return False
-        code = name in self.config.names or re.split(r"[\W_]+", name.lower())[-1] in _CODES
-        return code or len(np.unique(known)) <= self.config.few
+        if name in self.config.names or _last_word(name) in _CODES:
+            return True
+        return len(known) <= self.config.few and (counts >= self.config.least).sum() > 1
 
     def several(
         self, name: str, rows: list[list[Any]], seen: Numbers, kind: Kind = "several of"

@@ -30,9 +30,11 @@ def check_scale(split: Split, bounds: Bounds | None) -> None:
     if bounds is not None:
         for part in (split.train, split.valid, split.test):
             refuse_beyond(part, split.catalogue, bounds)
-    scale, held_out = Scale.of(split.train, bounds), split.valid.with_rows(split.test)
+    held_out = split.valid.with_rows(split.test)
     odd = odd_ratings(split.train, split.catalogue, bounds)
-    for text in (*odd, *unreached(held_out, split.catalogue, scale)):
+    known = split.train.ratings
+    trained = float(known.min()), float(known.max())
+    for text in (*odd, *unreached(held_out, split.catalogue, trained, named=bounds is not None)):
         warnings.warn(text, DataWarning, stacklevel=2)
 
 
@@ -82,14 +84,25 @@ def beyond(ratings: NDArray[np.floating], bounds: Bounds) -> Ints:
     return np.flatnonzero((ratings < low - _ROUNDING) | (ratings > high + _ROUNDING))
 
 
-def unreached(held_out: Interactions, catalogue: Catalogue, scale: Scale) -> Iterator[str]:
-    """A sentence where held-out ratings are beyond the scale that predictions are kept within."""
-    found = beyond(held_out.ratings, scale.bounds)
+def unreached(
+    held_out: Interactions, catalogue: Catalogue, trained: Bounds, *, named: bool
+) -> Iterator[str]:
+    """A sentence where held-out ratings are beyond those of training, which backbones' predictions
+    are kept within."""
+    found = beyond(held_out.ratings, trained)
     if len(found):
+        whose, remedy = (
+            ("which the backbone's predictions do not leave", "The language model's may")
+            if named
+            else (
+                "which no prediction leaves",
+                "Mend it, or name the whole scale: scale = [LOW, HIGH]",
+            )
+        )
+        low, high = trained
         yield (
-            f"{counted(len(found), 'held-out rating')} beyond the scale of training, {scale.low:g} "
-            f"to {scale.high:g}, which no prediction leaves: {_first(held_out, catalogue, found)}. "
-            "Mend it, or name the whole scale: scale = [LOW, HIGH]."
+            f"{counted(len(found), 'held-out rating')} beyond the scale of training, {low:g} to "
+            f"{high:g}, {whose}: {_first(held_out, catalogue, found)}. {remedy}."
         )
 
 

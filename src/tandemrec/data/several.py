@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 import polars as pl
 
+from tandemrec.data.cells import MISSING
 from tandemrec.data.columns import Table, texts
 from tandemrec.data.names import parted
 
@@ -17,6 +19,16 @@ def several(table: Table, name: str, *, commas: bool = False) -> list[list[str]]
         return [_parts(cell or "", commas) for cell in texts(table, name).to_list()]
     rows = [[str(part) for part in cell or () if part is not None] for cell in column.to_list()]
     return [[part for text in row for part in parted(text)] for row in rows]
+
+
+def known(cell: Iterable[str]) -> list[str]:
+    """The texts of a cell that say something: not "unknown", nor a word for a missing value, such
+    as IMDb's, nor signs alone."""
+    said = (" ".join(part.split()) for part in cell)
+    return [part for part in said if part.casefold() not in _NOTHING and re.search(r"\w", part)]
+
+
+_NOTHING = {*MISSING, "unknown", "\\n"}
 
 
 def _parts(cell: str, commas: bool) -> list[str]:

@@ -17,7 +17,7 @@ from scipy import stats
 from tandemrec.data.attributes import CLOSE, REJECTED, Attributes, Found, Kind, Value, same
 from tandemrec.data.catalogue import Dataset
 from tandemrec.data.columns import Table, identities, texts
-from tandemrec.data.several import several
+from tandemrec.data.several import known, several
 from tandemrec.data.tables import ITEMS, as_table
 from tandemrec.errors import DataError
 from tandemrec.llm.base import LLM
@@ -110,7 +110,10 @@ def _nothing(table: Table, kinds: Sequence[Kind]) -> str:
 
 def _column(table: Table, kind: Kind) -> list[Value] | None:
     if kind.form == "number":
-        names = [table.any_of((f"{kind.name} {end}", kind.name)) for end in ("min", "max")]
+        words = (kind.name, *kind.also)
+        names = [
+            table.any_of((*(f"{word} {end}" for word in words), *words)) for end in ("min", "max")
+        ]
         if names[0] is None or names[1] is None:
             return None
         low, high = (_numbers(table, name) for name in names if name is not None)
@@ -118,7 +121,7 @@ def _column(table: Table, kind: Kind) -> list[Value] | None:
     found = table.any_of((kind.name, *kind.also))
     if found is None:
         return None
-    return [tuple(cell) for cell in several(table, found, commas=kind.form == "list")]
+    return [tuple(known(cell)) for cell in several(table, found, commas=kind.form == "list")]
 
 
 def _numbers(table: Table, name: str) -> list[float | None]:

@@ -100,6 +100,12 @@ def over_runs(a: Sequence[UserMetrics], b: Sequence[UserMetrics], metric: str) -
     return paired(*(np.array([run.mean(metric) for run in runs]) for runs in (a, b)))
 
 
+def varies(runs: Sequence[UserMetrics], metric: str) -> bool:
+    """Whether a metric differs between runs. Where neither method's does, there is one draw of
+    each, and nothing to test over runs."""
+    return bool(np.ptp([run.mean(metric) for run in runs]) >= SAME)
+
+
 def improvement(ours: float, base: float, metric: str = "") -> float | None:
     """By how many percent `ours` is better than `base`: above it, or below it for a metric of which
     less is better; None where the base is 0."""

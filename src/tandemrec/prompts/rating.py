@@ -62,8 +62,10 @@ def _hint(value: float, labels: Sequence[str]) -> str:
 
 _NUMBER = r"(?:(?<![\w.,])[-−])?(?<![\w.])[0-9]{1,9}(?:\.[0-9]{1,9})?(?!\.?\w)"
 _OUT_OF = re.compile(rf"(?<=[0-9])\s*(?:/|out of)\s*({_NUMBER})", re.IGNORECASE)
+_DASHED = re.compile(r"[-−]\s+[0-9]")
 _ALONE = re.compile(
-    rf"\W*?(?:(?:the|my|your|this|user'?s|predicted|expected)\s+)*(?:(?:rating|answer|score)\W+)?"
+    rf"[^\w\-−]*(?:[-−]\s+)?(?:(?:the|my|your|this|user'?s|predicted|expected)\s+)*"
+    rf"(?:(?:rating|answer|score)[^\w\-−]+)?"
     rf"(?:(?:is|would be)\s+)?({_NUMBER})\s*(?:stars?)?\W*",
     re.IGNORECASE,
 )
@@ -74,10 +76,13 @@ def parse(text: str, labels: Sequence[str]) -> float | None:
 
     Never raises. A first line that is nothing but a rating counts alone. A number between two
     labels is taken as it is, one with a denominator only where that is the highest label ("4/5").
+    "- 1" is a dash before a 1, and none where ratings may be below 0.
     """
     low, high = float(labels[0]), float(labels[-1])
     text = text[:2000].strip()
     if any(_float(whole) != high for whole in _OUT_OF.findall(text)):
+        return None
+    if low < 0 and _DASHED.search(text):
         return None
     text = _OUT_OF.sub(" ", text)
     first = text.partition("\n")[0]

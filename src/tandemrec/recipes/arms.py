@@ -121,8 +121,7 @@ class Weighing:
             return np.ones(len(coefficients))
         if grid is None:
             return np.full(len(coefficients), self.config.constant)
-        known = coefficients.clip(*self.bounds)
-        return aggregate.weights(known, *grid.best, self.config.form, bounds=self.bounds)
+        return aggregate.weights(coefficients, *grid.best, self.config.form, bounds=self.bounds)
 
 
 def choose(arm: Arm, view: View, truth: Interactions, weighing: Weighing, metric: str) -> Choice:

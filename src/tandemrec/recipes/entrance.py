@@ -18,10 +18,12 @@ from tandemrec.backbones import ContentBackbone, RatingBackbone, SequentialBackb
 from tandemrec.backbones.validation import measure_of
 from tandemrec.data.content import Content
 from tandemrec.data.fields import Fields
+from tandemrec.data.further import chosen
 from tandemrec.data.odd_ratings import check_scale
 from tandemrec.data.split import Split
 from tandemrec.data.tastes import Tastes
 from tandemrec.errors import BackboneError, ConfigError, DataError, DataWarning, RunError
+from tandemrec.prompts.kinds import NAMED
 from tandemrec.recipes.dallrec_settings import DALLRecConfig
 from tandemrec.recipes.fitting import learns, train_config
 from tandemrec.recipes.record import RECORD, Record, is_joined
@@ -195,10 +197,20 @@ def check_dallrec(kind: type[Any], config: DALLRecConfig) -> None:
         )
 
 
+def _check_names(split: Split, config: Llama4RecConfig) -> None:
+    """Columns whose numbers are to be names may be of any table, or attributes to come."""
+    tables = (split.catalogue.users.columns, split.catalogue.items.columns, split.train.context)
+    kinds = (*NAMED, *(kind.name for kind in config.attributes.kinds or ()))
+    there = [name for names in tables for name in names]
+    given = [name for name in config.fields.names if name not in kinds]
+    chosen("user, item or context", there, given)
+
+
 def check_ratings(split: Split, backbone: Any, config: Llama4RecConfig) -> None:
     """A backbone of ratings needs ratings that differ, the fields that it is told to read, and the
     table of attributes where one is named. Raises DataError; warns of odd ratings."""
     Fields.of(split.train, split.catalogue, config.fields)
+    _check_names(split, config)
     if learns(backbone):
         check_attributes(split.catalogue, split.data.noun, config.attributes, as_fields=True)
     ratings = split.train.ratings

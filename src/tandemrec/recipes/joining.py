@@ -14,7 +14,7 @@ from tandemrec.errors import RunError
 from tandemrec.evaluation.metrics import UserMetrics
 from tandemrec.oneline import counted, listed, short
 from tandemrec.recipes.entrance import check_folder
-from tandemrec.recipes.measuring import activity, tests
+from tandemrec.recipes.measuring import UNVARIED, activity, tests, unvaried
 from tandemrec.recipes.record import RECORD, Record, is_joined
 from tandemrec.recipes.users import FILE, UserTable
 from tandemrec.report import write
@@ -99,7 +99,7 @@ def join(folders: Sequence[Path], out: Path, *, command: str = "") -> Contents:
             "answers": list(_answers(parts)),
             "account": {},
             "timings": {k: v for part in reversed(parts) for k, v in part.contents.timings.items()},
-            "notes": list(_notes(parts)),
+            "notes": [*_notes(parts), *unvaried(table, first.primary)],
         }
     )
     with explained(out):
@@ -215,7 +215,7 @@ def _notes(parts: Sequence[Part]) -> Iterator[str]:
     firsts, untuned = _firsts(parts), any("was not tuned" in note for note in notes)
     if len(firsts) > 1 and parts[0].contents.config.get("tune") is not None and not untuned:
         yield f"The LLM was tuned {len(firsts)} times, with seeds {listed([*map(str, firsts)])}."
-    for note in (each for each in notes if not each.startswith(_JOINED)):
+    for note in (each for each in notes if not each.startswith((_JOINED, UNVARIED))):
         having = [part for part in parts if note in part.contents.notes]
         whose = "" if len(having) == len(parts) else f" ({'; '.join(map(_named, having))}.)"
         yield f"{note}{whose}"

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Container, Mapping, Sequence
+from collections.abc import Container, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
@@ -152,16 +152,16 @@ def table_rows(measured: Measured, n: int, seed: int, kinds: Kinds, primary: str
 
 def tests(measured: Measured) -> list[Test]:
     """Every method but the bound against Base, and the whole method against what else it has to
-    beat: over users and, from two seeds on, over runs."""
+    beat: over users and, where seeds make a difference, over runs."""
     found = []
     pairs = [(method, BASE) for method in measured if method not in UNTESTED]
     others = [pair for pair in FURTHER if measured.keys() >= set(pair)]
     for method, other in [*pairs, *others]:
         runs = measured[method]
         for metric in runs[0].values:
-            ways = {"users": compare.over_users} | (
-                {"runs": compare.over_runs} if len(runs) > 1 else {}
-            )
+            ways = {"users": compare.over_users}
+            if any(compare.varies(each, metric) for each in (runs, measured[other])):
+                ways["runs"] = compare.over_runs
             for over, test in ways.items():
                 result = test(runs, measured[other], metric)
                 found.append(
@@ -178,6 +178,19 @@ def tests(measured: Measured) -> list[Test]:
                     )
                 )
     return found
+
+
+UNVARIED = "All seeds give the same "
+"How the note begins that several seeds were one."
+
+
+def unvaried(table: UserTable, primary: str) -> Iterator[str]:
+    """A note where several seeds are as good as one."""
+    same = [name for name, runs in table.measured.items() if not compare.varies(runs, primary)]
+    if len(table.seeds) > 1 and BASE in same and len(same) > 1:
+        yield (
+            f"{UNVARIED}{primary} of {', '.join(same)}: between these there is no test over runs."
+        )
 
 
 def activity(table: UserTable, shown: Sequence[str]) -> list[GroupRow]:

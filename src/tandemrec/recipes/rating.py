@@ -125,9 +125,13 @@ def backbones(setup: Setup, known: Attributes, seed: int) -> dict[bool, Any]:
 
 def fields_of(setup: Setup, known: Attributes | None = None) -> Fields:
     """What a backbone reads: the catalogue's fields, and the attributes where they are given."""
-    catalogue = setup.split.catalogue
-    catalogue = catalogue if known is None else known.joined(catalogue)
-    return Fields.of(setup.split.train, catalogue, setup.config.fields)
+    catalogue, config = setup.split.catalogue, setup.config.fields
+    if known is not None:
+        catalogue = known.joined(catalogue)
+    if known is not None and config.items is not None:  # those that are named, and the new ones
+        items = (*config.items, *(kind.name for kind in known.kinds))
+        config = config.model_copy(update={"items": items})
+    return Fields.of(setup.split.train, catalogue, config)
 
 
 def options(setup: Setup, models: Mapping[bool, Any], arm: Arm) -> list[Arm]:

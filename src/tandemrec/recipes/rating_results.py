@@ -22,6 +22,7 @@ from tandemrec.recipes.measuring import (
     heatmaps,
     llama4rec_kinds,
     shared_by_tasks,
+    unvaried,
 )
 from tandemrec.recipes.rating import METRIC, RatedSeed, RatingChoice, profiles_of, scale_of
 from tandemrec.recipes.recent import Recent, recent
@@ -79,7 +80,7 @@ def contents(
         rating_stories=_stories(setup, full),
         attributes=attribute_rows(full.attributes),
         answers=_answers(seeds),
-        notes=list(_notes(setup, seeds, tuning)),
+        notes=[*_notes(setup, seeds, tuning), *unvaried(table, METRIC)],
     )
     return found, table
 
@@ -208,8 +209,26 @@ def _notes(setup: Setup, seeds: Sequence[RatedSeed], tuning: Tuned | None) -> It
         yield f"{unmet} of {len(setup.split.test)} test items have no rating in training."
     for name, reason in seeds[0].base.model.fields.left_out.items():
         yield f"The column {name} is no field: {reason}."
+    yield from _unread(setup, seeds[0])
     if order := setup.split.data.order:
         yield f"{order[0].upper()}{order[1:]}."
+
+
+def _unread(setup: Setup, seed: RatedSeed) -> Iterator[str]:
+    """Attributes that were found, and do not reach the backbone."""
+    if seed.augmented is seed.base:
+        return
+    fields, least = seed.augmented.model.fields, setup.config.fields.least
+    for kind in seed.attributes.kinds:
+        name = f"item {kind.name}"
+        given = sum(bool(each.value) for each in seed.attributes.values[kind.name])
+        if name in fields.left_out:
+            yield f"The backbone reads no {kind.name}: {fields.left_out[name]}."
+        elif (read := fields.told(name)) < given:
+            yield (
+                f"Of {given:,} items with a {kind.name}, the backbone reads that of {read:,}: what "
+                f"fewer than {least} items of training have counts as unknown (fields.least)."
+            )
 
 
 def _stories(setup: Setup, seed: RatedSeed, n: int = 4) -> list[RatingStory]:
