@@ -1,6 +1,7 @@
 """A run's folder: what is made once, what is made again, what is refused."""
 
 import errno
+import hashlib
 import json
 import os
 import sys
@@ -16,7 +17,7 @@ import numpy as np
 import pytest
 from torch import nn
 
-from tandemrec import code
+from tandemrec import code, runs
 from tandemrec.backbones import MF, Fitted
 from tandemrec.code import code_of
 from tandemrec.data.worlds import checkerboard
@@ -56,6 +57,29 @@ def test_equal_inputs_are_loaded_and_others_made_again(tmp_path: Path) -> None:
     assert third.step("a/b", Number, double, number=3) == Number(6)
     assert (first.made, second.made, third.made) == (["a/b"], [], ["a/b"])
     assert list(third.seconds) == ["a/b"]
+
+
+def test_stages_of_another_state_of_the_code_are_loaded_and_named(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    Run(tmp_path).step("one", Number, double, number=2)
+    monkeypatch.setattr(runs, "sources", lambda: "other")
+    again = Run(tmp_path)
+    again.step("one", Number, double, number=2)
+    again.step("two", Number, double, number=3)
+    assert (again.made, again.older) == (["two"], ["one"])
+    note = tmp_path / "two" / runs.NOTE
+    told = json.loads(note.read_text())
+    assert told.pop("code") == "other"
+    note.write_text(json.dumps(told))  # as older ones are
+    assert again.older == ["one", "two"]
+
+
+def test_the_state_of_the_code_is_that_of_its_files() -> None:
+    root, digest = Path(code.__file__).parent, hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        digest.update(f"{file.relative_to(root).as_posix()}\0".encode() + file.read_bytes() + b"\0")
+    assert code.sources() == digest.hexdigest()[:12]
 
 
 def test_in_a_common_folder_no_run_replaces_anothers_stage(tmp_path: Path) -> None:

@@ -6,7 +6,9 @@ import hashlib
 import inspect
 import sys
 from collections.abc import Iterator
+from functools import cache
 from importlib import metadata
+from pathlib import Path
 
 
 def code_of(kind: type) -> str:
@@ -40,6 +42,17 @@ def _sources(kinds: list[type]) -> Iterator[str]:
             yield inspect.getsource(kind)
         except (OSError, TypeError):  # no file behind it
             continue
+
+
+@cache
+def sources() -> str:
+    """The state of tandemrec's own code: a hash of its Python files, [12 letters]. Between two
+    versions it changes often."""
+    root, digest = Path(__file__).parent, hashlib.sha256()
+    for file in sorted(root.rglob("*.py")):
+        digest.update(file.relative_to(root).as_posix().encode() + b"\0")
+        digest.update(file.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    return digest.hexdigest()[:12]
 
 
 def version() -> str:

@@ -17,7 +17,7 @@ import numpy as np
 from filelock import FileLock, Timeout
 from pydantic import BaseModel
 
-from tandemrec.code import code_of, version
+from tandemrec.code import code_of, sources, version
 from tandemrec.errors import RunError, TandemrecError
 from tandemrec.oneline import short
 from tandemrec.progress import Progress, silent
@@ -163,6 +163,12 @@ class Run:
         RunError for a damaged note."""
         return {name: _read(self.places[name], "seconds", float) for name in sorted(self.places)}
 
+    @property
+    def older(self) -> list[str]:
+        """The stages that were asked for here and that another state of the code made."""
+        names = sorted(self.places)
+        return [name for name in names if _code(self.places[name]) != sources()]
+
     def _put(self, folder: Path, artefact: A, record: dict[str, Any], seconds: float) -> None:
         fresh = folder.with_name(f".{folder.name}.new")
         shutil.rmtree(fresh, ignore_errors=True)
@@ -170,6 +176,7 @@ class Run:
             fresh.mkdir(parents=True)
             artefact.save(fresh)
             note = {"inputs": record, "seconds": round(seconds, 3), "made": artefact.fingerprint}
+            note["code"] = sources()
             (fresh / NOTE).write_text(json.dumps(note, indent=2))
             shutil.rmtree(folder, ignore_errors=True)
             os.replace(fresh, folder)
@@ -188,6 +195,12 @@ def _loaded(kind: type[A], folder: Path) -> A:
 
 def _short(record: dict[str, Any]) -> str:
     return hashlib.sha256(json.dumps(record, sort_keys=True).encode()).hexdigest()[:8]
+
+
+def _code(folder: Path) -> str:
+    """The state of the code that made a stage; older notes do not tell."""
+    note = json.loads((folder / NOTE).read_bytes())
+    return str(note.get("code", ""))
 
 
 def _recorded(folder: Path) -> dict[str, Any] | None:

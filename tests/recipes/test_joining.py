@@ -208,6 +208,22 @@ def test_runs_that_differ_in_more_than_seeds_are_not_joined(
     assert not Path("joined").exists()
 
 
+def test_what_changes_no_result_may_differ(here: Path) -> None:
+    rare = FAST | {"training": FAST["training"] | {"checkpoint_every": 3}}
+    parts = [*apart((0,)), *apart((1,), settings=rare)]
+    assert join(parts, Path("joined")).seeds == [0, 1]
+
+
+def test_states_of_the_code_that_differ_are_told(here: Path) -> None:
+    parts, text = apart((0,), (1,)), "They were made by 2 states of tandemrec's code."
+    assert text not in join(parts, Path("joined")).notes
+    record = Record.load(parts[1])
+    record.model_copy(update={"code": "another"}).save(parts[1])
+    assert text in join(parts, Path("joined")).notes
+    record.model_copy(update={"code": ""}).save(parts[1])  # as older ones are
+    assert text not in join(parts, Path("joined")).notes
+
+
 def test_other_users_are_not_joined(here: Path) -> None:
     folders = apart((0,))
     log = Path("log.csv").read_text()
@@ -354,6 +370,25 @@ def test_the_commands(here: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "part-0", "--out", "x"]) == 2
     assert main(["recommend", "joined", "--user", "u3"]) == 2
     assert "Name one of the runs" in capsys.readouterr().err
+
+
+def test_tables_of_attributes_may_lie_anywhere(here: Path) -> None:
+    """By name, and by how much they told."""
+    titles = [f"Film {n:02d}" for n in range(25)]
+    made = {"backbone": "deepfm", "noun": "movie"}
+    for place, n in (("one", 25), ("two", 25), ("three", 9)):
+        rows = "".join(f"{title},Ann {k % 2}\n" for k, title in enumerate(titles[:n]))
+        Path(place).mkdir()
+        Path(place, "films.csv").write_text(f"title,director\n{rows}")
+
+    def part(seed: int, place: str) -> Path:
+        told = {"source": "table", "table": f"{place}/films.csv", "kinds": ["director"]}
+        return apart((seed,), settings=FAST | {"attributes": told}, **made)[0]
+
+    first = part(0, "one")
+    assert join([first, part(1, "two")], Path("joined")).seeds == [0, 1]
+    with pytest.raises(RunError, match="attributes is"):
+        join([first, part(2, "three")], Path("others"))
 
 
 def test_ratings_users_have_a_row_for_each_rating(here: Path) -> None:

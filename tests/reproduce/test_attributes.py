@@ -1,5 +1,6 @@
 """Attributes: how many are right, where they came from, and what they do to errors (figure 8)."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -26,7 +27,7 @@ from tandemrec.recipes.users import FILE as USERS
 from tandemrec.report.contents import AttributeRow
 from tandemrec.report.tables import MISSING
 from tandemrec.reproduce import Cell, attributes, chosen, files_of, piece_of
-from tandemrec.reproduce.attributes import Attributed
+from tandemrec.reproduce.attributes import Attributed, Measured
 from tandemrec.reproduce.cells import spec_of
 from tandemrec.reproduce.found import Made
 from tandemrec.reproduce.judging import by_judge, by_truth, drawn
@@ -167,7 +168,7 @@ def test_files_by_kind_of_item() -> None:
 
 def finished(known: Attributes, source: str) -> Any:
     run = SimpleNamespace(telling=lambda progress: progress)
-    config = SimpleNamespace(attributes=SimpleNamespace(source=source))
+    config = SimpleNamespace(attributes=SimpleNamespace(source=source, table=None))
     setup = SimpleNamespace(split=SimpleNamespace(data=films()), run=run, config=config)
     return SimpleNamespace(setup=setup, seeds=[SimpleNamespace(attributes=known)])
 
@@ -178,7 +179,7 @@ def test_what_was_found_is_written_beside_the_run(tmp_path: Path) -> None:
 
     def rows(mine: Attributed, known: Attributes, source: str) -> list[tuple[str, str, str]]:
         mine.finish(finished(known, source), tmp_path, silent)
-        return [(row.kind, row.source, row.against) for row in mine.read(tmp_path)]
+        return [(row.kind, row.source, row.against) for row in mine.read(tmp_path).rows]
 
     for source, sources in (("both", BOTH), ("model", ["model"]), ("table", ["table"])):
         assert rows(mine, said(), source) == [
@@ -209,7 +210,7 @@ def shown(mine: Attributed, tmp_path: Path) -> dict[Cell, Made]:
         none = cell.variant == "none"
         more = {"attributes": [] if none else origin}
         contents = rated(figures, tests, settings=config, more=more)
-        found[cell] = Made(tmp_path, contents, [] if none else rows)
+        found[cell] = Made(tmp_path, contents, Measured(rows=[] if none else rows))
     return found
 
 
@@ -240,11 +241,42 @@ def test_tables_figures_and_notes(tmp_path: Path) -> None:
 def test_notes_where_nothing_was_judged_or_the_table_is_the_truth(tmp_path: Path) -> None:
     file = {"": truth_file(tmp_path)}
     mine = piece(truth=file, table=file)
-    found = {cell: made._replace(beside=[]) for cell, made in shown(mine, tmp_path).items()}
+    nothing = Measured(truth="same", table="same", rows=[])
+    found = {cell: made._replace(beside=nothing) for cell, made in shown(mine, tmp_path).items()}
     notes = " ".join(mine.notes(found))
     assert "Nothing was held against" in notes and "right by construction" in notes
     assert len(mine.figures(found)) == 1 and len(mine.tables(found)) == 3
     assert attributes.FILE not in {each.name for each in tmp_path.iterdir()}
+
+
+def test_what_was_held_against_something_else_is_left_out(tmp_path: Path) -> None:
+    """Against another truth, without one, and in another judge's eyes."""
+    file, other = truth_file(tmp_path), tmp_path / "other.csv"
+    other.write_text(file.read_text().replace("Ann", "Eva") + "\n")
+    mine = piece(truth={"movie": file})
+    mine.finish(finished(said(), "both"), tmp_path, silent)
+    made = {
+        cell: each._replace(beside=mine.read(tmp_path))
+        for cell, each in shown(mine, tmp_path).items()
+    }
+
+    def left_out(mine: Attributed) -> bool:
+        notes = [note for note in mine.notes(made) if "against another truth or judge" in note]
+        assert len(notes) in (0, len(made)) and len(mine.figures(made)) == (1 if notes else 2)
+        return bool(notes)
+
+    assert not left_out(mine) and not left_out(replace(mine, truth={"": file}))
+    assert left_out(replace(mine, truth={"": other})) and left_out(replace(mine, truth={}))
+    assert left_out(replace(mine, judge="fake"))
+
+
+def test_figures_of_older_files_are_shown(tmp_path: Path) -> None:
+    """They do not say against what they were held."""
+    mine = piece(truth={"": truth_file(tmp_path)})
+    mine.finish(finished(said(), "both"), tmp_path, silent)
+    rows = json.loads((tmp_path / attributes.FILE).read_text())["rows"]
+    (tmp_path / attributes.FILE).write_text(json.dumps(rows))
+    assert mine.read(tmp_path) == Measured(rows=by_truth(said(), films(), mine.truth[""], BOTH))
 
 
 def test_a_page_of_real_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -276,3 +308,11 @@ def test_a_page_of_real_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) ->
     assert values["deepfm / table / attributes alone", "RMSE"] == pytest.approx(alone)
     page = (out / "index.html").read_text()
     assert "right by construction" in page and "Not run: ml-100k/deepfm/none" in page
+    other = tmp_path / "other.csv"
+    other.write_text(file.read_text().replace("Ann", "Eva"))
+    without = ["--out", str(out), "--only", "ml-100k/*/none", "--truth", str(other), "--seeds", "1"]
+    assert main(["reproduce", "llama4rec/fig8", *without, *quick()]) == 0
+    page = (out / "index.html").read_text()
+    assert "by construction" not in page
+    assert "How many attributes of ml-100k/deepfm/table are right was measured against" in page
+    assert not any(key[0].startswith("director / the table /") for key in values_in(out))

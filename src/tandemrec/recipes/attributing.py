@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from tandemrec.augment.attributes import Attributes, attributes
+from tandemrec.errors import RunError
 from tandemrec.llm.base import LLM
 from tandemrec.recipes.setup import Setup
 
@@ -16,6 +17,10 @@ def attributed(setup: Setup[Any], llm: LLM | None, *, as_fields: bool = False) -
     """What the language model, or a table, says of the items of the catalogue; made once for all
     runs that share a folder. `as_fields`, columns of the catalogue are not looked for again."""
     config = setup.config.attributes
+    if setup.common.closed and config.table is not None and not Path(config.table).is_file():
+        raise RunError(
+            f"{config.table} is not there any more, of which the run read attributes. Put it back."
+        )
     return setup.common.step(
         "attributes",
         Attributes,

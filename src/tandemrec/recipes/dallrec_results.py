@@ -19,7 +19,7 @@ from tandemrec.oneline import listed
 from tandemrec.recipes.attributing import left_out
 from tandemrec.recipes.augmenting import on_validation, valid_metric
 from tandemrec.recipes.dallrec import Material, TaughtSeed, arms_of, learnt_by, reaching
-from tandemrec.recipes.measuring import RANDOM, attribute_rows, shared_by_tasks, unvaried
+from tandemrec.recipes.measuring import RANDOM, attribute_rows, closing, shared_by_tasks
 from tandemrec.recipes.setup import DALLRecSetup
 from tandemrec.recipes.telling import learning_curves, tuning_curves
 from tandemrec.recipes.users import UserTable
@@ -72,7 +72,7 @@ def contents(
             *_notes(setup, material, first),
             _epochs(seeds),
             *_on_cold_items(setup, found),
-            *unvaried(table, DALLREC_PRIMARY),
+            *closing(setup, table, DALLREC_PRIMARY),
         ],
     )
     return told, table

@@ -15,7 +15,7 @@ from tandemrec.evaluation.metrics import UserMetrics
 from tandemrec.oneline import counted, listed, short
 from tandemrec.recipes.entrance import check_folder
 from tandemrec.recipes.measuring import UNVARIED, activity, tests, unvaried
-from tandemrec.recipes.record import RECORD, Record, is_joined
+from tandemrec.recipes.record import RECORD, Record, counting, is_joined
 from tandemrec.recipes.users import FILE, UserTable
 from tandemrec.report import write
 from tandemrec.report.contents import AnswerCount, Contents, GroupRow
@@ -67,7 +67,8 @@ class Part:
             "llm": told.llm,
             "adapter": spec.adapter and Path(spec.adapter).name,
             "embedder": spec.embedder and Path(spec.embedder).name,
-            "settings": dict(told.config),
+            "settings": counting(told.config),
+            "attributes": [f"{row.kind}, {row.source}: {row.items}" for row in told.attributes],
             "rows": list(self.table.measured),
             "metrics": told.metrics,
         }
@@ -212,6 +213,9 @@ def _notes(parts: Sequence[Part]) -> Iterator[str]:
     told = "; ".join(_named(part) for part in parts)
     yield f"{_JOINED}{counted(len(parts), 'report')} of the same run: {told}."
     notes = dict.fromkeys(note for part in parts for note in part.contents.notes)
+    codes = {part.record.code for part in parts if part.record.code}
+    if len(codes) > 1:
+        yield f"They were made by {len(codes)} states of tandemrec's code."
     firsts, untuned = _firsts(parts), any("was not tuned" in note for note in notes)
     if len(firsts) > 1 and parts[0].contents.config.get("tune") is not None and not untuned:
         yield f"The LLM was tuned {len(firsts)} times, with seeds {listed([*map(str, firsts)])}."

@@ -14,6 +14,7 @@ from tandemrec.data.split import Split
 from tandemrec.evaluation import compare, groups
 from tandemrec.evaluation.metrics import UserMetrics
 from tandemrec.llm.answers import AnswerStore
+from tandemrec.oneline import counted
 from tandemrec.recipes.arms import ARMS, COUNTING
 from tandemrec.recipes.settings import RecipeConfig
 from tandemrec.recipes.setup import ANSWERS, Setup
@@ -178,6 +179,17 @@ def tests(measured: Measured) -> list[Test]:
                     )
                 )
     return found
+
+
+def closing(setup: Setup[Any], table: UserTable, primary: str) -> Iterator[str]:
+    """Notes that stand below all others: what was one, what is of several states of the code."""
+    yield from unvaried(table, primary)
+    older = [name for run in (setup.run, setup.shared) if run is not None for name in run.older]
+    if older:
+        yield (
+            f"{counted(len(older), 'stage')} that another state of tandemrec's code made, loaded: "
+            f"{', '.join(older[:3])}{', ...' if older[3:] else ''}. A new folder makes all anew."
+        )
 
 
 UNVARIED = "All seeds give the same "

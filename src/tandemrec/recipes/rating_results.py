@@ -19,10 +19,10 @@ from tandemrec.recipes.fitting import learns
 from tandemrec.recipes.llama4rec import told_past
 from tandemrec.recipes.measuring import (
     attribute_rows,
+    closing,
     heatmaps,
     llama4rec_kinds,
     shared_by_tasks,
-    unvaried,
 )
 from tandemrec.recipes.rating import METRIC, RatedSeed, RatingChoice, profiles_of, scale_of
 from tandemrec.recipes.recent import Recent, recent
@@ -80,7 +80,7 @@ def contents(
         rating_stories=_stories(setup, full),
         attributes=attribute_rows(full.attributes),
         answers=_answers(seeds),
-        notes=[*_notes(setup, seeds, tuning), *unvaried(table, METRIC)],
+        notes=[*_notes(setup, seeds, tuning), *closing(setup, table, METRIC)],
     )
     return found, table
 

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Container
+from collections.abc import Container, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 from pydantic import Field
 
-from tandemrec.code import version
+from tandemrec.code import sources, version
 from tandemrec.config import Settings
 from tandemrec.data.sources import SOURCES
 from tandemrec.errors import ConfigError, RunError
@@ -34,6 +34,8 @@ class Record(Settings):
 
     tandemrec: str
     """The version that made it."""
+    code: str = ""
+    """The state of its code (`code.sources`); older records do not say."""
     spec: RunSpec
     """What was asked for, with absolute paths."""
     config: Llama4RecConfig | DALLRecConfig
@@ -48,7 +50,7 @@ class Record(Settings):
     @classmethod
     def of(cls, spec: RunSpec) -> Self:
         """The record of a spec, here and now."""
-        return cls(tandemrec=version(), spec=rooted(spec), config=spec.config)
+        return cls(tandemrec=version(), code=sources(), spec=rooted(spec), config=spec.config)
 
     def reading(self, given: Inputs) -> Self:
         """The same, with what its run reads; the embedder, where it is not the language model."""
@@ -89,6 +91,22 @@ class Record(Settings):
                 f"tandemrec=={found.tandemrec}."
             )
         return found
+
+
+def counting(settings: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings without those that change no result: where a file lies, how work is spread, how
+    often it is saved."""
+    found: dict[str, Any] = {**settings}
+    for room, names in SPREADING.items():
+        if isinstance(held := found.get(room), Mapping):
+            found[room] = {name: value for name, value in held.items() if name not in names}
+    if (attributes := found.get("attributes")) and attributes.get("table") is not None:
+        found["attributes"] = {**attributes, "table": Path(attributes["table"]).name}
+    return found
+
+
+SPREADING = {"tune": ("parallel", "checkpoint_seconds"), "training": ("checkpoint_every",)}
+"The settings that change no result."
 
 
 def is_joined(folder: Path) -> bool:

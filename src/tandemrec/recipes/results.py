@@ -11,7 +11,7 @@ from tandemrec.rankings import Rankings
 from tandemrec.recipes.arms import Choice
 from tandemrec.recipes.augmenting import on_validation, valid_metric
 from tandemrec.recipes.llama4rec import SeedResult
-from tandemrec.recipes.measuring import heatmaps, llama4rec_kinds, shared_by_tasks, unvaried
+from tandemrec.recipes.measuring import closing, heatmaps, llama4rec_kinds, shared_by_tasks
 from tandemrec.recipes.setup import Setup
 from tandemrec.recipes.telling import answers, curves, notes, stories
 from tandemrec.recipes.users import UserTable
@@ -48,7 +48,7 @@ def contents(
         stories=stories(setup, full),
         position_bias=_bias(setup, full),
         answers=answers(setup, seeds),
-        notes=[*notes(setup, seeds, tuning), *unvaried(table, PRIMARY)],
+        notes=[*notes(setup, seeds, tuning), *closing(setup, table, PRIMARY)],
     )
     return found, table
 

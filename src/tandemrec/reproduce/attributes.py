@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from hashlib import sha256
 from pathlib import Path
 from typing import Any, ClassVar
 
 from pydantic import TypeAdapter
 
+from tandemrec.config import Settings
 from tandemrec.data.attributes import MODEL, TABLE
 from tandemrec.errors import ConfigError, UnknownName
 from tandemrec.evaluation.attributes import truth_table
@@ -23,18 +25,31 @@ from tandemrec.report.attributes import accuracy, accuracy_figure, provenance
 from tandemrec.report.contents import BASE, FULL, RATING_PRIMARY, Accuracy
 from tandemrec.report.figures import Figure
 from tandemrec.report.tables import Table
-from tandemrec.reproduce.found import Cell, Found, loaded
+from tandemrec.reproduce.found import Cell, Found, Made, loaded
 from tandemrec.reproduce.judging import by_judge, by_truth
 from tandemrec.reproduce.variants import Compared
 from tandemrec.writing import explained, whole
 
 FILE = "accuracy.json"
-ROWS = TypeAdapter(list[Accuracy])
 NONE = "none"
 WITHOUT = "w/o DA"
 "The row of Llama4Rec whose backbone reads no attributes: what these give stands against it."
 Files = Mapping[str, Path]
 "A file for each kind of items (movie, book), or for all, under the empty name."
+
+
+class Measured(Settings):
+    """What a run's attributes were held against, and what came of it."""
+
+    truth: str | None = None
+    """The content of the table of what is true, by hash."""
+    table: str | None = None
+    """The content of the table that attributes came from."""
+    judge: str | None = None
+    rows: list[Accuracy]
+
+
+MEASURED = TypeAdapter(Measured | list[Accuracy])  # older ones do not say against what
 
 
 @dataclass(frozen=True)
@@ -83,8 +98,11 @@ class Attributed(Compared):
 
     def finish(self, run: Finished, folder: Path, progress: Progress) -> None:
         rows = [*self._by_truth(run), *self._by_judge(run, folder, progress)]
+        truth, table = _of(self.truth, run.setup.split.data.noun), run.setup.config.attributes.table
+        known = {"truth": truth and _hash(truth), "table": table and _hash(Path(table))}
+        found = Measured(**known, judge=self.judge, rows=rows)
         with explained(folder / FILE), whole(folder / FILE) as fresh:
-            fresh.write_bytes(ROWS.dump_json(rows, indent=2))
+            fresh.write_text(found.model_dump_json(indent=2), encoding="utf-8")
 
     def _by_truth(self, run: Finished) -> list[Accuracy]:
         known, data = run.seeds[0].attributes, run.setup.split.data
@@ -104,8 +122,9 @@ class Attributed(Compared):
         known, data = run.seeds[0].attributes, run.setup.split.data
         return by_judge(known, data, judge, _sources(run))
 
-    def read(self, folder: Path) -> list[Accuracy]:
-        return loaded(folder / FILE, ROWS)
+    def read(self, folder: Path) -> Measured:
+        found = loaded(folder / FILE, MEASURED)
+        return found if isinstance(found, Measured) else Measured(rows=found)
 
     def tables(self, found: Found) -> list[Table]:
         """How many are right, where they came from, and what each source does to the errors."""
@@ -133,9 +152,15 @@ class Attributed(Compared):
                 "Nothing was held against the attributes: give a table of what is true (--truth "
                 "FILE), a second language model that judges (--judge NAME), or both."
             )
-        both = {noun for noun in ("", *self.nouns.values()) if _of(self.truth, noun)}
-        if any(_of(self.truth, noun) == _of(self.table, noun) for noun in both):
+        known = [made.beside for made in found.values() if self._is_held(made)]
+        if any(each.truth and each.truth == each.table for each in known):
             yield "The table is the file of what is true: what it gives is right by construction."
+        for cell, made in found.items():
+            if not self._is_held(made):
+                yield (
+                    f"How many attributes of {cell.name} are right was measured against another "
+                    f"truth or judge, and is left out; --only {cell.name} measures it anew."
+                )
         yield (
             "The paper asks for the directors of 50 movies of ML-100K and of ML-1M and the genres "
             "of 50 books; another language model (DeepSeek-V3) judges, people where it disagrees. "
@@ -145,9 +170,16 @@ class Attributed(Compared):
     def _judged(self, found: Found) -> dict[str, list[Accuracy]]:
         rows: dict[str, list[Accuracy]] = {}
         for cell, made in found.items():
-            if made.beside:
-                rows.setdefault(cell.data, []).extend(made.beside)
+            if self._is_held(made) and made.beside.rows:
+                rows.setdefault(cell.data, []).extend(made.beside.rows)
         return rows
+
+    def _is_held(self, made: Made) -> bool:
+        """Whether what a run's attributes were held against is what is given now."""
+        if not made.beside.rows:
+            return True
+        truths = {None, *map(_hash, self.truth.values())}
+        return made.beside.truth in truths and made.beside.judge == self.judge
 
     def _needed(self, cell: Cell) -> Path:
         file = _of(self.table, self.nouns[cell.data])
@@ -174,6 +206,10 @@ def _origin(name: str, cell: Cell, contents: Any) -> Table:
     return Table(
         name, f"{cell.name}: {table.caption}", table.columns, table.rows, labels=table.labels
     )
+
+
+def _hash(file: Path) -> str:
+    return sha256(file.read_bytes()).hexdigest()
 
 
 def _plain(name: str) -> str:

@@ -16,7 +16,7 @@ from tandemrec.progress import Progress, silent
 from tandemrec.recipes.dry_run import Outlook, dry_runs
 from tandemrec.recipes.execute import ask_ahead, check, execute
 from tandemrec.recipes.ray import parallel
-from tandemrec.recipes.record import RECORD, Record, is_joined
+from tandemrec.recipes.record import RECORD, Record, counting, is_joined
 from tandemrec.recipes.spec import RunSpec, merged
 from tandemrec.report.contents import FILE as REPORT
 from tandemrec.report.contents import Contents
@@ -178,7 +178,7 @@ def _facts(record: Record) -> dict[str, Any]:
     return {
         **{name: getattr(spec, name) for name in ("recipe", "data", "backbone", "split", "core")},
         **{name: each and Path(each).name for name, each in models.items()},
-        "settings": record.config.model_dump(mode="json"),
+        "settings": counting(record.config.model_dump(mode="json")),
     }
 
 
